@@ -1,0 +1,52 @@
+// The errors of AWS IoT's control plane, as the registry throws them. A message never holds a key, a token or a PEM body.
+
+/** Error types and their HTTP status, from the service's API model (throttling is 400, a broken limit 410, a wrong state 406). */
+export const awsErrorStatus = {
+	InvalidRequestException: 400,
+	ThrottlingException: 400,
+	MalformedPolicyException: 400,
+	CertificateValidationException: 400,
+	ResourceRegistrationFailureException: 400,
+	UnauthorizedException: 401,
+	AccessDeniedException: 403,
+	ResourceNotFoundException: 404,
+	CertificateStateException: 406,
+	CertificateConflictException: 409,
+	ConflictingResourceUpdateException: 409,
+	DeleteConflictException: 409,
+	ResourceAlreadyExistsException: 409,
+	ResourceConflictsException: 409,
+	VersionConflictException: 409,
+	VersionsLimitExceededException: 409,
+	LimitExceededException: 410,
+	InternalFailureException: 500,
+	ServiceUnavailableException: 503,
+	// What the HTTP side refuses before any operation is asked; names as AWS's front gives them for every service.
+	SerializationException: 400,
+	IncompleteSignatureException: 403,
+	InvalidSignatureException: 403,
+	MissingAuthenticationTokenException: 403,
+	UnrecognizedClientException: 403,
+	UnknownOperationException: 404,
+	RequestTimeoutException: 408,
+	RequestEntityTooLargeException: 413,
+} as const;
+
+/** Name of an error type of AWS IoT. */
+export type AwsErrorName = keyof typeof awsErrorStatus;
+
+/** An answer of AWS IoT that is an error: its type, its HTTP status and a message for a human. */
+export class AwsError extends Error {
+	override readonly name: AwsErrorName;
+	/** HTTP status. */
+	readonly status: number;
+	/** Members that the error's body carries beside `message` (ResourceAlreadyExistsException: `resourceId`, `resourceArn`). */
+	readonly members: Readonly<Record<string, string>>;
+
+	constructor(name: AwsErrorName, message: string, members: Readonly<Record<string, string>> = {}) {
+		super(message);
+		this.name = name;
+		this.status = awsErrorStatus[name];
+		this.members = members;
+	}
+}

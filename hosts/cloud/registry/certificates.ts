@@ -1,0 +1,288 @@
+// Certificates of the account: made, registered, activated, attached, deleted, by AWS's rules. Knows no MQTT and no HTTP.
+
+import { createHash, randomUUID, X509Certificate } from "node:crypto";
+import { AwsError } from "../errors.js";
+import type { CertificateRecord, CertificateStatus } from "../state.js";
+import { arn, found, type IssuedCertificate, nameInArn, type RegistryContext, seconds } from "./context.js";
+import { checkCertificateId, checkTemplateName, demand, limits, page } from "./limits.js";
+
+/** Operations on certificates. Requests and responses are those of the AWS operation of the same name; times in seconds. */
+export class Certificates {
+	readonly #context: RegistryContext;
+
+	constructor(context: RegistryContext) {
+		this.#context = context;
+	}
+
+	/** The certificate with this id, temporary ones included. Its status alone says whether it may connect. */
+	get(certificateId: string): CertificateRecord | undefined {
+		return this.#context.state.certificates.get(certificateId);
+	}
+
+	/** ARN of a certificate. */
+	arn(certificateId: string): string {
+		return arn(this.#context.state, "cert", certificateId);
+	}
+
+	/** Id of the existing certificate that an ARN names. Throws InvalidRequestException or ResourceNotFoundException. */
+	idOfPrincipal(principal: unknown): string {
+		const { state } = this.#context;
+		const id = typeof principal === "string" ? nameInArn(state, "cert", principal) : undefined;
+		demand(id !== undefined, "The principal must be the ARN of a certificate of this account");
+		return found(state.certificates.get(id), `Principal ${principal} does not exist`).certificateId;
+	}
+
+	async createKeysAndCertificate(request: { setAsActive?: boolean } = {}) {
+		const issued = await this.#context.issuer.createKeysAndCertificate();
+		this.add(issued, request.setAsActive ? "ACTIVE" : "INACTIVE");
+		return {
+			...this.#named(issued),
+			keyPair: { PublicKey: issued.publicKeyPem, PrivateKey: issued.privateKeyPem },
+		};
+	}
+
+	async createCertificateFromCsr(request: { certificateSigningRequest: string; setAsActive?: boolean }) {
+		const csr: unknown = request.certificateSigningRequest;
+		demand(
+			typeof csr === "string" && csr.length >= 1 && csr.length <= limits.certificateSigningRequest,
+			`certificateSigningRequest must be text of 1 to ${limits.certificateSigningRequest} characters`,
+		);
+		const issued = await this.#context.issuer.createCertificateFromCsr(csr);
+		this.add(issued, request.setAsActive ? "ACTIVE" : "INACTIVE");
+		return this.#named(issued);
+	}
+
+	/** A certificate of anybody's making, without its CA. INACTIVE when `status` is left out. */
+	registerCertificateWithoutCA(request: { certificatePem: string; status?: string }) {
+		return this.#register(request.certificatePem, request.status ?? "INACTIVE", "SNI_ONLY", undefined);
+	}
+
+	/** A certificate whose CA is registered; here the cloud's own root is. */
+	registerCertificate(request: {
+		certificatePem: string;
+		caCertificatePem?: string;
+		status?: string;
+		setAsActive?: boolean;
+	}) {
+		const root = new X509Certificate(this.#context.issuer.rootCertificatePem);
+		const ca = request.caCertificatePem === undefined ? root : parseCertificate(request.caCertificatePem);
+		if (!ca.raw.equals(root.raw)) {
+			throw new AwsError("CertificateValidationException", "The CA certificate is not registered");
+		}
+		const certificate = parseCertificate(request.certificatePem);
+		if (!certificate.checkIssued(ca) || !certificate.verify(ca.publicKey)) {
+			throw new AwsError("CertificateValidationException", "The certificate was not signed by the CA certificate");
+		}
+		const status = request.status ?? (request.setAsActive ? "ACTIVE" : "INACTIVE");
+		return this.#register(request.certificatePem, status, "DEFAULT", fingerprint(ca.raw));
+	}
+
+	/** Sets ACTIVE, INACTIVE or REVOKED. Whoever is connected with it and may no longer be is dropped by the broker. */
+	updateCertificate(request: { certificateId: string; newStatus: string }): void {
+		const certificate = this.#existing(request.certificateId);
+		demand(
+			["ACTIVE", "INACTIVE", "REVOKED"].includes(request.newStatus),
+			`The status of a certificate cannot be set to ${request.newStatus}`,
+		);
+		this.setStatus(certificate.certificateId, request.newStatus as CertificateStatus);
+	}
+
+	describeCertificate(request: { certificateId: string }) {
+		const { state } = this.#context;
+		const record = this.#existing(request.certificateId);
+		return {
+			certificateDescription: {
+				...this.#listed(record),
+				...(record.caCertificateId && { caCertificateId: record.caCertificateId }),
+				certificatePem: record.certificatePem,
+				ownedBy: state.account.accountId,
+				lastModifiedDate: seconds(record.lastModifiedDate),
+				customerVersion: record.customerVersion,
+				transferData: {},
+				generationId: record.generationId,
+				validity: { notBefore: seconds(record.notBefore), notAfter: seconds(record.notAfter) },
+			},
+		};
+	}
+
+	/** Newest first unless `isAscendingOrder`. Temporary claim certificates are not listed. */
+	listCertificates(request: { pageSize?: number; marker?: string; isAscendingOrder?: boolean } = {}) {
+		const listed = [...this.#context.state.certificates.values()].filter((record) => !record.temporaryClaim);
+		const { items, next } = page(
+			listed,
+			(record) => `${String(record.creationDate).padStart(16, "0")} ${record.certificateId}`,
+			request.pageSize,
+			request.marker,
+			request.isAscendingOrder === true,
+		);
+		return { certificates: items.map((record) => this.#listed(record)), ...(next && { nextMarker: next }) };
+	}
+
+	deleteCertificate(request: { certificateId: string; forceDelete?: boolean }): void {
+		const { state } = this.#context;
+		const { certificateId, status } = this.#existing(request.certificateId);
+		if (status === "ACTIVE") {
+			throw new AwsError(
+				"CertificateStateException",
+				`Certificate must be deactivated (not ACTIVE) before deletion. Id: ${certificateId}`,
+			);
+		}
+		const principal = this.arn(certificateId);
+		if (state.thingPrincipals.by("principal", principal).length > 0) {
+			throw new AwsError("DeleteConflictException", `Things must be detached before deletion (arn: ${principal})`);
+		}
+		if (!request.forceDelete && state.attachments.by("target", principal).length > 0) {
+			throw new AwsError(
+				"DeleteConflictException",
+				`Certificate policies must be detached before deletion (arn: ${principal})`,
+			);
+		}
+		this.remove(certificateId);
+	}
+
+	/** The five-minute certificate of a trusted user: ACTIVE at once, good for one template, not listed. */
+	async createProvisioningClaim(request: { templateName: string }) {
+		const { state, issuer, now, temporaryClaimLifetime } = this.#context;
+		const templateName = checkTemplateName(request.templateName);
+		found(state.templates.get(templateName), `Template with name ${templateName} does not exist`);
+		const issued = await issuer.createKeysAndCertificate();
+		const expiration = now() + temporaryClaimLifetime();
+		this.add(issued, "ACTIVE", { temporaryClaim: { templateName, expiration } });
+		return {
+			certificateId: issued.certificateId,
+			certificatePem: issued.certificatePem,
+			keyPair: { PublicKey: issued.publicKeyPem, PrivateKey: issued.privateKeyPem },
+			expiration: seconds(expiration),
+		};
+	}
+
+	/** Takes an issued certificate into the account. */
+	add(
+		issued: IssuedCertificate,
+		status: CertificateStatus,
+		more: Pick<CertificateRecord, "temporaryClaim" | "caCertificateId"> & { certificateMode?: "SNI_ONLY" } = {},
+	): CertificateRecord {
+		const { state } = this.#context;
+		const now = this.#context.now();
+		const record: CertificateRecord = {
+			certificateId: issued.certificateId,
+			certificatePem: issued.certificatePem,
+			notBefore: issued.notBefore,
+			notAfter: issued.notAfter,
+			status,
+			certificateMode: "DEFAULT",
+			creationDate: now,
+			lastModifiedDate: now,
+			generationId: randomUUID(),
+			customerVersion: 1,
+			...more,
+		};
+		state.transaction(() => state.certificates.put(record.certificateId, record));
+		return record;
+	}
+
+	/** Sets any status, whatever the rules of UpdateCertificate. No change when it has it already. */
+	setStatus(certificateId: string, status: CertificateStatus): void {
+		const { state, now } = this.#context;
+		state.transaction(() => {
+			const record = state.certificates.get(certificateId)!;
+			if (record.status === status) return;
+			state.certificates.put(certificateId, {
+				...record,
+				status,
+				lastModifiedDate: now(),
+				customerVersion: record.customerVersion + 1,
+			});
+		});
+	}
+
+	/** Deletes a certificate with all that hangs on it, whatever the rules of DeleteCertificate. */
+	remove(certificateId: string): void {
+		const { state } = this.#context;
+		const principal = this.arn(certificateId);
+		state.transaction(() => {
+			for (const { policyName } of state.attachments.by("target", principal)) {
+				state.attachments.delete(`${policyName} ${principal}`);
+			}
+			for (const { thingName } of state.thingPrincipals.by("principal", principal)) {
+				state.thingPrincipals.delete(`${thingName} ${principal}`);
+			}
+			for (const { hash } of state.tokens.by("certificateId", certificateId)) state.tokens.delete(hash);
+			state.certificates.delete(certificateId);
+		});
+	}
+
+	#register(pem: unknown, status: string, mode: "DEFAULT" | "SNI_ONLY", caCertificateId: string | undefined) {
+		const { state } = this.#context;
+		demand(
+			["ACTIVE", "INACTIVE", "REGISTER_INACTIVE", "PENDING_ACTIVATION"].includes(status),
+			`A certificate cannot be registered as ${status}`,
+		);
+		const certificate = parseCertificate(pem);
+		const certificateId = fingerprint(certificate.raw);
+		if (state.certificates.has(certificateId)) {
+			throw new AwsError("ResourceAlreadyExistsException", "The certificate is already provisioned or registered", {
+				resourceId: certificateId,
+				resourceArn: this.arn(certificateId),
+			});
+		}
+		const record = this.add(
+			{
+				certificateId,
+				certificatePem: certificate.toString(),
+				notBefore: Date.parse(certificate.validFrom),
+				notAfter: Date.parse(certificate.validTo),
+			},
+			status === "REGISTER_INACTIVE" ? "INACTIVE" : (status as CertificateStatus),
+			{ ...(mode === "SNI_ONLY" && { certificateMode: mode }), ...(caCertificateId && { caCertificateId }) },
+		);
+		return { certificateArn: this.arn(record.certificateId), certificateId: record.certificateId };
+	}
+
+	#existing(certificateId: unknown): CertificateRecord {
+		const id = checkCertificateId(certificateId);
+		const record = this.#context.state.certificates.get(id);
+		return found(
+			record?.temporaryClaim ? undefined : record,
+			"The certificate given in the certificateId does not exist",
+		);
+	}
+
+	#named(issued: IssuedCertificate) {
+		return {
+			certificateArn: this.arn(issued.certificateId),
+			certificateId: issued.certificateId,
+			certificatePem: issued.certificatePem,
+		};
+	}
+
+	#listed(record: CertificateRecord) {
+		return {
+			certificateArn: this.arn(record.certificateId),
+			certificateId: record.certificateId,
+			status: record.status,
+			certificateMode: record.certificateMode,
+			creationDate: seconds(record.creationDate),
+		};
+	}
+}
+
+/** Lower-case hex SHA-256: the id of a certificate, of its DER. */
+export function fingerprint(der: Uint8Array): string {
+	return createHash("sha256").update(der).digest("hex");
+}
+
+function parseCertificate(pem: unknown): X509Certificate {
+	demand(
+		typeof pem === "string" && pem.length >= 1 && pem.length <= limits.certificatePem,
+		`A certificate must be PEM text of 1 to ${limits.certificatePem} characters`,
+	);
+	try {
+		return new X509Certificate(pem);
+	} catch {
+		throw new AwsError(
+			"CertificateValidationException",
+			"The certificate is not a valid X.509 certificate in PEM form",
+		);
+	}
+}

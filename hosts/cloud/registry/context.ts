@@ -1,0 +1,69 @@
+// What the parts of the registry share: the state, the clock, the issuer, ARNs.
+
+import { AwsError } from "../errors.js";
+import type { State } from "../state.js";
+
+/** A certificate that a certificate authority has just signed. */
+export interface IssuedCertificate {
+	/** Lower-case hex SHA-256 of the DER. */
+	readonly certificateId: string;
+	/** Ends with a newline. */
+	readonly certificatePem: string;
+	/** ms since 1970. */
+	readonly notBefore: number;
+	readonly notAfter: number;
+}
+
+/** Makes device certificates. The registry is handed one, so that tests need no key generation. */
+export interface CertificateIssuer {
+	/** A certificate with a new key pair: RSA-2048, private key as PKCS#1 PEM, public as SPKI PEM. */
+	createKeysAndCertificate(): Promise<
+		IssuedCertificate & { readonly publicKeyPem: string; readonly privateKeyPem: string }
+	>;
+	/** A certificate for a request. Throws AwsError InvalidRequestException when the request will not do. */
+	createCertificateFromCsr(certificateSigningRequest: string): Promise<IssuedCertificate>;
+	/** PEM of the authority's own certificate: counts as a registered CA in RegisterCertificate. */
+	readonly rootCertificatePem: string;
+}
+
+/** Handed to each part of the registry. */
+export interface RegistryContext {
+	readonly state: State;
+	/** ms since 1970. */
+	readonly now: () => number;
+	readonly issuer: CertificateIssuer;
+	/** How long a temporary claim certificate lives, ms. Read at each use. */
+	readonly temporaryClaimLifetime: () => number;
+}
+
+/** Kinds of resources that have ARNs. */
+export type ArnKind =
+	| "cert"
+	| "policy"
+	| "thing"
+	| "thinggroup"
+	| "thingtype"
+	| "billinggroup"
+	| "provisioningtemplate";
+
+/** ARN of a resource of this account. */
+export function arn(state: State, kind: ArnKind | "client" | "topic" | "topicfilter", name: string): string {
+	return `arn:aws:iot:${state.account.region}:${state.account.accountId}:${kind}/${name}`;
+}
+
+/** Name in an ARN of this account, or `undefined` when it is another kind of ARN or none. */
+export function nameInArn(state: State, kind: ArnKind, value: string): string | undefined {
+	const prefix = arn(state, kind, "");
+	return value.startsWith(prefix) ? value.slice(prefix.length) : undefined;
+}
+
+/** The API's times: seconds since 1970, with a fraction. */
+export function seconds(milliseconds: number): number {
+	return milliseconds / 1000;
+}
+
+/** Throws ResourceNotFoundException when there is none. */
+export function found<T>(row: T | undefined, message: string): T {
+	if (row === undefined) throw new AwsError("ResourceNotFoundException", message);
+	return row;
+}

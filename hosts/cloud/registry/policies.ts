@@ -1,0 +1,285 @@
+// IoT policies, their versions and what they are attached to, by AWS's rules. What a policy means is the business of ../policy.ts.
+
+import { randomUUID } from "node:crypto";
+import { AwsError } from "../errors.js";
+import { parsePolicy } from "../policy.js";
+import type { PolicyRecord } from "../state.js";
+import { arn, found, nameInArn, type RegistryContext, seconds } from "./context.js";
+import { checkPolicyName, demand, limits, page, type Tag } from "./limits.js";
+import type { Tags } from "./tags.js";
+
+/** Operations on policies. Requests and responses are those of the AWS operation of the same name; times in seconds. */
+export class Policies {
+	readonly #context: RegistryContext;
+	readonly #tags: Tags;
+
+	constructor(context: RegistryContext, tags: Tags) {
+		this.#context = context;
+		this.#tags = tags;
+	}
+
+	createPolicy(request: { policyName: string; policyDocument: string; tags?: readonly Tag[] }) {
+		const { state, now } = this.#context;
+		const policyName = checkPolicyName(request.policyName);
+		const policyDocument = checkDocument(request.policyDocument);
+		if (state.policies.has(policyName)) {
+			throw new AwsError(
+				"ResourceAlreadyExistsException",
+				`Policy cannot be created - name already exists (name=${policyName})`,
+				{ resourceId: policyName, resourceArn: this.#arn(policyName) },
+			);
+		}
+		state.transaction(() => {
+			state.policies.put(policyName, {
+				policyName,
+				defaultVersionId: 1,
+				lastVersionId: 1,
+				versions: [{ versionId: 1, policyDocument, creationDate: now() }],
+				creationDate: now(),
+				lastModifiedDate: now(),
+				generationId: randomUUID(),
+			});
+			this.#tags.set(this.#arn(policyName), request.tags);
+		});
+		return { policyName, policyArn: this.#arn(policyName), policyDocument, policyVersionId: "1" };
+	}
+
+	getPolicy(request: { policyName: string }) {
+		const record = this.#existing(request.policyName);
+		return {
+			policyName: record.policyName,
+			policyArn: this.#arn(record.policyName),
+			policyDocument: defaultDocument(record),
+			defaultVersionId: String(record.defaultVersionId),
+			creationDate: seconds(record.creationDate),
+			lastModifiedDate: seconds(record.lastModifiedDate),
+			generationId: record.generationId,
+		};
+	}
+
+	/** Refused while attached to anything or while versions beside the default one exist. */
+	deletePolicy(request: { policyName: string }): void {
+		const { state } = this.#context;
+		const { policyName, versions } = this.#existing(request.policyName);
+		if (state.attachments.by("policyName", policyName).length > 0) {
+			throw new AwsError(
+				"DeleteConflictException",
+				`The policy cannot be deleted as the policy is attached to one or more principals (name=${policyName})`,
+			);
+		}
+		if (versions.length > 1) {
+			throw new AwsError(
+				"DeleteConflictException",
+				`Cannot delete the policy because it has one or more policy versions attached to it (name=${policyName})`,
+			);
+		}
+		state.transaction(() => {
+			state.policies.delete(policyName);
+			this.#tags.remove(this.#arn(policyName));
+		});
+	}
+
+	createPolicyVersion(request: { policyName: string; policyDocument: string; setAsDefault?: boolean }) {
+		const { state, now } = this.#context;
+		const record = this.#existing(request.policyName);
+		const policyDocument = checkDocument(request.policyDocument);
+		if (record.versions.length >= limits.policyVersions) {
+			throw new AwsError(
+				"VersionsLimitExceededException",
+				`The policy ${record.policyName} already has the maximum number of versions (${limits.policyVersions})`,
+			);
+		}
+		const versionId = record.lastVersionId + 1;
+		state.transaction(() =>
+			state.policies.put(record.policyName, {
+				...record,
+				lastVersionId: versionId,
+				versions: [...record.versions, { versionId, policyDocument, creationDate: now() }],
+				lastModifiedDate: now(),
+				...(request.setAsDefault && { defaultVersionId: versionId }),
+			}),
+		);
+		return {
+			policyArn: this.#arn(record.policyName),
+			policyDocument,
+			policyVersionId: String(versionId),
+			isDefaultVersion: request.setAsDefault === true,
+		};
+	}
+
+	getPolicyVersion(request: { policyName: string; policyVersionId: string }) {
+		const record = this.#existing(request.policyName);
+		const version = this.#version(record, request.policyVersionId);
+		return {
+			policyArn: this.#arn(record.policyName),
+			policyName: record.policyName,
+			policyDocument: version.policyDocument,
+			policyVersionId: String(version.versionId),
+			isDefaultVersion: version.versionId === record.defaultVersionId,
+			creationDate: seconds(version.creationDate),
+			lastModifiedDate: seconds(version.creationDate),
+			generationId: record.generationId,
+		};
+	}
+
+	listPolicyVersions(request: { policyName: string }) {
+		const record = this.#existing(request.policyName);
+		return {
+			policyVersions: record.versions.map(({ versionId, creationDate }) => ({
+				versionId: String(versionId),
+				isDefaultVersion: versionId === record.defaultVersionId,
+				createDate: seconds(creationDate),
+			})),
+		};
+	}
+
+	setDefaultPolicyVersion(request: { policyName: string; policyVersionId: string }): void {
+		const { state, now } = this.#context;
+		const record = this.#existing(request.policyName);
+		const { versionId } = this.#version(record, request.policyVersionId);
+		state.transaction(() =>
+			state.policies.put(record.policyName, { ...record, defaultVersionId: versionId, lastModifiedDate: now() }),
+		);
+	}
+
+	deletePolicyVersion(request: { policyName: string; policyVersionId: string }): void {
+		const { state } = this.#context;
+		const record = this.#existing(request.policyName);
+		const { versionId } = this.#version(record, request.policyVersionId);
+		if (versionId === record.defaultVersionId) {
+			throw new AwsError("DeleteConflictException", "Cannot delete the default version of a policy");
+		}
+		state.transaction(() =>
+			state.policies.put(record.policyName, {
+				...record,
+				versions: record.versions.filter((version) => version.versionId !== versionId),
+			}),
+		);
+	}
+
+	listPolicies(request: { marker?: string; pageSize?: number; ascendingOrder?: boolean } = {}) {
+		return this.#listed(
+			[...this.#context.state.policies.keys()],
+			request.pageSize,
+			request.marker,
+			request.ascendingOrder === true,
+		);
+	}
+
+	/** Idempotent. `target` is the ARN of a certificate or of a thing group. */
+	attachPolicy(request: { policyName: string; target: string }): void {
+		const { state } = this.#context;
+		const { policyName } = this.#existing(request.policyName);
+		const target = this.#target(request.target);
+		const attached = state.attachments.by("target", target);
+		if (attached.some((attachment) => attachment.policyName === policyName)) return;
+		if (attached.length >= limits.policiesPerTarget) {
+			throw new AwsError(
+				"LimitExceededException",
+				`At most ${limits.policiesPerTarget} policies can be attached to ${target}`,
+			);
+		}
+		state.transaction(() => state.attachments.put(`${policyName} ${target}`, { policyName, target }));
+	}
+
+	/** No error when it is not attached. */
+	detachPolicy(request: { policyName: string; target: string }): void {
+		const { state } = this.#context;
+		const policyName = checkPolicyName(request.policyName);
+		demand(typeof request.target === "string", "target must be an ARN");
+		state.transaction(() => state.attachments.delete(`${policyName} ${request.target}`));
+	}
+
+	/** With `recursive` those of a group's parents too. */
+	listAttachedPolicies(request: { target: string; recursive?: boolean; marker?: string; pageSize?: number }) {
+		const { state } = this.#context;
+		const targets = [this.#target(request.target)];
+		if (request.recursive) {
+			let group = nameInArn(state, "thinggroup", targets[0]!);
+			while (group !== undefined) {
+				group = state.thingGroups.get(group)?.parentGroupName;
+				if (group !== undefined) targets.push(arn(state, "thinggroup", group));
+			}
+		}
+		const names = new Set(
+			targets.flatMap((target) => state.attachments.by("target", target).map((row) => row.policyName)),
+		);
+		return this.#listed([...names], request.pageSize, request.marker, true);
+	}
+
+	listTargetsForPolicy(request: { policyName: string; marker?: string; pageSize?: number }) {
+		const { policyName } = this.#existing(request.policyName);
+		const targets = this.#context.state.attachments.by("policyName", policyName).map((row) => row.target);
+		const { items, next } = page(targets, (target) => target, request.pageSize, request.marker);
+		return { targets: items, ...(next && { nextMarker: next }) };
+	}
+
+	/** Makes a policy of this name with this document unless there is one of that name already. For templates. */
+	ensure(policyName: string, policyDocument: string): void {
+		if (!this.#context.state.policies.has(policyName)) this.createPolicy({ policyName, policyDocument });
+	}
+
+	/** The document in force. */
+	document(policyName: string): string | undefined {
+		const record = this.#context.state.policies.get(policyName);
+		return record && defaultDocument(record);
+	}
+
+	#listed(names: readonly string[], size: unknown, marker: unknown, ascending: boolean) {
+		const { items, next } = page(names, (name) => name, size, marker, ascending);
+		return {
+			policies: items.map((policyName) => ({ policyName, policyArn: this.#arn(policyName) })),
+			...(next && { nextMarker: next }),
+		};
+	}
+
+	#arn(policyName: string): string {
+		return arn(this.#context.state, "policy", policyName);
+	}
+
+	#existing(policyName: unknown): PolicyRecord {
+		const name = checkPolicyName(policyName);
+		return found(this.#context.state.policies.get(name), `Policy not found (name=${name})`);
+	}
+
+	#version(record: PolicyRecord, policyVersionId: unknown) {
+		demand(/^[0-9]+$/.test(String(policyVersionId)), "policyVersionId must be a number");
+		return found(
+			record.versions.find(({ versionId }) => versionId === Number(policyVersionId)),
+			`Policy version not found (name=${record.policyName}, version=${policyVersionId})`,
+		);
+	}
+
+	#target(target: unknown): string {
+		const { state } = this.#context;
+		demand(typeof target === "string", "target must be an ARN");
+		const certificate = nameInArn(state, "cert", target);
+		const group = nameInArn(state, "thinggroup", target);
+		demand(certificate !== undefined || group !== undefined, `Invalid target: ${target}`);
+		if (certificate !== undefined) {
+			found(state.certificates.get(certificate), `The certificate of ${target} does not exist`);
+		} else found(state.thingGroups.get(group!), `The thing group of ${target} does not exist`);
+		return target;
+	}
+}
+
+function defaultDocument(record: PolicyRecord): string {
+	return record.versions.find(({ versionId }) => versionId === record.defaultVersionId)!.policyDocument;
+}
+
+function checkDocument(document: unknown): string {
+	demand(typeof document === "string", "policyDocument must be text");
+	// White space does not count.
+	if (document.replace(/\s/g, "").length > limits.policyDocument) {
+		throw new AwsError(
+			"MalformedPolicyException",
+			`Policy document is larger than ${limits.policyDocument} characters, white space not counted`,
+		);
+	}
+	try {
+		parsePolicy(document);
+	} catch (error) {
+		throw new AwsError("MalformedPolicyException", `Policy document is malformed: ${(error as Error).message}`);
+	}
+	return document;
+}

@@ -1,0 +1,465 @@
+// Everything the local cloud remembers, as typed tables: in memory, and in a directory (LMDB) when one is given.
+// A change is all or nothing, survives kill -9 from the moment its transaction returns, and is never readable by other users.
+
+import { createHash, randomBytes, randomInt } from "node:crypto";
+import { chmodSync, mkdirSync, readdirSync, realpathSync, rmSync } from "node:fs";
+import { createConnection, createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { open, type RootDatabase } from "lmdb";
+
+/** Status of a certificate (API model, `CertificateStatus`). */
+export type CertificateStatus =
+	| "ACTIVE"
+	| "INACTIVE"
+	| "REVOKED"
+	| "PENDING_TRANSFER"
+	| "REGISTER_INACTIVE"
+	| "PENDING_ACTIVATION";
+
+/** A certificate known to the account. All times are ms since 1970. */
+export interface CertificateRecord {
+	/** Lower-case hex SHA-256 of the certificate's DER. */
+	readonly certificateId: string;
+	readonly certificatePem: string;
+	readonly status: CertificateStatus;
+	/** `SNI_ONLY` when registered without a CA. */
+	readonly certificateMode: "DEFAULT" | "SNI_ONLY";
+	readonly creationDate: number;
+	readonly lastModifiedDate: number;
+	readonly notBefore: number;
+	readonly notAfter: number;
+	readonly generationId: string;
+	/** Grows with every change. */
+	readonly customerVersion: number;
+	/** The CA certificate it was registered with. */
+	readonly caCertificateId?: string;
+	/** Present on the temporary certificate of CreateProvisioningClaim: not listed, ends by itself. */
+	readonly temporaryClaim?: { readonly templateName: string; readonly expiration: number };
+}
+
+/** A certificate ownership token; only its hash is kept. */
+export interface TokenRecord {
+	/** Hex SHA-256 of the token. */
+	readonly hash: string;
+	readonly certificateId: string;
+	/** ms since 1970: from then on the token is refused and its certificate, when unused, deleted. */
+	readonly deadline: number;
+	/** Who asked for it. */
+	readonly claimCertificateId: string;
+	readonly clientId: string;
+	readonly connectionId: string;
+}
+
+/** An IoT policy with its versions, oldest first. */
+export interface PolicyRecord {
+	readonly policyName: string;
+	readonly defaultVersionId: number;
+	readonly lastVersionId: number;
+	readonly versions: readonly {
+		readonly versionId: number;
+		readonly policyDocument: string;
+		readonly creationDate: number;
+	}[];
+	readonly creationDate: number;
+	readonly lastModifiedDate: number;
+	readonly generationId: string;
+}
+
+/** A policy attached to a target: the ARN of a certificate or of a thing group. */
+export interface AttachmentRecord {
+	readonly policyName: string;
+	readonly target: string;
+}
+
+/** A thing. */
+export interface ThingRecord {
+	readonly thingName: string;
+	readonly thingId: string;
+	readonly thingTypeName?: string;
+	readonly billingGroupName?: string;
+	readonly attributes: Readonly<Record<string, string>>;
+	/** Grows with every change, from 1. */
+	readonly version: number;
+}
+
+/** A certificate attached to a thing. */
+export interface ThingPrincipalRecord {
+	readonly thingName: string;
+	/** ARN of the certificate. */
+	readonly principal: string;
+	readonly thingPrincipalType: "EXCLUSIVE_THING" | "NON_EXCLUSIVE_THING";
+}
+
+/** A static thing group. */
+export interface ThingGroupRecord {
+	readonly thingGroupName: string;
+	readonly thingGroupId: string;
+	readonly parentGroupName?: string;
+	readonly description?: string;
+	readonly attributes: Readonly<Record<string, string>>;
+	readonly creationDate: number;
+	readonly version: number;
+}
+
+/** A thing's membership in a group. */
+export interface GroupMemberRecord {
+	readonly thingGroupName: string;
+	readonly thingName: string;
+}
+
+/** A thing type. */
+export interface ThingTypeRecord {
+	readonly thingTypeName: string;
+	readonly thingTypeId: string;
+	readonly description?: string;
+	readonly searchableAttributes: readonly string[];
+	readonly creationDate: number;
+}
+
+/** A billing group. */
+export interface BillingGroupRecord {
+	readonly billingGroupName: string;
+	readonly billingGroupId: string;
+	readonly description?: string;
+	readonly creationDate: number;
+}
+
+/** A pre-provisioning hook: `targetArn` is the ARN of a function, or, here only, an http(s) URL or `command:` line. */
+export interface ProvisioningHook {
+	readonly payloadVersion?: string;
+	readonly targetArn: string;
+}
+
+/** A provisioning template with its versions, oldest first. */
+export interface TemplateRecord {
+	readonly templateName: string;
+	readonly description?: string;
+	readonly enabled: boolean;
+	readonly provisioningRoleArn: string;
+	readonly preProvisioningHook?: ProvisioningHook;
+	readonly type: "FLEET_PROVISIONING" | "JITP";
+	readonly defaultVersionId: number;
+	/** Numbers are not used again after a deletion. */
+	readonly lastVersionId: number;
+	readonly versions: readonly {
+		readonly versionId: number;
+		readonly templateBody: string;
+		readonly creationDate: number;
+	}[];
+	readonly creationDate: number;
+	readonly lastModifiedDate: number;
+}
+
+/** Tags of the resource with this ARN. */
+export interface TagsRecord {
+	readonly arn: string;
+	readonly tags: Readonly<Record<string, string>>;
+}
+
+/** Which account this is. Made on first use and kept. */
+export interface AccountRecord {
+	readonly accountId: string;
+	readonly region: string;
+	/** First label of the data endpoint, before `-ats`. */
+	readonly endpointPrefix: string;
+}
+
+/** A certificate authority or server identity of this cloud: private key and certificate as PEM. */
+export interface IdentityRecord {
+	readonly name: string;
+	readonly privateKeyPem: string;
+	readonly certificatePem: string;
+}
+
+/** One row that a transaction has changed; `row` is absent when it was deleted. */
+export interface Change {
+	readonly table: string;
+	readonly key: string;
+	readonly row?: object;
+}
+
+interface JournalEntry {
+	readonly change: Change;
+	readonly before: object | undefined;
+}
+
+/** Rows of one kind by key, with lookups by what `indexes` derives. Rows are values: replaced, never altered. */
+export class Table<T extends object, I extends string = never> {
+	readonly #name: string;
+	readonly #rows = new Map<string, T>();
+	readonly #indexes: ReadonlyMap<I, { readonly of: (row: T) => string; readonly keys: Map<string, Set<string>> }>;
+	readonly #changing: (change: Change, before: T | undefined) => void;
+
+	constructor(
+		name: string,
+		indexes: Readonly<Record<I, (row: T) => string>>,
+		changing: (change: Change, before: T | undefined) => void,
+	) {
+		this.#name = name;
+		this.#indexes = new Map(
+			(Object.entries(indexes) as [I, (row: T) => string][]).map(([index, of]) => [index, { of, keys: new Map() }]),
+		);
+		this.#changing = changing;
+	}
+
+	get size(): number {
+		return this.#rows.size;
+	}
+
+	get(key: string): T | undefined {
+		return this.#rows.get(key);
+	}
+
+	has(key: string): boolean {
+		return this.#rows.has(key);
+	}
+
+	keys(): IterableIterator<string> {
+		return this.#rows.keys();
+	}
+
+	values(): IterableIterator<T> {
+		return this.#rows.values();
+	}
+
+	/** The rows for which the index gives `value`, oldest first. */
+	by(index: I, value: string): T[] {
+		const keys = this.#indexes.get(index)?.keys.get(value) ?? [];
+		return Array.from(keys, (key) => this.#rows.get(key)!);
+	}
+
+	/** Throws outside a transaction. */
+	put(key: string, row: T): void {
+		this.#changing({ table: this.#name, key, row }, this.#rows.get(key));
+		this.restore(key, row);
+	}
+
+	/** Throws outside a transaction. Not an error when there is no such row. */
+	delete(key: string): void {
+		const before = this.#rows.get(key);
+		if (before === undefined) return;
+		this.#changing({ table: this.#name, key }, before);
+		this.restore(key, undefined);
+	}
+
+	/** Sets a row as it was read from disk, or as it was before a transaction that failed. For `State` alone. */
+	restore(key: string, row: T | undefined): void {
+		const before = this.#rows.get(key);
+		for (const { of, keys } of this.#indexes.values()) {
+			if (before !== undefined) {
+				const value = of(before);
+				const set = keys.get(value);
+				set?.delete(key);
+				if (set?.size === 0) keys.delete(value);
+			}
+			if (row !== undefined) {
+				const value = of(row);
+				const set = keys.get(value);
+				if (set) set.add(key);
+				else keys.set(value, new Set([key]));
+			}
+		}
+		if (row === undefined) this.#rows.delete(key);
+		else this.#rows.set(key, row);
+	}
+}
+
+/** Where and as whom a state is opened. */
+export interface StateOptions {
+	/** Made when absent, for its owner alone. In memory only when not given. */
+	readonly directory?: string;
+	/** 12 digits; made up on first use when not given. */
+	readonly accountId?: string;
+	/** Default `us-east-1`. */
+	readonly region?: string;
+}
+
+/** A second process has this directory open. */
+export class StateInUseError extends Error {
+	override readonly name = "StateInUseError";
+}
+
+/** The tables and their transactions. Open one with `openState`. */
+export class State {
+	readonly #tables = new Map<string, Table<object, string>>();
+	readonly #listeners = new Set<(changes: readonly Change[]) => void>();
+	readonly #release: () => Promise<void>;
+	readonly #database: RootDatabase<object, string[]> | undefined;
+	#journal: JournalEntry[] | undefined;
+	#closed = false;
+
+	readonly accounts = this.#table<AccountRecord>("accounts", {});
+	readonly identities = this.#table<IdentityRecord>("identities", {});
+	readonly certificates = this.#table<CertificateRecord>("certificates", {});
+	readonly tokens = this.#table<TokenRecord, "certificateId">("tokens", { certificateId: (row) => row.certificateId });
+	readonly policies = this.#table<PolicyRecord>("policies", {});
+	readonly attachments = this.#table<AttachmentRecord, "policyName" | "target">("attachments", {
+		policyName: (row) => row.policyName,
+		target: (row) => row.target,
+	});
+	readonly things = this.#table<ThingRecord>("things", {});
+	readonly thingPrincipals = this.#table<ThingPrincipalRecord, "thingName" | "principal">("thingPrincipals", {
+		thingName: (row) => row.thingName,
+		principal: (row) => row.principal,
+	});
+	readonly thingGroups = this.#table<ThingGroupRecord>("thingGroups", {});
+	readonly groupMembers = this.#table<GroupMemberRecord, "thingGroupName" | "thingName">("groupMembers", {
+		thingGroupName: (row) => row.thingGroupName,
+		thingName: (row) => row.thingName,
+	});
+	readonly thingTypes = this.#table<ThingTypeRecord>("thingTypes", {});
+	readonly billingGroups = this.#table<BillingGroupRecord>("billingGroups", {});
+	readonly templates = this.#table<TemplateRecord>("templates", {});
+	readonly tags = this.#table<TagsRecord>("tags", {});
+
+	constructor(database: RootDatabase<object, string[]> | undefined, release: () => Promise<void>) {
+		this.#database = database;
+		this.#release = release;
+		for (const { key, value } of database?.getRange() ?? []) {
+			this.#tables.get(key[0]!)?.restore(key[1]!, value);
+		}
+	}
+
+	get account(): AccountRecord {
+		return this.accounts.get("account")!;
+	}
+
+	/**
+	 * Runs `work`; when it throws, nothing has changed. When it returns, all has, on disk too.
+	 * Within another transaction it is part of that one. `work` must not wait for anything.
+	 */
+	transaction<T>(work: () => T): T {
+		if (this.#closed) throw new Error("The state is closed.");
+		if (this.#journal) return work();
+		const journal: JournalEntry[] = [];
+		this.#journal = journal;
+		let result: T;
+		try {
+			result = work();
+			if (this.#database && journal.length > 0) this.#write(this.#database, journal);
+		} catch (error) {
+			for (const { change, before } of journal.reverse()) {
+				this.#tables.get(change.table)!.restore(change.key, before);
+			}
+			throw error;
+		} finally {
+			this.#journal = undefined;
+		}
+		if (journal.length > 0) {
+			const changes = journal.map(({ change }) => change);
+			for (const listener of this.#listeners) listener(changes);
+		}
+		return result;
+	}
+
+	/** Calls `listener` after every transaction that changed something. Returns what ends that. */
+	onChange(listener: (changes: readonly Change[]) => void): () => void {
+		this.#listeners.add(listener);
+		return () => this.#listeners.delete(listener);
+	}
+
+	/** Flushes and lets go of the directory. */
+	async close(): Promise<void> {
+		if (this.#closed) return;
+		this.#closed = true;
+		await this.#database?.close();
+		await this.#release();
+	}
+
+	#write(database: RootDatabase<object, string[]>, journal: readonly JournalEntry[]): void {
+		database.transactionSync(() => {
+			for (const { change } of journal) {
+				const key = [change.table, change.key];
+				if (change.row) database.putSync(key, change.row);
+				else database.removeSync(key);
+			}
+		});
+	}
+
+	#table<T extends object, I extends string = never>(name: string, indexes: Readonly<Record<I, (row: T) => string>>) {
+		const table = new Table<T, I>(name, indexes, (change, before) => {
+			if (!this.#journal) throw new Error("A change outside a transaction.");
+			this.#journal.push({ change, before });
+		});
+		this.#tables.set(name, table as unknown as Table<object, string>);
+		return table;
+	}
+}
+
+/** Opens or makes the state. Throws `StateInUseError` when another process has the directory. */
+export async function openState(options: StateOptions = {}): Promise<State> {
+	const { directory } = options;
+	let database: RootDatabase<object, string[]> | undefined;
+	let release = async () => {};
+	if (directory !== undefined) {
+		mkdirSync(directory, { recursive: true, mode: 0o700 });
+		chmodSync(directory, 0o700);
+		release = await lock(directory);
+		try {
+			// Commits reach the operating system at once (safe against kill -9) and the disk soon after (overlappingSync).
+			database = open({ path: join(directory, "state.mdb"), encoding: "msgpack", keyEncoding: "ordered-binary" });
+			for (const file of readdirSync(directory)) {
+				if (file.startsWith("state.mdb")) chmodSync(join(directory, file), 0o600);
+			}
+		} catch (error) {
+			await release();
+			throw error;
+		}
+	}
+	const state = new State(database, release);
+	if (!state.accounts.has("account")) {
+		state.transaction(() =>
+			state.accounts.put("account", {
+				accountId: options.accountId ?? String(randomInt(100_000_000_000, 1_000_000_000_000)),
+				region: options.region ?? "us-east-1",
+				endpointPrefix: `a${randomBytes(16).toString("hex").slice(0, 13)}`,
+			}),
+		);
+	}
+	return state;
+}
+
+/**
+ * Takes a directory for this process by listening on a local socket named after it: the operating system lets go of it
+ * however the process ends, so that there is no stale lock to clean up after kill -9.
+ */
+async function lock(directory: string): Promise<() => Promise<void>> {
+	const name = `fleet-cloud-${createHash("sha256").update(realpathSync(directory)).digest("hex").slice(0, 24)}`;
+	// Linux has socket names outside the file system, which need no cleaning up; elsewhere it is a file.
+	const path = process.platform === "linux" ? `\0${name}` : join(tmpdir(), `${name}.sock`);
+	const server = createServer((socket) => socket.destroy());
+	try {
+		await listen(server, path);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+		if (path.startsWith("\0") || (await answers(path))) {
+			throw new StateInUseError(`The state directory ${directory} is in use by another process.`);
+		}
+		rmSync(path, { force: true });
+		await listen(server, path);
+	}
+	server.unref();
+	return () => new Promise((resolve) => server.close(() => resolve()));
+}
+
+function listen(server: Server, path: string): Promise<void> {
+	return new Promise((resolve, reject) => {
+		server.once("error", reject);
+		server.listen({ path, exclusive: true }, () => {
+			server.off("error", reject);
+			resolve();
+		});
+	});
+}
+
+function answers(path: string): Promise<boolean> {
+	return new Promise((resolve) => {
+		const socket = createConnection({ path });
+		socket.once("connect", () => {
+			socket.destroy();
+			resolve(true);
+		});
+		socket.once("error", () => resolve(false));
+	});
+}
