@@ -1,0 +1,104 @@
+// IAM in small: access keys, who they belong to, and the identity policies that say what those may do.
+// Must never put a secret access key into an error or an answer.
+
+import { readFileSync, statSync } from "node:fs";
+import { type NamedPolicy, PolicyError, parsePolicy } from "../policy.js";
+
+/** A caller of the control plane: credentials, who that is, and what it may do. */
+export interface AccessKey {
+	readonly accessKeyId: string;
+	readonly secretAccessKey: string;
+	/** Present for temporary credentials, as a role gives them: the caller must send it along. */
+	readonly sessionToken?: string;
+	/** ARN of the IAM user or assumed role. */
+	readonly principal: string;
+	/** IAM policies of the principal. None: nothing is allowed. */
+	readonly policies: readonly NamedPolicy[];
+}
+
+/** An access key file or option that cannot be used; the message says what to change. */
+export class AccessKeyError extends Error {
+	override readonly name = "AccessKeyError";
+}
+
+/** The policy document of whoever may do everything. */
+export const administratorAccess = {
+	Version: "2012-10-17",
+	Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }],
+};
+
+/**
+ * Reads access keys from a JSON file: `{"accessKeys": [...]}`, each as `parseAccessKeys` has it.
+ * @throws AccessKeyError when other users can read the file, or when it does not hold what it should
+ */
+export function readAccessKeys(path: string): AccessKey[] {
+	let text: string;
+	try {
+		if (process.platform !== "win32" && (statSync(path).mode & 0o077) !== 0) {
+			throw new AccessKeyError(`${path} holds secrets and other users can read it: run chmod 600 ${path}.`);
+		}
+		text = readFileSync(path, "utf8");
+	} catch (error) {
+		if (error instanceof AccessKeyError) throw error;
+		throw new AccessKeyError(`${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+	}
+	let json: unknown;
+	try {
+		json = JSON.parse(text);
+	} catch {
+		// The parser's own message quotes the text, which holds secrets.
+		throw new AccessKeyError(`${path} is not JSON.`);
+	}
+	if (!isRecord(json)) throw new AccessKeyError(`${path} must hold an object with the member accessKeys.`);
+	return parseAccessKeys(json.accessKeys);
+}
+
+/**
+ * Checks access keys: a list of `{accessKeyId, secretAccessKey, sessionToken?, principal, policies}`, where `policies` is
+ * a list of IAM policy documents.
+ * @throws AccessKeyError naming the first thing wrong
+ */
+export function parseAccessKeys(json: unknown): AccessKey[] {
+	if (!Array.isArray(json)) throw new AccessKeyError("accessKeys must be a list.");
+	const seen = new Set<string>();
+	return json.map((entry: unknown, index) => {
+		const at = `accessKeys[${index}]`;
+		if (!isRecord(entry)) throw new AccessKeyError(`${at} must be an object.`);
+		const { accessKeyId, secretAccessKey, sessionToken, principal, policies } = entry;
+		if (typeof accessKeyId !== "string" || !/^\w{4,128}$/.test(accessKeyId)) {
+			throw new AccessKeyError(`${at}.accessKeyId must be 4 to 128 letters and digits.`);
+		}
+		if (seen.has(accessKeyId)) throw new AccessKeyError(`${at}: the access key ${accessKeyId} is there twice.`);
+		seen.add(accessKeyId);
+		if (typeof secretAccessKey !== "string" || secretAccessKey === "") {
+			throw new AccessKeyError(`${at}.secretAccessKey must be text.`);
+		}
+		if (sessionToken !== undefined && (typeof sessionToken !== "string" || sessionToken === "")) {
+			throw new AccessKeyError(`${at}.sessionToken must be text.`);
+		}
+		if (typeof principal !== "string" || !principal.startsWith("arn:")) {
+			throw new AccessKeyError(`${at}.principal must be the ARN of a user or an assumed role.`);
+		}
+		if (!Array.isArray(policies)) throw new AccessKeyError(`${at}.policies must be a list of IAM policies.`);
+		return {
+			accessKeyId,
+			secretAccessKey,
+			...(sessionToken !== undefined && { sessionToken }),
+			principal,
+			policies: policies.map((document: unknown, number) => readPolicy(document, number, accessKeyId, at)),
+		};
+	});
+}
+
+function readPolicy(document: unknown, number: number, accessKeyId: string, at: string): NamedPolicy {
+	try {
+		return { policyName: `${number + 1} of ${accessKeyId}`, policy: parsePolicy(JSON.stringify(document)) };
+	} catch (error) {
+		if (!(error instanceof PolicyError)) throw error;
+		throw new AccessKeyError(`${at}.policies[${number}]: ${error.message}.`);
+	}
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+	return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,71 @@
+// From the request line to the operation: on the raw path, because clients escape `/` and `:` inside a segment (an ARN is one).
+// Must never decode before it has split.
+
+import { AwsError } from "../errors.js";
+import { type OperationName, operations } from "./operations.js";
+
+/** An operation found, and the still undecoded segments of its path members. */
+export interface Route {
+	name: OperationName;
+	/** Member name → raw text. */
+	path: Readonly<Record<string, string>>;
+	/** Raw query, without the question mark. */
+	query: string;
+}
+
+interface Pattern {
+	name: OperationName;
+	method: string;
+	segments: readonly string[];
+}
+
+// Patterns with fewer members first, so that a fixed segment wins over a member.
+const patterns: readonly Pattern[] = Object.entries(operations)
+	.map(([name, { method, path }]) => ({ name: name as OperationName, method, segments: path.split("/") }))
+	.sort((a, b) => memberCount(a) - memberCount(b));
+
+/** @throws AwsError UnknownOperationException when there is none */
+export function route(method: string, target: string): Route {
+	const [path, query] = splitOnce(target, "?");
+	const segments = path.split("/");
+	for (const pattern of patterns) {
+		if (pattern.method !== method || pattern.segments.length !== segments.length) continue;
+		const members: Record<string, string> = {};
+		const fits = pattern.segments.every((part, index) => {
+			const segment = segments[index]!;
+			if (!part.startsWith("{")) return part === segment;
+			members[part.slice(1, -1)] = segment;
+			return segment !== "";
+		});
+		if (fits) return { name: pattern.name, path: members, query };
+	}
+	throw new AwsError("UnknownOperationException", `There is no operation ${method} ${path.slice(0, 256)} here.`);
+}
+
+/** First values of the query by name, decoded. @throws AwsError on an escape that is none */
+export function parseQuery(query: string): Map<string, string> {
+	const values = new Map<string, string>();
+	for (const pair of query.split("&")) {
+		const [name, value] = splitOnce(pair, "=").map(decode) as [string, string];
+		if (name !== "" && !values.has(name)) values.set(name, value);
+	}
+	return values;
+}
+
+/** Undoes percent escapes. @throws AwsError InvalidRequestException on an escape that is none */
+export function decode(text: string): string {
+	try {
+		return decodeURIComponent(text);
+	} catch {
+		throw new AwsError("InvalidRequestException", "The request line holds a malformed percent escape.");
+	}
+}
+
+function memberCount(pattern: Pattern): number {
+	return pattern.segments.filter((segment) => segment.startsWith("{")).length;
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+	const at = text.indexOf(separator);
+	return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}

@@ -1,0 +1,410 @@
+// The HTTP control plane: takes a request as the AWS SDKs send it, finds out who asks and whether they may, checks the
+// members, asks the registry, and answers as AWS does. No rule about resources lives here.
+
+import { randomUUID } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { type AddressInfo, isIP, type Socket } from "node:net";
+import { AwsError } from "../errors.js";
+import { type Decision, evaluate, type PolicyVariables } from "../policy.js";
+import type { Registry } from "../registry.js";
+import { limitConnections } from "./connections.js";
+import { handlers } from "./handlers.js";
+import type { AccessKey } from "./iam.js";
+import { answerLocally, isLocalPath, type LocalAdministration } from "./local.js";
+import { type Operation, type OperationName, operations } from "./operations.js";
+import { decode, parseQuery, type Route, route } from "./router.js";
+import { fromText, membersFromJson, plainName, violations } from "./shapes.js";
+import { checkSignature, headerValue, type RequestHead, readSignature } from "./sigv4.js";
+
+/** What the control plane is started with. */
+export interface ControlPlaneOptions {
+	registry: Registry;
+	/** Who may call. Default: nobody is known. */
+	accessKeys?: readonly AccessKey[];
+	/**
+	 * `checked`: a request needs a right signature by a known access key and a policy that allows it. `any`: development
+	 * mode, every request counts as the administrator's. Default: `any` on a loopback address when no access keys are
+	 * given, otherwise `checked`.
+	 */
+	signatures?: "checked" | "any";
+	/** Address to listen on. Default 127.0.0.1. */
+	host?: string;
+	/** Default 0: any free port. */
+	port?: number;
+	/** What is served under `/_local/`; nothing when not given. */
+	local?: LocalAdministration;
+	/** Called for every request that was refused for who asked. Must not throw. */
+	onRefusal?(refusal: ControlPlaneRefusal): void;
+	/** Called with what should never happen; the caller was told 500. Must not throw. */
+	onFault?(error: unknown): void;
+	/** ms since 1970. Default `Date.now`. */
+	now?(): number;
+	/** How long a client may take to send a request, ms. Default 30 000. */
+	requestTimeout?: number;
+}
+
+/** A refusal by signature or by IAM policy. Holds no secret. */
+export interface ControlPlaneRefusal {
+	/** ARN of the caller, or the access key id it claimed, or `anonymous`. */
+	principal: string;
+	/** `iot:CreateThing` */
+	action: string;
+	/** ARN or `*`. Absent when the signature was refused. */
+	resource?: string;
+	/** AWS's error type. */
+	error: string;
+	message: string;
+	/** The Deny that decided. Absent: none allowed. */
+	statement?: NonNullable<Decision["statement"]>;
+	/** What to change. */
+	advice: string;
+}
+
+/** A running control plane. */
+export interface ControlPlane {
+	/** `http://127.0.0.1:PORT`, what `--endpoint-url` takes. */
+	readonly url: string;
+	/** How requests are authenticated, to be said at start. */
+	readonly signatures: "checked" | "any";
+	/** Stops listening and drops what is open. */
+	close(): Promise<void>;
+}
+
+const maximumBody = 1_048_576;
+/** All bodies being received together, bytes: past it a request with a body is told to come back later. */
+const maximumBodies = 64 * maximumBody;
+const maximumConnections = 512;
+
+/** Starts the control plane. Rejects when the address cannot be listened on. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+	const { host = "127.0.0.1", port = 0, requestTimeout = 30_000, accessKeys = [] } = options;
+	const signatures = options.signatures ?? (isLoopback(host) && accessKeys.length === 0 ? "any" : "checked");
+	const answer = answerer({ ...options, signatures });
+
+	const server = createServer(
+		{
+			maxHeaderSize: 16_384,
+			headersTimeout: requestTimeout,
+			requestTimeout,
+			connectionsCheckingInterval: Math.min(5_000, requestTimeout),
+			keepAliveTimeout: 60_000,
+		},
+		answer,
+	);
+	// A client that takes nothing of its answer for so long is gone.
+	server.timeout = 2 * requestTimeout;
+	limitConnections(server, maximumConnections);
+	server.on("clientError", refuseMalformed);
+	await new Promise<void>((resolve, reject) => {
+		server.once("error", reject);
+		server.listen({ host, port }, () => {
+			server.off("error", reject);
+			resolve();
+		});
+	});
+	const bound = server.address() as AddressInfo;
+	return {
+		url: `http://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`,
+		signatures,
+		close: () => close(server),
+	};
+}
+
+function close(server: Server): Promise<void> {
+	return new Promise((resolve) => {
+		server.close(() => resolve());
+		server.closeAllConnections();
+	});
+}
+
+function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any" }) {
+	const { registry, signatures, local } = options;
+	const { now = Date.now } = options;
+	const keys = new Map(options.accessKeys?.map((key) => [key.accessKeyId, key]));
+	let receiving = 0;
+
+	return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+		try {
+			const target = request.url!;
+			if (isLocalPath(target)) {
+				if (!local) throw new AwsError("UnknownOperationException", "Local administration is not enabled.");
+				refuseForeignSites(request);
+				await answerLocally(local, request, response, () => receive(request));
+				return;
+			}
+			if (signatures === "any") refuseForeignSites(request);
+			sendJson(response, 200, (await perform(request, target)) ?? {});
+		} catch (error) {
+			if (!(error instanceof AwsError)) options.onFault?.(error);
+			sendError(request, response, error);
+		}
+	};
+
+	async function perform(request: IncomingMessage, target: string): Promise<unknown> {
+		const found = route(request.method!, target);
+		const head: RequestHead = { method: request.method!, target, rawHeaders: request.rawHeaders };
+		const { caller, body } = await authenticate(request, head, found.name);
+		const input = readInput(operations[found.name], found, head, body);
+		if (caller) authorize(caller, found.name, input, request);
+		// The input was read by the members of this very operation, which is what the handler's type says.
+		const handler = handlers[found.name] as (registry: Registry, input: Readonly<Record<string, unknown>>) => unknown;
+		return handler(registry, input);
+	}
+
+	/** The caller, absent in development mode, and the body that the signature covers. */
+	async function authenticate(
+		request: IncomingMessage,
+		head: RequestHead,
+		name: OperationName,
+	): Promise<{ caller?: AccessKey; body: Buffer }> {
+		if (signatures === "any") return { body: await receive(request) };
+		let principal = "anonymous";
+		try {
+			const claimed = readSignature(head, registry.state.account.region, now());
+			principal = claimed.accessKeyId;
+			const caller = keys.get(claimed.accessKeyId);
+			const token = headerValue(head, "x-amz-security-token");
+			// Nothing is read from a caller who is not known.
+			if (!caller || caller.sessionToken !== token) {
+				throw new AwsError("UnrecognizedClientException", "The security token included in the request is invalid.");
+			}
+			const body = await receive(request);
+			checkSignature(claimed, caller.secretAccessKey, head, body);
+			return { caller, body };
+		} catch (error) {
+			if (error instanceof AwsError && error.status === 403) {
+				const { name: type, message } = error;
+				const advice =
+					type === "UnrecognizedClientException"
+						? "Use an access key of this cloud (and the session token that belongs to it), or add this one."
+						: "Sign with AWS Signature Version 4 for the service iot, this region, the key's secret and a right clock.";
+				options.onRefusal?.({ principal, action: `iot:${name}`, error: type, message, advice });
+			}
+			throw error;
+		}
+	}
+
+	function authorize(
+		caller: AccessKey,
+		name: OperationName,
+		input: Readonly<Record<string, unknown>>,
+		request: IncomingMessage,
+	): void {
+		const { region, accountId } = registry.state.account;
+		const resources = (operations[name] as Operation)
+			.resources(input)
+			.map((resource) => (resource.startsWith("arn:") ? resource : `arn:aws:iot:${region}:${accountId}:${resource}`));
+		const known = new Map(Object.entries(requestContext(caller, request, region, now())));
+		for (const resource of resources.length > 0 ? resources : ["*"]) {
+			demand(caller, `iot:${name}`, resource, new Map([...known, ...tagContext(registry, resource, input)]));
+		}
+		// Giving AWS IoT a role is a permission of its own (IAM user guide, "Passing a role to an AWS service").
+		if (typeof input.provisioningRoleArn === "string") {
+			known.set("iam:PassedToService", "iot.amazonaws.com");
+			demand(caller, "iam:PassRole", input.provisioningRoleArn, known);
+		}
+	}
+
+	function demand(caller: AccessKey, action: string, resource: string, variables: PolicyVariables): void {
+		const { allowed, statement, explanation } = evaluate(caller.policies, { action, resource, variables });
+		if (allowed) return;
+		const why = statement
+			? "with an explicit deny in an identity-based policy"
+			: `because no identity-based policy allows the ${action} action`;
+		const message = `User: ${caller.principal} is not authorized to perform: ${action} on resource: ${resource} ${why}`;
+		options.onRefusal?.({
+			principal: caller.principal,
+			action,
+			resource,
+			error: "AccessDeniedException",
+			message,
+			...(statement && { statement }),
+			advice: explanation,
+		});
+		throw new AwsError("AccessDeniedException", message);
+	}
+
+	/** The whole body. Rejects with AwsError when it is too large, breaks off, or too much is being received already. */
+	function receive(request: IncomingMessage): Promise<Buffer> {
+		return new Promise((resolve, reject) => {
+			const chunks: Buffer[] = [];
+			let length = 0;
+			const settle = (error?: AwsError) => {
+				request.off("data", take);
+				receiving -= length;
+				length = 0;
+				if (error) reject(error);
+				else resolve(Buffer.concat(chunks));
+			};
+			const take = (chunk: Buffer) => {
+				length += chunk.length;
+				receiving += chunk.length;
+				chunks.push(chunk);
+				if (length > maximumBody) settle(tooLarge());
+				else if (receiving > maximumBodies) {
+					settle(new AwsError("ServiceUnavailableException", "Too many large requests at once. Try again later."));
+				}
+			};
+			if (Number(request.headers["content-length"] ?? 0) > maximumBody) return settle(tooLarge());
+			request.on("data", take);
+			request.once("end", () => settle());
+			request.once("close", () => settle(new AwsError("RequestTimeoutException", "The request broke off.")));
+		});
+	}
+}
+
+/** Members from path, query, header and body. @throws AwsError when they are not of their types or break a limit */
+function readInput(operation: Operation, found: Route, head: RequestHead, body: Buffer): Record<string, unknown> {
+	const input = membersFromJson(
+		operation.bodyMembers,
+		Object.keys(operation.bodyMembers).length > 0 ? parseJson(body) : {},
+	);
+	const query = parseQuery(found.query);
+	for (const [starred, shape] of Object.entries(operation.queryMembers)) {
+		const name = plainName(starred);
+		const text = query.get(name);
+		if (text !== undefined) input[name] = fromText(shape, text, name);
+	}
+	for (const [name, header] of Object.entries(operation.headerMembers)) {
+		const text = headerValue(head, header);
+		if (text !== undefined) input[name] = text;
+	}
+	for (const [name, shape] of Object.entries(operation.pathMembers)) {
+		input[name] = fromText(shape, decode(found.path[name]!), name);
+	}
+	const required = Object.fromEntries(Object.keys(operation.headerMembers).map((name) => [`${name}*`, anyText]));
+	const wrong = [operation.pathMembers, operation.queryMembers, required, operation.bodyMembers].flatMap((members) =>
+		violations(members, input),
+	);
+	if (wrong.length > 0) {
+		const count = wrong.length === 1 ? "1 validation error" : `${wrong.length} validation errors`;
+		throw new AwsError("InvalidRequestException", `${count} detected: ${wrong.slice(0, 10).join("; ")}`);
+	}
+	return input;
+}
+
+const anyText = { type: "string" } as const;
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function parseJson(body: Buffer): object {
+	if (body.length === 0) return {};
+	let json: unknown;
+	try {
+		json = JSON.parse(utf8.decode(body));
+	} catch {
+		// The parser's own message quotes the body.
+		throw new AwsError("SerializationException", "The request body is not JSON in UTF-8.");
+	}
+	if (typeof json === "object" && json !== null && !Array.isArray(json)) return json;
+	throw new AwsError("SerializationException", "The request body must be a JSON object.");
+}
+
+/** Global condition keys of IAM that can be known here. */
+function requestContext(
+	caller: AccessKey,
+	request: IncomingMessage,
+	region: string,
+	now: number,
+): Record<string, string> {
+	return {
+		"aws:SourceIp": (request.socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, ""),
+		"aws:SecureTransport": "false",
+		"aws:CurrentTime": new Date(now).toISOString(),
+		"aws:PrincipalArn": caller.principal,
+		"aws:RequestedRegion": region,
+		...(caller.principal.includes(":user/") && { "aws:username": caller.principal.replace(/^.*\//, "") }),
+	};
+}
+
+/** `aws:RequestTag/…`, `aws:TagKeys` of the tags sent along, `aws:ResourceTag/…` of those the resource has. */
+function tagContext(registry: Registry, resource: string, input: Readonly<Record<string, unknown>>): PolicyVariables {
+	const sent = (input.tags ?? []) as readonly { Key: string; Value?: string }[];
+	const keys = [...sent.map(({ Key }) => Key), ...((input.tagKeys ?? []) as readonly string[])];
+	return new Map<string, string | readonly string[]>([
+		...sent.map(({ Key, Value = "" }) => [`aws:RequestTag/${Key}`, Value] as const),
+		...(keys.length > 0 ? [["aws:TagKeys", keys] as const] : []),
+		...Object.entries(registry.state.tags.get(resource)?.tags ?? {}).map(
+			([key, value]) => [`aws:ResourceTag/${key}`, value] as const,
+		),
+	]);
+}
+
+/**
+ * Guards what needs no signature against web pages: a page of another site may not speak to us through the browser of
+ * whoever runs this, nor may a name that its owner points at 127.0.0.1 (DNS rebinding).
+ * @throws AwsError AccessDeniedException
+ */
+function refuseForeignSites(request: IncomingMessage): void {
+	const { origin, host = "" } = request.headers;
+	const site = request.headers["sec-fetch-site"];
+	const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+	if (isIP(name) === 0 && name !== "localhost") {
+		throw new AwsError("AccessDeniedException", "Without a signature this host must be called by its address.");
+	}
+	if (
+		(origin !== undefined && origin !== `http://${host}`) ||
+		(site !== undefined && !["same-origin", "none"].includes(`${site}`))
+	) {
+		throw new AwsError("AccessDeniedException", "Requests from other web sites are refused.");
+	}
+}
+
+function sendJson(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
+	const text = JSON.stringify(body);
+	response.writeHead(status, {
+		"Content-Type": "application/json",
+		"Content-Length": Buffer.byteLength(text),
+		"x-amzn-RequestId": randomUUID(),
+		"Cache-Control": "no-store",
+		...headers,
+	});
+	response.end(text);
+}
+
+function sendError(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+	if (response.headersSent) {
+		response.destroy();
+		return;
+	}
+	const { name, status, message, members } =
+		error instanceof AwsError ? error : new AwsError("InternalFailureException", "An unexpected error has occurred.");
+	sendJson(response, status, { message, ...members }, { "x-amzn-ErrorType": name });
+	drain(request);
+}
+
+/** Reads off what is still coming of a refused request, within bounds: hanging up at once would lose the answer. */
+function drain(request: IncomingMessage): void {
+	let left = 8 * maximumBody;
+	request.on("data", (chunk: Buffer) => {
+		left -= chunk.length;
+		if (left < 0) request.socket.destroy();
+	});
+}
+
+/** Answers what is no HTTP, came too slowly, or has too long a head, and hangs up. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+	if (error.code === "ECONNRESET" || !socket.writable) {
+		socket.destroy();
+		return;
+	}
+	const [status, type, message] =
+		error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+			? ["408 Request Timeout", "RequestTimeoutException", "The request took too long."]
+			: error.code === "HPE_HEADER_OVERFLOW"
+				? ["431 Request Header Fields Too Large", "InvalidRequestException", "The request's head is too long."]
+				: ["400 Bad Request", "InvalidRequestException", "The request is not HTTP."];
+	const body = JSON.stringify({ message });
+	socket.end(
+		`HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n` +
+			`x-amzn-ErrorType: ${type}\r\nConnection: close\r\n\r\n${body}`,
+		() => socket.destroy(),
+	);
+}
+
+function tooLarge(): AwsError {
+	return new AwsError("RequestEntityTooLargeException", `A request may have at most ${maximumBody} bytes.`);
+}
+
+function isLoopback(host: string): boolean {
+	return host === "localhost" || host === "::1" || /^127\./.test(host);
+}
