@@ -157,12 +157,12 @@ export class Policies {
 		);
 	}
 
-	listPolicies(request: { marker?: string; pageSize?: number; ascendingOrder?: boolean } = {}) {
+	listPolicies(request: { marker?: string; pageSize?: number; isAscendingOrder?: boolean } = {}) {
 		return this.#listed(
 			[...this.#context.state.policies.keys()],
 			request.pageSize,
 			request.marker,
-			request.ascendingOrder === true,
+			request.isAscendingOrder === true,
 		);
 	}
 

@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { AwsError } from "../errors.js";
-import type { ThingGroupRecord, ThingPrincipalRecord, ThingRecord } from "../state.js";
+import type { ThingGroupRecord, ThingPrincipalRecord, ThingRecord, ThingTypeRecord } from "../state.js";
 import type { Certificates } from "./certificates.js";
 import { arn, found, nameInArn, type RegistryContext, seconds } from "./context.js";
 import {
@@ -455,6 +455,19 @@ export class Things {
 		return { thingTypeName, thingTypeArn, thingTypeId: record.thingTypeId };
 	}
 
+	describeThingType(request: { thingTypeName: string }) {
+		const name = checkThingTypeName(request.thingTypeName);
+		return this.#listedType(found(this.#context.state.thingTypes.get(name), `Thing type ${name} not found`));
+	}
+
+	listThingTypes(request: Paging & { thingTypeName?: string } = {}) {
+		const types = [...this.#context.state.thingTypes.values()].filter(
+			({ thingTypeName }) => request.thingTypeName === undefined || request.thingTypeName === thingTypeName,
+		);
+		const { items, next } = page(types, (type) => type.thingTypeName, request.maxResults, request.nextToken);
+		return { thingTypes: items.map((type) => this.#listedType(type)), ...(next && { nextToken: next }) };
+	}
+
 	createBillingGroup(request: {
 		billingGroupName: string;
 		billingGroupProperties?: { billingGroupDescription?: string };
@@ -485,6 +498,35 @@ export class Things {
 			});
 		}
 		return { billingGroupName, billingGroupArn, billingGroupId: record.billingGroupId };
+	}
+
+	describeBillingGroup(request: { billingGroupName: string }) {
+		const { state } = this.#context;
+		const name = checkBillingGroupName(request.billingGroupName);
+		const record = found(state.billingGroups.get(name), `Billing group ${name} not found`);
+		return {
+			billingGroupName: name,
+			billingGroupArn: arn(state, "billinggroup", name),
+			billingGroupId: record.billingGroupId,
+			version: 1,
+			billingGroupProperties: {
+				...(record.description !== undefined && { billingGroupDescription: record.description }),
+			},
+			billingGroupMetadata: { creationDate: seconds(record.creationDate) },
+		};
+	}
+
+	#listedType(record: ThingTypeRecord) {
+		return {
+			thingTypeName: record.thingTypeName,
+			thingTypeArn: arn(this.#context.state, "thingtype", record.thingTypeName),
+			thingTypeId: record.thingTypeId,
+			thingTypeProperties: {
+				...(record.description !== undefined && { thingTypeDescription: record.description }),
+				searchableAttributes: record.searchableAttributes,
+			},
+			thingTypeMetadata: { deprecated: false, creationDate: seconds(record.creationDate) },
+		};
 	}
 
 	#checkTypeAndBilling(request: { thingTypeName?: string; billingGroupName?: string }): {
