@@ -1,5 +1,7 @@
 // What a device maker decides: where to go, which template, what to send. Checked once at power-on.
 
+import { Failure } from "./provisioning/failure.js";
+
 /** Settings of the device program. Only `endpoint` and `template` have no default. */
 export interface Configuration {
 	/** Host name of the account's data endpoint: `aws iot describe-endpoint --endpoint-type iot:Data-ATS`. */
@@ -12,6 +14,11 @@ export interface Configuration {
 	readonly template: string;
 	/** Parameters of the template beside `SerialNumber`, which is always sent. Text to text. */
 	readonly parameters?: Readonly<Record<string, string>>;
+	/**
+	 * How the template names things, with `{Parameter}` in place of parameters; default `{SerialNumber}`. Needed for one
+	 * case: RegisterThing worked but its reply was lost, and the service takes the token only once.
+	 */
+	readonly thingName?: string;
 	/** Encoding of requests and replies. Default `cbor`. */
 	readonly format?: "cbor" | "json";
 	/** `keys` (default): the service makes the key pair. `csr`: the machine does, and the key never travels. */
@@ -23,3 +30,50 @@ export interface Configuration {
 	/** The first connection after power-on waits a random time up to this, in ms, so that a fleet spreads out. Default 0. */
 	readonly startSpread?: number;
 }
+
+const LIMITS: readonly [member: keyof Configuration, pattern: RegExp][] = [
+	["endpoint", /^[a-zA-Z0-9.:_-]{1,253}$/],
+	["serverName", /^[a-zA-Z0-9._-]{1,253}$/],
+	["template", /^[0-9A-Za-z_-]{1,36}$/],
+	["format", /^(cbor|json)$/],
+	["keyPair", /^(keys|csr)$/],
+	["claimAfterwards", /^(keep|erase)$/],
+];
+
+/** Throws CONFIGURATION_INVALID with the name of the first member that cannot be right. */
+export function checkConfiguration(configuration: Configuration, serialNumber: string): void {
+	const refuse = (what: string): never => {
+		throw new Failure("CONFIGURATION_INVALID", what);
+	};
+	for (const [member, pattern] of LIMITS) {
+		const value = configuration[member];
+		const required = member === "endpoint" || member === "template";
+		if (value === undefined ? required : typeof value !== "string" || !pattern.test(value)) refuse(member);
+	}
+	const number = (member: "port" | "keepAlive" | "startSpread", least: number, most: number): void => {
+		const value = configuration[member];
+		if (value !== undefined && !(Number.isInteger(value) && value >= least && value <= most)) refuse(member);
+	};
+	number("port", 1, 65_535);
+	number("keepAlive", 30, 1200);
+	number("startSpread", 0, 3_600_000);
+	for (const [name, value] of Object.entries(configuration.parameters ?? {}))
+		if (name === "" || typeof value !== "string") refuse(`parameters: ${name}`);
+	if (!/^[a-zA-Z0-9:_-]{1,100}$/.test(serialNumber)) refuse("serialNumber");
+	if (!/^[a-zA-Z0-9:_-]{1,128}$/.test(expectedThingName(configuration, serialNumber))) refuse("thingName");
+}
+
+/** The parameters that RegisterThing is given: the configured ones and the serial number. */
+export const templateParameters = (configuration: Configuration, SerialNumber: string): Record<string, string> => ({
+	...configuration.parameters,
+	SerialNumber,
+});
+
+/** The name that the template is expected to give this device's thing. */
+export const expectedThingName = (configuration: Configuration, serialNumber: string): string => {
+	const parameters = templateParameters(configuration, serialNumber);
+	return (configuration.thingName ?? "{SerialNumber}").replace(
+		/\{(\w+)\}/g,
+		(whole, name) => parameters[name] ?? whole,
+	);
+};

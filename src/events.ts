@@ -14,7 +14,12 @@ export type DeviceState = "unprovisioned" | "created" | "registering" | "registe
 /** One thing that happened. `event` is stable; members may be added. */
 export type DeviceEvent =
 	/** Power-on: what flash says. */
-	| { readonly event: "boot"; readonly state: DeviceState; readonly firmwareVersion: string; readonly thingName?: string }
+	| {
+			readonly event: "boot";
+			readonly state: DeviceState;
+			readonly firmwareVersion: string;
+			readonly thingName?: string;
+	  }
 	/** The clock is unset or behind its floor: asking the host to set it. */
 	| { readonly event: "clock.synchronizing" }
 	| { readonly event: "clock.set"; readonly now: number }
@@ -26,13 +31,19 @@ export type DeviceEvent =
 	/** SUBACK granted all reply filters. */
 	| { readonly event: "subscribed"; readonly filters: number }
 	| { readonly event: "request"; readonly operation: Operation; readonly topic: string; readonly bytes: number }
-	| { readonly event: "reply"; readonly operation: Operation; readonly topic: string; readonly bytes: number; readonly accepted: boolean }
+	| {
+			readonly event: "reply";
+			readonly operation: Operation;
+			readonly topic: string;
+			readonly bytes: number;
+			readonly accepted: boolean;
+	  }
 	/** The id is not the certificate's SHA-256. Observed, not documented, of AWS: noted, not refused. */
 	| { readonly event: "certificate.id-mismatch"; readonly certificateId: string }
 	/** The record in flash now says this. `bytes` written for it in all. */
 	| { readonly event: "stored"; readonly state: DeviceState; readonly bytes: number; readonly certificateId?: string }
 	/** Something in flash was damaged and left alone; what is used instead is in the next `boot`. */
-	| { readonly event: "store.damaged"; readonly key: string; readonly reason: string }
+	| { readonly event: "store.damaged"; readonly key: string }
 	| { readonly event: "provisioned"; readonly thingName: string; readonly certificateId: string }
 	/** One accepted connection under the thing's name: from now on this is the identity. */
 	| { readonly event: "proved"; readonly thingName: string; readonly certificateId: string }
@@ -43,4 +54,4 @@ export type DeviceEvent =
 	| { readonly event: "failure"; readonly failure: FailureReport }
 	/** Waiting before the next attempt. */
 	| { readonly event: "pause"; readonly milliseconds: number; readonly code: string; readonly attempt: number }
-	| { readonly event: "restart"; readonly reason: "provisioned" | "forgotten" };
+	| { readonly event: "restart"; readonly reason: "provisioned" | "reset" };

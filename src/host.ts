@@ -14,7 +14,7 @@ export interface Host {
 	readonly storage: Storage;
 	readonly clock: Clock;
 	readonly timer: Timer;
-	/** Begins a TLS connection and returns at once; the callbacks in the options tell what becomes of it. */
+	/** Begins a TLS connection and returns at once; the callbacks in the options tell what becomes of it, never within the call. */
 	openSocket(options: SocketOptions): Socket;
 	/** `count` bytes that nobody can guess. */
 	random(count: number): Uint8Array;

@@ -1,0 +1,249 @@
+// A simulated ESP32 in this process: the device program on a machine that can be switched on and off like a real one.
+// Nothing survives a restart but flash (and the clock chip, when the simulated board is said to have one).
+
+import { createHash, randomBytes } from "node:crypto";
+import type { Application } from "../../src/application.js";
+import { boot } from "../../src/boot.js";
+import type { Configuration } from "../../src/configuration.js";
+import type { DeviceEvent } from "../../src/events.js";
+import type {
+	Credentials,
+	DeviceFacts,
+	Host,
+	KeyPair,
+	Socket,
+	SocketOptions,
+	Storage,
+	TimerId,
+} from "../../src/host.js";
+import { openTlsSocket, type Traffic } from "./socket.js";
+import { realTime, type Time } from "./time.js";
+
+/** ms from power-on to the device program's first line, as on an ESP32. */
+const BOOT_TIME = 300;
+
+/** Opens the sockets of a device: node:tls, or a network in memory. */
+export type Network = (options: SocketOptions, now: () => number | undefined) => Socket;
+
+/** What a simulated device is made of. */
+export interface SimulatedDeviceOptions {
+	readonly configuration: Configuration;
+	readonly device: DeviceFacts;
+	/** `undefined`: it left the factory without. */
+	readonly claim?: Credentials;
+	/** DER. */
+	readonly roots: readonly Uint8Array[];
+	/** Survives power cuts; everything else does not. */
+	readonly storage: Storage;
+	readonly application: Application;
+	/** Default: the machine's own. */
+	readonly time?: Time;
+	/** What the clock says at power-on: the right time (`set`, default), nothing (`unset`), or a time of day in ms. */
+	readonly clock?: "set" | "unset" | number;
+	/** What time servers answer: the right time (default), an error (`silent`), or a time of day in ms. */
+	readonly timeServer?: "right" | "silent" | number;
+	/** No earlier time can be right, ms since 1970. Default 0. */
+	readonly clockFloor?: number;
+	/** Default: TLS over TCP. */
+	readonly network?: Network;
+	/** Counts the MQTT bytes of the default network. */
+	readonly traffic?: Traffic;
+	/** Makes key pairs for signing requests; without it the machine cannot. */
+	readonly createKeyPair?: (commonName: string) => Promise<KeyPair>;
+	/** Default: the machine's own. Tests give a seeded one. */
+	readonly random?: (count: number) => Uint8Array;
+	/** ms from power-on to the first line of the program. Default 300, as on an ESP32. */
+	readonly bootTime?: number;
+	onEvent?(event: DeviceEvent): void;
+	/** The device program ended without a restart: a failure of class `fatal`. */
+	onHalt?(): void;
+	/** The device program threw, which it must never do. */
+	onCrash?(error: unknown): void;
+}
+
+/** A machine that runs the device program. Made switched off. */
+export class SimulatedDevice {
+	readonly #options: SimulatedDeviceOptions;
+	#life: Life | undefined;
+	#boots = 0;
+	#claimErased = false;
+
+	constructor(options: SimulatedDeviceOptions) {
+		this.#options = options;
+	}
+
+	/** How often the device program was begun. */
+	get boots(): number {
+		return this.#boots;
+	}
+
+	get claimErased(): boolean {
+		return this.#claimErased;
+	}
+
+	/** Switches on. Nothing when it is on already. */
+	powerOn(): void {
+		if (this.#life !== undefined) return;
+		const life = new Life(this.#options, {
+			restart: () => {
+				this.powerOff();
+				this.powerOn();
+			},
+			claimErased: () => this.#claimErased,
+			eraseClaim: () => {
+				this.#claimErased = true;
+			},
+		});
+		this.#life = life;
+		life.timer.set(() => {
+			this.#boots += 1;
+			life.begin();
+		}, this.#options.bootTime ?? BOOT_TIME);
+	}
+
+	/** Cuts the power: whatever the device program was about to do, it does no more. */
+	powerOff(): void {
+		this.#life?.end();
+		this.#life = undefined;
+	}
+}
+
+/** What of the machine outlives a power-on. */
+interface Machine {
+	restart(): void;
+	claimErased(): boolean;
+	eraseClaim(): void;
+}
+
+/** One power-on: the host that the device program sees, and its end. */
+class Life {
+	readonly #options: SimulatedDeviceOptions;
+	readonly #machine: Machine;
+	readonly #time: Time;
+	readonly #started: number;
+	readonly #timers = new Set<TimerId>();
+	readonly #sockets = new Set<Socket>();
+	/** Time of day less ticks; undefined while the clock is unset. */
+	#clockOffset: number | undefined;
+	#ended = false;
+
+	constructor(options: SimulatedDeviceOptions, machine: Machine) {
+		this.#options = options;
+		this.#machine = machine;
+		this.#time = options.time ?? realTime;
+		this.#started = this.#time.ticks();
+		const { clock = "set" } = options;
+		if (clock !== "unset") this.#clockOffset = (clock === "set" ? this.#time.timeOfDay() : clock) - this.#time.ticks();
+	}
+
+	begin(): void {
+		boot(this.#host(), this.#options.application).then(
+			() => this.#ended || this.#options.onHalt?.(),
+			(error: unknown) => this.#ended || this.#options.onCrash?.(error),
+		);
+	}
+
+	end(): void {
+		this.#ended = true;
+		for (const id of this.#timers) this.#time.clear(id);
+		for (const socket of this.#sockets) socket.close();
+		this.#timers.clear();
+		this.#sockets.clear();
+	}
+
+	/** Timers that end with the life. */
+	readonly timer = {
+		set: (callback: () => void, milliseconds: number): TimerId => {
+			if (this.#ended) return undefined;
+			const id = this.#time.set(() => {
+				this.#timers.delete(id);
+				callback();
+			}, milliseconds);
+			this.#timers.add(id);
+			return id;
+		},
+		clear: (id: TimerId): void => {
+			this.#timers.delete(id);
+			this.#time.clear(id);
+		},
+	};
+
+	#host(): Host {
+		const { configuration, device, claim, roots, storage, createKeyPair, random, clockFloor, timeServer } =
+			this.#options;
+		const time = this.#time;
+		const now = (): number | undefined =>
+			this.#clockOffset === undefined ? undefined : Math.floor(this.#clockOffset + time.ticks());
+		return {
+			configuration,
+			device,
+			roots,
+			claim: {
+				read: () => (this.#machine.claimErased() ? undefined : claim),
+				erase: () => this.#machine.eraseClaim(),
+			},
+			// What a dead machine would still do, it does not do.
+			storage: {
+				read: (key) => this.#living(() => storage.read(key)),
+				write: (key, value) => this.#living(() => storage.write(key, value)),
+				delete: (key) => this.#living(() => storage.delete(key)),
+			},
+			clock: {
+				now,
+				ticks: () => time.ticks() - this.#started,
+				floor: clockFloor ?? 0,
+				synchronize: (done) => {
+					this.timer.set(() => {
+						if (timeServer === "silent") return done(new Error("no time server answers"));
+						this.#clockOffset = (typeof timeServer === "number" ? timeServer : time.timeOfDay()) - time.ticks();
+						done();
+					}, 1);
+				},
+			},
+			timer: this.timer,
+			openSocket: (options) => this.#openSocket(options, now),
+			random: random ?? ((count) => new Uint8Array(randomBytes(count))),
+			restart: () => {
+				if (!this.#ended) this.#machine.restart();
+			},
+			report: (event) => {
+				if (!this.#ended) this.#options.onEvent?.(event);
+			},
+			...(createKeyPair === undefined ? {} : { createKeyPair }),
+			sha256: (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()),
+		};
+	}
+
+	#living<T>(work: () => T): T {
+		if (this.#ended) throw new Error("the machine is off");
+		return work();
+	}
+
+	#openSocket(options: SocketOptions, now: () => number | undefined): Socket {
+		if (this.#ended) return { read: () => undefined, write: () => {}, close: () => {} };
+		const { traffic, network = (o, n) => openTlsSocket(o, n, traffic) } = this.#options;
+		const alive =
+			<A extends unknown[]>(callback: (...given: A) => void) =>
+			(...given: A): void => {
+				if (!this.#ended) callback(...given);
+			};
+		const socket = network(
+			{
+				...options,
+				onReadable: alive(options.onReadable),
+				onWritable: alive(options.onWritable),
+				onError: alive(options.onError),
+			},
+			now,
+		);
+		this.#sockets.add(socket);
+		return {
+			read: () => socket.read(),
+			write: (bytes) => this.#living(() => socket.write(bytes)),
+			close: () => {
+				this.#sockets.delete(socket);
+				socket.close();
+			},
+		};
+	}
+}

@@ -1,0 +1,26 @@
+// Key pair and signing request for CreateCertificateFromCsr, as a machine with a crypto engine makes them.
+
+import { webcrypto } from "node:crypto";
+import { Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
+import type { KeyPair } from "../../src/host.js";
+
+/** RSA-2048, since the device's TLS signs with nothing else. */
+const ALGORITHM = {
+	name: "RSASSA-PKCS1-v1_5",
+	hash: "SHA-256",
+	publicExponent: new Uint8Array([1, 0, 1]),
+	modulusLength: 2048,
+};
+
+export async function createKeyPair(commonName: string): Promise<KeyPair> {
+	const keys = (await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
+	const request = await Pkcs10CertificateRequestGenerator.create({
+		name: [{ CN: [commonName] }],
+		keys,
+		signingAlgorithm: ALGORITHM,
+	});
+	return {
+		key: new Uint8Array(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey)),
+		certificateSigningRequest: request.toString("pem"),
+	};
+}

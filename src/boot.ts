@@ -1,0 +1,53 @@
+// Power-on: which step is this device at, and what does it do next.
+
+import type { Application } from "./application.js";
+import { checkConfiguration } from "./configuration.js";
+import { Device } from "./device.js";
+import type { Host } from "./host.js";
+import { asFailure } from "./provisioning/failure.js";
+import { steps } from "./provisioning/steps.js";
+
+/**
+ * The device program. Does what flash says is next, step by step, until the machine restarts; fails at nothing but
+ * tries again, later and later. Ends only with `host.restart()` called, or with a failure of class `fatal` reported.
+ * Never throws.
+ */
+export async function boot(host: Host, application: Application): Promise<void> {
+	const device = new Device(host, application);
+	let begun = false;
+	for (;;) {
+		try {
+			if (!begun) {
+				checkConfiguration(host.configuration, host.device.serialNumber);
+				device.record = device.store.load();
+				begin(device);
+				begun = true;
+				const { startSpread = 0 } = host.configuration;
+				if (startSpread > 0) await device.wait(device.backoff.spread(0, startSpread));
+			}
+			const { state } = device.record;
+			const next = await steps[state](device);
+			if (next === "restart") {
+				const reason = device.record.state === "registered" ? "provisioned" : "reset";
+				device.report({ event: "restart", reason });
+				host.restart();
+				return;
+			}
+		} catch (error) {
+			device.leave();
+			const failure = asFailure(error);
+			if (failure.class === "fatal") {
+				device.report({ event: "failure", failure: failure.report() });
+				return;
+			}
+			await device.pauseAfter(failure, device.record.deadline);
+		}
+	}
+}
+
+/** Tells what flash says. */
+function begin(device: Device): void {
+	const { state, thingName } = device.record;
+	const { firmwareVersion } = device.host.device;
+	device.report({ event: "boot", state, firmwareVersion, ...(thingName === undefined ? {} : { thingName }) });
+}

@@ -1,0 +1,82 @@
+// Walks DER (ITU-T X.690), no further than a certificate and an RSA key need. Never recurses, never reads past the end.
+
+import { Malformed } from "../provisioning/well-formed.js";
+
+export const INTEGER = 0x02;
+export const BIT_STRING = 0x03;
+export const OCTET_STRING = 0x04;
+export const OBJECT_IDENTIFIER = 0x06;
+export const SEQUENCE = 0x30;
+
+/** Reads the elements of one level, in order. */
+export class DerReader {
+	readonly #bytes: Uint8Array;
+	#at = 0;
+
+	constructor(bytes: Uint8Array) {
+		this.#bytes = bytes;
+	}
+
+	get atEnd(): boolean {
+		return this.#at === this.#bytes.length;
+	}
+
+	/** The tag that comes next, 0 at the end. */
+	get nextTag(): number {
+		return this.#bytes[this.#at] ?? 0;
+	}
+
+	/** The contents of the next element, which must have this tag. A view, not a copy. @throws Malformed */
+	read(tag: number): Uint8Array {
+		const bytes = this.#bytes;
+		if (bytes[this.#at] !== tag) throw new Malformed("DER has another element than it should");
+		let at = this.#at + 1;
+		let length = bytes[at++] ?? -1;
+		if (length >= 0x80) {
+			let size = length & 0x7f;
+			if (size === 0 || size > 2 || size > bytes.length - at) throw new Malformed("DER has a bad length");
+			length = 0;
+			for (; size > 0; size--) length = length * 256 + bytes[at++]!;
+			if (length < 0x80 || (at - this.#at === 4 && length < 0x100)) throw new Malformed("DER has a length too long");
+		}
+		if (length < 0 || length > bytes.length - at) throw new Malformed("DER ends too early");
+		this.#at = at + length;
+		return bytes.subarray(at, at + length);
+	}
+
+	/** To be called after the last element. @throws Malformed */
+	end(): void {
+		if (!this.atEnd) throw new Malformed("DER is followed by more bytes");
+	}
+}
+
+/** A reader of the one element with this tag that `bytes` consists of. @throws Malformed */
+export function openDer(bytes: Uint8Array, tag: number): DerReader {
+	const outer = new DerReader(bytes);
+	const contents = outer.read(tag);
+	outer.end();
+	return new DerReader(contents);
+}
+
+/** Tag, length and contents, put together. */
+export function encodeDer(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
+	let length = 0;
+	for (const part of contents) length += part.length;
+	const header =
+		length < 0x80 ? [tag, length] : length < 0x100 ? [tag, 0x81, length] : [tag, 0x82, length >> 8, length & 0xff];
+	const bytes = new Uint8Array(header.length + length);
+	bytes.set(header);
+	let at = header.length;
+	for (const part of contents) {
+		bytes.set(part, at);
+		at += part.length;
+	}
+	return bytes;
+}
+
+/** Whether two byte strings are the same. Not for secrets: it stops at the first difference. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+	if (a.length !== b.length) return false;
+	for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+	return true;
+}

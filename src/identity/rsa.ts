@@ -1,0 +1,123 @@
+// RSA keys (RFC 8017, appendix A.1) and the certificates they belong to: is this key whole, and is it this certificate's?
+
+import { Malformed } from "../provisioning/well-formed.js";
+import {
+	BIT_STRING,
+	DerReader,
+	encodeDer,
+	equalBytes,
+	INTEGER,
+	OBJECT_IDENTIFIER,
+	OCTET_STRING,
+	openDer,
+	SEQUENCE,
+} from "./der.js";
+
+/** The public half: modulus and exponent as DER INTEGER contents. */
+export interface PublicKey {
+	readonly modulus: Uint8Array;
+	readonly exponent: Uint8Array;
+}
+
+/** 1.2.840.113549.1.1.1, rsaEncryption, and the NULL that follows it. */
+const RSA_ENCRYPTION = Uint8Array.of(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01);
+const VERSION_0 = Uint8Array.of(INTEGER, 1, 0);
+const NULL = Uint8Array.of(0x05, 0x00);
+
+/**
+ * Checks the shape of an X.509 certificate (RFC 5280, section 4.1) and gives its RSA public key, `undefined` when it
+ * has another kind of key. The signature is not checked: the service may issue from any authority.
+ * @throws Malformed
+ */
+export function readCertificate(der: Uint8Array): PublicKey | undefined {
+	const certificate = openDer(der, SEQUENCE);
+	const toBeSigned = new DerReader(certificate.read(SEQUENCE));
+	certificate.read(SEQUENCE); // signatureAlgorithm
+	certificate.read(BIT_STRING); // signature
+	certificate.end();
+
+	if (toBeSigned.nextTag === 0xa0) toBeSigned.read(0xa0); // version
+	toBeSigned.read(INTEGER); // serialNumber
+	toBeSigned.read(SEQUENCE); // signature
+	toBeSigned.read(SEQUENCE); // issuer
+	toBeSigned.read(SEQUENCE); // validity
+	toBeSigned.read(SEQUENCE); // subject
+	const keyInfo = new DerReader(toBeSigned.read(SEQUENCE));
+	const algorithm = new DerReader(keyInfo.read(SEQUENCE)).read(OBJECT_IDENTIFIER);
+	const bits = keyInfo.read(BIT_STRING);
+	keyInfo.end();
+	if (!equalBytes(algorithm, RSA_ENCRYPTION)) return undefined;
+	if (bits[0] !== 0) throw new Malformed("public key is not whole bytes");
+	const key = openDer(bits.subarray(1), SEQUENCE);
+	const publicKey = { modulus: key.read(INTEGER), exponent: key.read(INTEGER) };
+	key.end();
+	return publicKey;
+}
+
+/** Wraps a PKCS#1 private key in PKCS#8 (RFC 5208), which is what TLS wants. */
+export const wrapPkcs1 = (pkcs1: Uint8Array): Uint8Array =>
+	encodeDer(
+		SEQUENCE,
+		VERSION_0,
+		encodeDer(SEQUENCE, encodeDer(OBJECT_IDENTIFIER, RSA_ENCRYPTION), NULL),
+		encodeDer(OCTET_STRING, pkcs1),
+	);
+
+/** The PKCS#1 private key inside a PKCS#8 one. A view, not a copy. @throws Malformed, also for a key that is not RSA */
+export function unwrapPkcs8(pkcs8: Uint8Array): Uint8Array {
+	const info = openDer(pkcs8, SEQUENCE);
+	info.read(INTEGER);
+	const algorithm = new DerReader(info.read(SEQUENCE)).read(OBJECT_IDENTIFIER);
+	if (!equalBytes(algorithm, RSA_ENCRYPTION)) throw new Malformed("private key is not RSA");
+	return info.read(OCTET_STRING);
+}
+
+/**
+ * Checks a PKCS#1 private key number by number (RFC 8017, section 3.2: n = p·q, e·dP ≡ 1 mod p−1 and so on), so that
+ * one flipped bit anywhere in it is found before the key is relied upon, and gives its public half.
+ * @throws Malformed
+ */
+export function readPrivateKey(pkcs1: Uint8Array): PublicKey {
+	const key = openDer(pkcs1, SEQUENCE);
+	const version = key.read(INTEGER);
+	if (version.length !== 1 || version[0] !== 0) throw new Malformed("private key is of an unknown version");
+	const modulus = key.read(INTEGER);
+	const exponent = key.read(INTEGER);
+	const d = toBigInt(key.read(INTEGER));
+	const p = toBigInt(key.read(INTEGER));
+	const q = toBigInt(key.read(INTEGER));
+	const dp = toBigInt(key.read(INTEGER));
+	const dq = toBigInt(key.read(INTEGER));
+	const qInverse = toBigInt(key.read(INTEGER));
+	key.end();
+	const e = toBigInt(exponent);
+	const whole =
+		p > 2n &&
+		q > 2n &&
+		p * q === toBigInt(modulus) &&
+		d % (p - 1n) === dp &&
+		d % (q - 1n) === dq &&
+		(e * dp) % (p - 1n) === 1n &&
+		(e * dq) % (q - 1n) === 1n &&
+		(qInverse * q) % p === 1n;
+	if (!whole) throw new Malformed("private key contradicts itself");
+	return { modulus, exponent };
+}
+
+export const samePublicKey = (a: PublicKey, b: PublicKey): boolean =>
+	equalBytes(a.modulus, b.modulus) && equalBytes(a.exponent, b.exponent);
+
+/** A DER INTEGER's contents, which must be positive. */
+function toBigInt(bytes: Uint8Array): bigint {
+	if (bytes.length === 0 || bytes.length > 513 || bytes[0]! > 0x7f) throw new Malformed("number is out of range");
+	let value = 0n;
+	for (let at = 0; at < bytes.length; ) {
+		// Six bytes at a time: what a Number holds exactly.
+		const end = Math.min(at + 6, bytes.length);
+		const bits = BigInt((end - at) * 8);
+		let piece = 0;
+		for (; at < end; at++) piece = piece * 256 + bytes[at]!;
+		value = (value << bits) | BigInt(piece);
+	}
+	return value;
+}

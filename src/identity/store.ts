@@ -1,0 +1,144 @@
+// Keeps record and credentials in flash so that a power cut at any byte leaves the old or the new, never neither:
+// two places for each, a marker that says which record holds, and every write read back before it is relied upon.
+// Nothing live is ever overwritten, and nothing is erased unasked.
+
+import type { DeviceEvent } from "../events.js";
+import type { Credentials, Storage } from "../host.js";
+import { Failure } from "../provisioning/failure.js";
+import { equalBytes } from "./der.js";
+import {
+	type DeviceRecord,
+	decodeCredentials,
+	decodeRecord,
+	encodeCredentials,
+	encodeRecord,
+	type Read,
+	type Slot,
+} from "./record.js";
+
+// At most 15 characters (NVS).
+const RECORD_KEYS: Record<Slot, string> = { a: "state.a", b: "state.b" };
+const CREDENTIALS_KEYS: Record<Slot, string> = { a: "cred.a", b: "cred.b" };
+const MARKER_KEY = "state.live";
+
+/** How often a write that does not read back is tried. */
+const WRITE_TRIES = 3;
+
+const EMPTY: DeviceRecord = { state: "unprovisioned", savedAt: 0, setAsides: 0 };
+
+const other = (slot: Slot | undefined): Slot => (slot === "a" ? "b" : "a");
+
+/** The device's memory. */
+export class Store {
+	readonly #storage: Storage;
+	readonly #report: (event: DeviceEvent) => void;
+	/** Where the record that holds is; undefined before the first. */
+	#live: Slot | undefined;
+	#sequence = 0;
+
+	constructor(storage: Storage, report: (event: DeviceEvent) => void) {
+		this.#storage = storage;
+		this.#report = report;
+	}
+
+	/**
+	 * The record that holds: the one the marker names, or where marker or record is damaged, the newest that is whole.
+	 * Without any, a device that never was provisioned. Writes nothing.
+	 * @throws Failure STORE_READ_FAILED, STORE_NEWER
+	 */
+	load(): DeviceRecord {
+		const marked = this.#readMarker();
+		const records = { a: decodeRecord(this.#read(RECORD_KEYS.a)), b: decodeRecord(this.#read(RECORD_KEYS.b)) };
+		const newest: Slot = records.a.sequence >= records.b.sequence ? "a" : "b";
+		const first = marked ?? newest;
+		for (const slot of [first, other(first)]) {
+			const read = records[slot];
+			if (read.is === "newer") throw new Failure("STORE_NEWER");
+			if (read.is === "good") {
+				this.#live = slot;
+				this.#sequence = read.sequence;
+				return read.value;
+			}
+			if (read.is === "damaged") this.#damaged(RECORD_KEYS[slot]);
+		}
+		this.#live = undefined;
+		return EMPTY;
+	}
+
+	/**
+	 * Makes `record` the one that holds. Gives the bytes written.
+	 * @throws Failure STORE_FULL, STORE_WRITE_FAILED, STORE_READ_FAILED: then the one before still holds, or already this one
+	 */
+	save(record: DeviceRecord): number {
+		const slot = other(this.#live);
+		const bytes = this.#write(RECORD_KEYS[slot], encodeRecord(record, this.#sequence + 1));
+		const marker = this.#write(MARKER_KEY, Uint8Array.of(slot.charCodeAt(0)).buffer);
+		this.#live = slot;
+		this.#sequence += 1;
+		return bytes + marker;
+	}
+
+	/** The credentials of a record; `undefined` when they are damaged or gone. @throws Failure STORE_READ_FAILED, STORE_NEWER */
+	loadCredentials(record: DeviceRecord): Credentials | undefined {
+		const key = CREDENTIALS_KEYS[record.slot!];
+		const read: Read<Credentials> = decodeCredentials(this.#read(key), record.certificateId!);
+		if (read.is === "newer") throw new Failure("STORE_NEWER");
+		if (read.is === "good") return read.value;
+		this.#damaged(key);
+		return undefined;
+	}
+
+	/**
+	 * Puts new credentials beside those of `record` and says where. Not in use before a record names that slot.
+	 * @throws as save
+	 */
+	saveCredentials(record: DeviceRecord, certificateId: string, credentials: Credentials): [slot: Slot, bytes: number] {
+		const slot = other(record.slot);
+		return [slot, this.#write(CREDENTIALS_KEYS[slot], encodeCredentials(certificateId, credentials))];
+	}
+
+	/** Erases all credentials: for a device whose record says that it has none. @throws Failure STORE_WRITE_FAILED */
+	eraseCredentials(): void {
+		try {
+			for (const key of [CREDENTIALS_KEYS.a, CREDENTIALS_KEYS.b])
+				if (this.#read(key) !== undefined) this.#storage.delete(key);
+		} catch {
+			throw new Failure("STORE_WRITE_FAILED", "credentials are not erased");
+		}
+	}
+
+	#readMarker(): Slot | undefined {
+		const value = this.#read(MARKER_KEY);
+		if (value === undefined) return undefined;
+		const marker = value.byteLength === 1 ? String.fromCharCode(new Uint8Array(value)[0]!) : "";
+		if (marker === "a" || marker === "b") return marker;
+		this.#damaged(MARKER_KEY);
+		return undefined;
+	}
+
+	#damaged(key: string): void {
+		this.#report({ event: "store.damaged", key });
+	}
+
+	#read(key: string): ArrayBuffer | undefined {
+		try {
+			return this.#storage.read(key);
+		} catch {
+			// Not the same as absent: taking it for that would cost the device its identity.
+			throw new Failure("STORE_READ_FAILED", key);
+		}
+	}
+
+	#write(key: string, value: ArrayBuffer): number {
+		for (let tries = 0; tries < WRITE_TRIES; tries++) {
+			try {
+				this.#storage.write(key, value);
+			} catch (error) {
+				throw new Failure((error as { code?: unknown }).code === "full" ? "STORE_FULL" : "STORE_WRITE_FAILED", key);
+			}
+			const back = this.#read(key);
+			if (back !== undefined && equalBytes(new Uint8Array(back), new Uint8Array(value))) return value.byteLength;
+		}
+		throw new Failure("STORE_WRITE_FAILED", `${key} does not read back`);
+	}
+}

@@ -1,0 +1,288 @@
+// One MQTT 3.1.1 connection over a TLS socket: CONNECT, subscribe, publish, keep alive. Every wait has a limit, every
+// queue a bound; whatever goes wrong ends the connection with one typed failure, told to everybody who waits.
+
+import type { Role } from "../events.js";
+import type { Credentials, Host, Socket, SocketError, TimerId } from "../host.js";
+import { asFailure, Failure, type FailureCode } from "../provisioning/failure.js";
+import { encodePacket, type Packet, PacketReader } from "./packets.js";
+
+/** ms until TLS is up and CONNACK is here. RSA on an ESP32 alone takes seconds. */
+const CONNECT_LIMIT = 30_000;
+/** ms until SUBACK or PUBACK. */
+const ACKNOWLEDGE_LIMIT = 15_000;
+/** ms until PINGRESP. */
+const PING_LIMIT = 10_000;
+/** Bytes that may wait until the socket takes them. */
+const QUEUE_LIMIT = 16_384;
+
+/** Who connects, and what for. */
+export interface ConnectionOptions {
+	readonly role: Role;
+	readonly clientId: string;
+	readonly credentials: Credentials;
+	/** Largest packet taken, in bytes. */
+	readonly packetLimit: number;
+}
+
+/** Somebody who waits for an acknowledgement. */
+interface Waiter {
+	resolve(packet: Packet): void;
+	reject(failure: Failure): void;
+	readonly timer: TimerId;
+}
+
+/** An open connection: made by `connect`. */
+export class Connection {
+	readonly clientId: string;
+	/** Called with each PUBLISH. What it throws ends the connection. */
+	onMessage: ((topic: string, payload: Uint8Array) => void) | undefined;
+	/** Called once when the connection ended otherwise than by `close`, after those who waited were told. */
+	onEnd: ((failure: Failure) => void) | undefined;
+
+	readonly #host: Host;
+	readonly #role: Role;
+	readonly #socket: Socket;
+	/** Keys: `connack`, `ping`, or `suback`/`puback` with the packet id. */
+	readonly #waiting = new Map<string, Waiter>();
+	#queue: Uint8Array[] = [];
+	#queued = 0;
+	#writable = 0;
+	#secured = false;
+	#accepted = false;
+	#ended = false;
+	#lastId = 0;
+	#keepAlive: TimerId;
+
+	/** For `connect` only. */
+	constructor(host: Host, options: ConnectionOptions) {
+		const { configuration } = host;
+		const port = configuration.port ?? 8883;
+		this.clientId = options.clientId;
+		this.#host = host;
+		this.#role = options.role;
+		const reader = new PacketReader(options.packetLimit, (packet) => this.#receive(packet));
+		this.#socket = host.openSocket({
+			host: configuration.endpoint,
+			port,
+			serverName: configuration.serverName ?? configuration.endpoint,
+			...(port === 443 ? { protocols: ["x-amzn-mqtt-ca"] } : {}),
+			credentials: options.credentials,
+			roots: host.roots,
+			onReadable: () =>
+				this.#guard(() => {
+					for (let bytes = this.#socket.read(); bytes !== undefined && !this.#ended; bytes = this.#socket.read())
+						reader.push(new Uint8Array(bytes));
+				}),
+			onWritable: (count) =>
+				this.#guard(() => {
+					this.#secured = true;
+					this.#writable = count;
+					this.#flush();
+				}),
+			onError: (error) => this.#end(this.#explain(error)),
+		});
+	}
+
+	/** Sends CONNECT (clean session, no will) and waits for CONNACK. For `connect` only. */
+	async handshake(): Promise<void> {
+		const { clientId } = this;
+		const keepalive = this.#host.configuration.keepAlive ?? 300;
+		const { returnCode } = (await this.#request("connack", CONNECT_LIMIT, "CONNECT_TIMEOUT", {
+			cmd: "connect",
+			protocolId: "MQTT",
+			protocolVersion: 4,
+			clean: true,
+			clientId,
+			keepalive,
+		})) as { returnCode?: number };
+		if (returnCode !== 0) {
+			// 3 is "server unavailable"; the others are about this client (MQTT 3.1.1, 3.2.2.3).
+			const failure = new Failure(returnCode === 3 ? "CONNACK_REFUSED" : this.#refused, `return code ${returnCode}`);
+			this.#end(failure);
+			throw failure;
+		}
+		this.#accepted = true;
+		this.#scheduleKeepAlive(keepalive * 500);
+	}
+
+	/**
+	 * Subscribes to all filters in one SUBSCRIBE with QoS 1.
+	 * @throws Failure SUBSCRIBE_REFUSED, SUBSCRIBE_HUNG_UP, SUBSCRIBE_TIMEOUT, or how the connection ended
+	 */
+	async subscribe(filters: readonly string[]): Promise<void> {
+		const messageId = this.#nextId();
+		const { granted } = (await this.#request(`suback${messageId}`, ACKNOWLEDGE_LIMIT, "SUBSCRIBE_TIMEOUT", {
+			cmd: "subscribe",
+			messageId,
+			subscriptions: filters.map((topic) => ({ topic, qos: 1 as const })),
+		})) as { granted?: readonly (number | object)[] };
+		if (granted?.length !== filters.length) throw new Failure("PROTOCOL_ERROR", "SUBACK for another number of filters");
+		const refused = filters.filter((_, i) => (granted[i] as number) > 2);
+		if (refused.length > 0) throw new Failure("SUBSCRIBE_REFUSED", refused[0]);
+	}
+
+	/**
+	 * Publishes with QoS 1 (or 0). The promise settles with the PUBACK; a caller that waits for a reply message need
+	 * not wait for it, since AWS may send it late.
+	 * @throws Failure SEND_QUEUE_FULL, PUBLISH_TIMEOUT, or how the connection ended
+	 */
+	async publish(topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1): Promise<void> {
+		// The packet types ask for a Buffer; any Uint8Array will do.
+		const packet = { cmd: "publish", topic, payload: payload as string, dup: false, retain: false } as const;
+		if (qos === 0) return this.#send({ ...packet, qos });
+		const messageId = this.#nextId();
+		await this.#request(`puback${messageId}`, ACKNOWLEDGE_LIMIT, "PUBLISH_TIMEOUT", { ...packet, qos, messageId });
+	}
+
+	/** Whether it has ended, by whichever side. */
+	get ended(): boolean {
+		return this.#ended;
+	}
+
+	/** Says DISCONNECT and hangs up. Everybody who waits gets CONNECTION_LOST; `onEnd` is not called. */
+	close(): void {
+		if (this.#ended) return;
+		this.#guard(() => {
+			if (this.#accepted) this.#send({ cmd: "disconnect" });
+		});
+		this.onEnd = undefined;
+		this.#end(new Failure("CONNECTION_LOST", "closed by this device"));
+	}
+
+	#nextId(): number {
+		this.#lastId = (this.#lastId % 65_535) + 1;
+		return this.#lastId;
+	}
+
+	/** Sends a packet and waits for its acknowledgement; a limit that passes ends the connection. */
+	#request(key: string, limit: number, code: FailureCode, packet: Packet): Promise<Packet> {
+		const { timer } = this.#host;
+		return new Promise((resolve, reject) => {
+			// A packet that cannot be sent throws, which rejects this promise.
+			this.#send(packet);
+			this.#waiting.set(key, { resolve, reject, timer: timer.set(() => this.#end(new Failure(code)), limit) });
+		});
+	}
+
+	#settle(key: string, packet: Packet): void {
+		const waiter = this.#waiting.get(key);
+		// Unknown ids are left alone: a late or doubled acknowledgement does no harm.
+		if (waiter === undefined) return;
+		this.#waiting.delete(key);
+		this.#host.timer.clear(waiter.timer);
+		waiter.resolve(packet);
+	}
+
+	#receive(packet: Packet): void {
+		if (this.#ended) return;
+		if (!this.#accepted && packet.cmd !== "connack") throw new Failure("PROTOCOL_ERROR", "a packet ahead of CONNACK");
+		switch (packet.cmd) {
+			case "connack":
+				if (!this.#waiting.has("connack")) throw new Failure("PROTOCOL_ERROR", "a second CONNACK");
+				// Set here, not by whoever waits: the next packet may be in the same read.
+				this.#accepted = packet.returnCode === 0;
+				return this.#settle("connack", packet);
+			case "suback":
+			case "puback":
+				return this.#settle(`${packet.cmd}${packet.messageId}`, packet);
+			case "pingresp":
+				return this.#settle("ping", packet);
+			case "publish":
+				if (packet.qos === 2) throw new Failure("PROTOCOL_ERROR", "a PUBLISH with QoS 2");
+				if (packet.qos === 1) this.#send({ cmd: "puback", messageId: packet.messageId! });
+				return this.onMessage?.(packet.topic, packet.payload as Uint8Array);
+			default:
+				throw new Failure("PROTOCOL_ERROR", "a packet that only clients send");
+		}
+	}
+
+	#send(packet: Packet): void {
+		if (this.#ended) throw new Failure("CONNECTION_LOST", "it had ended before");
+		const bytes = encodePacket(packet);
+		if (this.#queued + bytes.length > QUEUE_LIMIT) throw new Failure("SEND_QUEUE_FULL");
+		this.#queue.push(bytes);
+		this.#queued += bytes.length;
+		this.#flush();
+	}
+
+	/** Writes as much as the socket takes; the rest waits for `onWritable`. */
+	#flush(): void {
+		while (this.#writable > 0 && this.#queue.length > 0) {
+			const bytes = this.#queue.shift()!;
+			const part = bytes.subarray(0, this.#writable);
+			if (part.length < bytes.length) this.#queue.unshift(bytes.subarray(part.length));
+			this.#writable -= part.length;
+			this.#queued -= part.length;
+			this.#socket.write(part);
+		}
+	}
+
+	/** Pings at half the keep-alive time: the broker hangs up after one and a half (MQTT 3.1.1, 3.1.2.10). */
+	#scheduleKeepAlive(interval: number): void {
+		this.#keepAlive = this.#host.timer.set(() => {
+			this.#scheduleKeepAlive(interval);
+			// How it fails, everybody else hears as well.
+			this.#request("ping", PING_LIMIT, "KEEP_ALIVE_TIMEOUT", { cmd: "pingreq" }).catch(() => {});
+		}, interval);
+	}
+
+	#guard(work: () => void): void {
+		if (this.#ended) return;
+		try {
+			work();
+		} catch (error) {
+			this.#end(asFailure(error));
+		}
+	}
+
+	#end(failure: Failure): void {
+		if (this.#ended) return;
+		this.#ended = true;
+		if (this.#keepAlive !== undefined) this.#host.timer.clear(this.#keepAlive);
+		this.#queue = [];
+		this.#socket.close();
+		for (const [key, waiter] of this.#waiting) {
+			this.#host.timer.clear(waiter.timer);
+			// A broker refuses a subscription by hanging up; whoever waits for SUBACK should hear of that.
+			const hungUp = failure.code === "CONNECTION_LOST" && key.startsWith("suback");
+			waiter.reject(hungUp ? new Failure("SUBSCRIBE_HUNG_UP", failure.detail) : failure);
+		}
+		this.#waiting.clear();
+		this.onEnd?.(failure);
+	}
+
+	get #refused(): FailureCode {
+		return this.#role === "claim" ? "CLAIM_REFUSED" : "IDENTITY_REFUSED";
+	}
+
+	#explain(error: SocketError): Failure {
+		const { reason, message } = error;
+		switch (reason) {
+			case "resolve":
+				return new Failure("HOST_UNKNOWN", message);
+			case "connect":
+				return new Failure("HOST_UNREACHABLE", message);
+			case "tls":
+				return new Failure("TLS_FAILED", message);
+			case "tls-dates":
+				return new Failure("SERVER_DATES", message);
+			case "tls-server":
+				return new Failure("SERVER_UNTRUSTED", message);
+			case "tls-client":
+				return new Failure(this.#refused, message);
+			case "closed":
+				// TLS was up and CONNACK did not come: policy or certificate, as AWS refuses (no CONNACK, just the end).
+				return new Failure(this.#secured && !this.#accepted ? this.#refused : "CONNECTION_LOST", message);
+		}
+	}
+}
+
+/**
+ * Connects and waits until the broker has accepted.
+ * @throws Failure of step `connect`, CLAIM_REFUSED or IDENTITY_REFUSED when the service will not have these credentials
+ */
+export async function connect(host: Host, options: ConnectionOptions): Promise<Connection> {
+	const connection = new Connection(host, options);
+	await connection.handshake();
+	return connection;
+}

@@ -1,0 +1,90 @@
+// MQTT 3.1.1 packets to bytes and back: bytes are gathered into one whole packet of bounded size, then mqtt-packet reads it.
+
+import { generate, type Packet, parser, writeToStream } from "mqtt-packet";
+import { Failure } from "../provisioning/failure.js";
+
+export type { Packet };
+
+type Parser = ReturnType<typeof parser>;
+
+// Its cache of all 65,536 packet ids would be 11 MB.
+writeToStream.cacheNumbers = false;
+
+/** Bytes of a packet. */
+export const encodePacket = (packet: Packet): Uint8Array => generate(packet);
+
+/** Cuts a byte stream into packets. */
+export class PacketReader {
+	readonly #limit: number;
+	readonly #deliver: (packet: Packet, bytes: number) => void;
+	readonly #parser = parser({ protocolVersion: 4 });
+	/** Type byte and remaining length (MQTT 3.1.1, 2.2): at most five bytes. */
+	readonly #header = new Uint8Array(5);
+	#headerLength = 0;
+	#packet: Uint8Array | undefined;
+	#filled = 0;
+	#error: Error | undefined;
+	#parsed: Packet | undefined;
+
+	/** Packets of more than `limit` bytes, header included, are refused before memory is set aside for them. */
+	constructor(limit: number, deliver: (packet: Packet, bytes: number) => void) {
+		this.#limit = limit;
+		this.#deliver = deliver;
+		this.#parser.on("packet", (packet: Packet) => {
+			this.#parsed = packet;
+		});
+		this.#parser.on("error", (error: Error) => {
+			this.#error = error;
+		});
+	}
+
+	/**
+	 * Takes the next bytes, of any length, and delivers the packets that they complete.
+	 * @throws Failure PROTOCOL_ERROR, PACKET_TOO_LARGE; the stream is of no use after either
+	 */
+	push(bytes: Uint8Array): void {
+		let at = 0;
+		while (at < bytes.length) {
+			if (this.#packet === undefined) {
+				this.#readHeader(bytes[at++]!);
+			} else {
+				const count = Math.min(bytes.length - at, this.#packet.length - this.#filled);
+				this.#packet.set(bytes.subarray(at, at + count), this.#filled);
+				this.#filled += count;
+				at += count;
+			}
+			if (this.#packet !== undefined && this.#filled === this.#packet.length) this.#complete(this.#packet);
+		}
+	}
+
+	#readHeader(byte: number): void {
+		this.#header[this.#headerLength++] = byte;
+		if (this.#headerLength === 1) return;
+		if (byte >= 0x80) {
+			if (this.#headerLength === 5) throw new Failure("PROTOCOL_ERROR", "remaining length has five bytes");
+			return;
+		}
+		let remaining = 0;
+		for (let i = this.#headerLength - 1; i > 0; i--) remaining = remaining * 128 + (this.#header[i]! & 0x7f);
+		const total = this.#headerLength + remaining;
+		if (total > this.#limit) throw new Failure("PACKET_TOO_LARGE", `${total} bytes, at most ${this.#limit}`);
+		this.#packet = new Uint8Array(total);
+		this.#packet.set(this.#header.subarray(0, this.#headerLength));
+		this.#filled = this.#headerLength;
+	}
+
+	#complete(bytes: Uint8Array): void {
+		this.#packet = undefined;
+		this.#headerLength = 0;
+		this.#parsed = undefined;
+		try {
+			this.#parser.parse(bytes as Parameters<Parser["parse"]>[0]);
+		} catch {
+			this.#error ??= new Error();
+		}
+		// The parser's message is not passed on: it may quote the packet.
+		if (this.#error !== undefined || this.#parsed === undefined)
+			throw new Failure("PROTOCOL_ERROR", "unreadable packet");
+		this.#deliver(this.#parsed, bytes.length);
+	}
+}

@@ -1,0 +1,196 @@
+// Requests and replies of the provisioning API, in CBOR and JSON: written exactly, read with suspicion.
+// Members and meaning: AWS IoT developer guide, "Device provisioning MQTT API".
+
+import { Decoder, Encoder } from "cbor-x/index-no-eval";
+import type { Credentials } from "../host.js";
+import { decodePem } from "../identity/pem.js";
+import {
+	type PublicKey,
+	readCertificate,
+	readPrivateKey,
+	samePublicKey,
+	unwrapPkcs8,
+	wrapPkcs1,
+} from "../identity/rsa.js";
+import { Failure, type FailureCode, type Rejection } from "./failure.js";
+import type { Format } from "./topics.js";
+import { checkCbor, checkJson, Malformed } from "./well-formed.js";
+
+/** AWS's own samples hold 512 to 1,024; the real length is not documented. */
+const TOKEN_LIMIT = 2048;
+/** RSA-4096 from an authority of the account's own (a certificate provider) stays below. */
+const PEM_LIMIT = 6144;
+
+/** The members of a reply by name. */
+type Members = ReadonlyMap<string, unknown>;
+
+/** What CreateKeysAndCertificate or CreateCertificateFromCsr gives. */
+export interface IssuedCertificate {
+	/** 64 lower-case hexadecimal digits. */
+	readonly certificateId: string;
+	readonly credentials: Credentials;
+	/** Secret: proves to RegisterThing that this device got the certificate. */
+	readonly ownershipToken: string;
+}
+
+/** What RegisterThing gives. */
+export interface Registration {
+	readonly thingName: string;
+	readonly deviceConfiguration: Readonly<Record<string, string>>;
+}
+
+/** The payload of CreateKeysAndCertificate: documented to be empty. */
+export const encodeCreateKeys = (): Uint8Array => new Uint8Array(0);
+
+/** The payload of CreateCertificateFromCsr; the request is PEM text. */
+export const encodeCreateFromCsr = (format: Format, certificateSigningRequest: string): Uint8Array =>
+	encode(format, { certificateSigningRequest });
+
+/** The payload of RegisterThing. */
+export const encodeRegisterThing = (
+	format: Format,
+	certificateOwnershipToken: string,
+	parameters: Readonly<Record<string, string>>,
+): Uint8Array => encode(format, { certificateOwnershipToken, parameters });
+
+function encode(format: Format, message: object): Uint8Array {
+	return format === "cbor" ? encoder().encode(message) : toUtf8(JSON.stringify(message));
+}
+
+const encoder = (): Encoder => new Encoder({ useRecords: false, mapsAsObjects: true, variableMapSize: true });
+const decoder = (): Decoder => new Decoder({ useRecords: false, mapsAsObjects: false });
+
+// ECMAScript itself has no UTF-8; CBOR's text strings are UTF-8 behind a length.
+
+/** The bytes of a text. */
+export function toUtf8(text: string): Uint8Array {
+	const item = encoder().encode(text);
+	const info = item[0]! & 31;
+	return item.slice(info < 24 ? 1 : 1 + (1 << (info - 24)));
+}
+
+/** The text that up to 65,535 bytes are. */
+function fromUtf8(bytes: Uint8Array): string {
+	const item = new Uint8Array(3 + bytes.length);
+	item.set([0x79, bytes.length >> 8, bytes.length & 0xff]);
+	item.set(bytes, 3);
+	return decoder().decode(item);
+}
+
+/**
+ * Reads the reply to a request for a certificate. Without `ownKey` the private key is in the reply; with it (PKCS#8)
+ * the certificate must be for that key.
+ * @throws Failure CREATE_REPLY_MALFORMED, CERTIFICATE_MALFORMED, KEY_MISMATCH
+ */
+export function readIssuedCertificate(format: Format, payload: Uint8Array, ownKey?: Uint8Array): IssuedCertificate {
+	const members = decode(format, payload, "CREATE_REPLY_MALFORMED");
+	const text = (name: string, limit: number): string => textMember(members, name, limit, "CREATE_REPLY_MALFORMED");
+	const certificateId = text("certificateId", 64);
+	if (!/^[0-9a-f]{64}$/.test(certificateId))
+		throw new Failure("CREATE_REPLY_MALFORMED", "certificateId is not 64 hexadecimal digits");
+	const ownershipToken = text("certificateOwnershipToken", TOKEN_LIMIT);
+	if (!/^[\x20-\x7e]+$/.test(ownershipToken))
+		throw new Failure("CREATE_REPLY_MALFORMED", "certificateOwnershipToken is not plain text");
+	const certificatePem = text("certificatePem", PEM_LIMIT);
+	const keyPem = ownKey === undefined ? text("privateKey", PEM_LIMIT) : undefined;
+
+	let certificatePublic: PublicKey | undefined;
+	let keyPublic: PublicKey;
+	let credentials: Credentials;
+	try {
+		const { label, der } = decodePem(certificatePem);
+		if (label !== "CERTIFICATE") throw new Malformed("PEM is not of a certificate");
+		certificatePublic = readCertificate(der);
+		const key = keyPem === undefined ? ownKey! : readKeyPem(keyPem);
+		keyPublic = readPrivateKey(unwrapPkcs8(key));
+		credentials = { certificate: der, key };
+	} catch (error) {
+		throw error instanceof Malformed ? new Failure("CERTIFICATE_MALFORMED", error.message) : error;
+	}
+	if (certificatePublic === undefined || !samePublicKey(certificatePublic, keyPublic))
+		throw new Failure("KEY_MISMATCH");
+	return { certificateId, credentials, ownershipToken };
+}
+
+/** A private key in PEM, PKCS#1 as AWS sends it or PKCS#8, as PKCS#8 DER. */
+function readKeyPem(pem: string): Uint8Array {
+	const { label, der } = decodePem(pem);
+	if (label === "RSA PRIVATE KEY") return wrapPkcs1(der);
+	if (label === "PRIVATE KEY") return der;
+	throw new Malformed("PEM is not of a private key");
+}
+
+/**
+ * Reads the reply to RegisterThing. `deviceConfiguration` may be absent or empty; its values may be any scalar.
+ * @throws Failure REGISTER_REPLY_MALFORMED, THING_NAME_MISSING
+ */
+export function readRegistration(format: Format, payload: Uint8Array): Registration {
+	const members = decode(format, payload, "REGISTER_REPLY_MALFORMED");
+	if (members.get("thingName") === undefined || members.get("thingName") === null)
+		throw new Failure("THING_NAME_MISSING");
+	const thingName = textMember(members, "thingName", 128, "REGISTER_REPLY_MALFORMED");
+	if (!/^[a-zA-Z0-9:_-]+$/.test(thingName))
+		throw new Failure("REGISTER_REPLY_MALFORMED", "thingName has other characters");
+
+	const deviceConfiguration: Record<string, string> = {};
+	const given = members.get("deviceConfiguration") ?? new Map();
+	if (!(given instanceof Map)) throw new Failure("REGISTER_REPLY_MALFORMED", "deviceConfiguration is not a map");
+	for (const [key, value] of given) {
+		if (typeof key !== "string" || (typeof value === "object" && value !== null) || value === undefined)
+			throw new Failure("REGISTER_REPLY_MALFORMED", "deviceConfiguration is not flat");
+		// Defined, not assigned: a key named __proto__ must be a key like any other.
+		Object.defineProperty(deviceConfiguration, key, { value: String(value), enumerable: true });
+	}
+	return { thingName, deviceConfiguration };
+}
+
+/** Reads a `rejected` reply; what cannot be read is a status of 0, since a refusal it is in any case. */
+export function readRejection(format: Format, payload: Uint8Array): Rejection {
+	let members: Members;
+	try {
+		members = decode(format, payload, "PROTOCOL_ERROR");
+	} catch {
+		return { statusCode: 0, errorCode: "", errorMessage: "" };
+	}
+	const { statusCode, errorCode, errorMessage } = Object.fromEntries(members);
+	return {
+		statusCode: Number.isInteger(statusCode) ? (statusCode as number) : 0,
+		errorCode: typeof errorCode === "string" ? errorCode : "",
+		errorMessage: typeof errorMessage === "string" ? errorMessage : "",
+	};
+}
+
+function textMember(members: Members, name: string, limit: number, code: FailureCode): string {
+	const value = members.get(name);
+	if (typeof value !== "string") throw new Failure(code, `${name} is not text`);
+	if (value.length === 0 || value.length > limit) throw new Failure(code, `${name} has ${value.length} characters`);
+	return value;
+}
+
+function decode(format: Format, payload: Uint8Array, code: FailureCode): Members {
+	try {
+		return format === "cbor" ? decodeCbor(payload) : decodeJson(payload);
+	} catch (error) {
+		// A decoder's own message may quote what it read, and that may be a key.
+		throw new Failure(code, error instanceof Malformed ? error.message : "the decoder refused it");
+	}
+}
+
+function decodeCbor(payload: Uint8Array): Members {
+	const { bytes, entries } = checkCbor(payload);
+	const members = decoder().decode(bytes) as Map<string, unknown>;
+	if (!(members instanceof Map) || members.size !== entries) throw new Malformed("CBOR has a key twice");
+	return members;
+}
+
+function decodeJson(payload: Uint8Array): Members {
+	const text = fromUtf8(payload);
+	checkJson(text);
+	const value: unknown = JSON.parse(text);
+	if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Malformed("JSON is not an object");
+	return new Map(Object.entries(value).map(([key, member]) => [key, toMap(member)]));
+}
+
+/** JSON objects as CBOR gives them: maps. One level, which is all that replies have. */
+const toMap = (value: unknown): unknown =>
+	typeof value === "object" && value !== null && !Array.isArray(value) ? new Map(Object.entries(value)) : value;

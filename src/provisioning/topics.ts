@@ -1,0 +1,24 @@
+// The reserved topics of the provisioning API (AWS IoT developer guide, "Device provisioning MQTT API").
+
+import type { Operation } from "../events.js";
+
+/** How requests and replies are written; part of the topic. */
+export type Format = "cbor" | "json";
+
+/** What a request is published to; replies come to it with `/accepted` or `/rejected`. */
+export function requestTopic(operation: Operation, template: string, format: Format): string {
+	switch (operation) {
+		case "CreateKeysAndCertificate":
+			return `$aws/certificates/create/${format}`;
+		case "CreateCertificateFromCsr":
+			return `$aws/certificates/create-from-csr/${format}`;
+		case "RegisterThing":
+			return `$aws/provisioning-templates/${template}/provision/${format}`;
+	}
+}
+
+/** The two reply topics of a request, exact: the service's policy samples and quotas count literal filters. */
+export const replyTopics = (request: string): [accepted: string, rejected: string] => [
+	`${request}/accepted`,
+	`${request}/rejected`,
+];

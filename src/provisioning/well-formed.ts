@@ -1,0 +1,163 @@
+// Looks over bytes from the network before a decoder that recurses and trusts lengths may have them.
+// Never recurses, never reads past the end, and bounds nesting: on XS a deep stack ends in an abort that no code can catch.
+
+/** How deep replies may nest. AWS's need 2. */
+const DEPTH = 8;
+/** How many items a reply may have: each costs a decoder more memory than it has bytes. */
+const ITEMS = 512;
+
+/** What is wrong with some bytes. Holds none of them. */
+export class Malformed extends Error {}
+
+const MAP = 5;
+const TAG = 6;
+const BREAK = -1;
+
+/** A container that is being walked: how many items are still to come (`BREAK`: until a break). */
+interface Open {
+	left: number;
+	readonly isMap: boolean;
+	/** Items seen, to know whether a map stands at a key or is complete. */
+	seen: number;
+}
+
+/**
+ * Checks that `bytes` is one well-formed CBOR map (RFC 8949) without tags, nested at most 8 deep, of at most
+ * 512 items and followed by nothing, and gives it with text and byte strings of indefinite length made definite, which cbor-x does not take.
+ * `entries` is the number of pairs in the outermost map: a decoder that finds fewer has met a key twice.
+ * @throws Malformed
+ */
+export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; readonly entries: number } {
+	const open: Open[] = [];
+	// Made at the first string of indefinite length. A string made definite never grows, so the input's size is enough.
+	let copy: Uint8Array | undefined;
+	let written = 0;
+	let at = 0;
+
+	const need = (count: number): void => {
+		if (count > bytes.length - at) throw new Malformed("CBOR ends too early");
+	};
+	const keep = (from: number, to: number): void => {
+		if (copy !== undefined) {
+			copy.set(bytes.subarray(from, to), written);
+			written += to - from;
+		}
+	};
+	const readArgument = (info: number): number => {
+		if (info < 24) return info;
+		if (info > 27) throw new Malformed("CBOR has a reserved length");
+		const size = 1 << (info - 24);
+		need(size);
+		let value = 0;
+		for (let i = 0; i < size; i++) value = value * 256 + bytes[at++]!;
+		return value;
+	};
+	// Length of the chunks of a string of indefinite length; `copyTo` has them copied there.
+	const chunks = (major: number, copyTo?: Uint8Array): number => {
+		let total = 0;
+		for (;;) {
+			need(1);
+			const head = bytes[at++]!;
+			if (head === 0xff) return total;
+			if (head >> 5 !== major || (head & 31) === 31) throw new Malformed("CBOR string has a foreign chunk");
+			const length = readArgument(head & 31);
+			need(length);
+			if (copyTo !== undefined) copyTo.set(bytes.subarray(at, at + length), written + total);
+			at += length;
+			total += length;
+		}
+	};
+	const indefiniteString = (major: number): void => {
+		const first = at;
+		if (copy === undefined) {
+			copy = bytes.slice();
+			written = at - 1;
+		}
+		const length = chunks(major);
+		if (length < 24) copy[written++] = (major << 5) | length;
+		else if (length < 256) {
+			copy[written++] = (major << 5) | 24;
+			copy[written++] = length;
+		} else if (length < 65_536) {
+			copy[written++] = (major << 5) | 25;
+			copy[written++] = length >> 8;
+			copy[written++] = length & 255;
+		} else throw new Malformed("CBOR string is too long");
+		at = first;
+		written += chunks(major, copy);
+	};
+
+	if (bytes.length === 0 || bytes[0]! >> 5 !== MAP) throw new Malformed("CBOR is not a map");
+	let entries = 0;
+	let items = 0;
+	do {
+		need(1);
+		items += 1;
+		if (items > ITEMS) throw new Malformed("CBOR has too many items");
+		const from = at;
+		const head = bytes[at++]!;
+		const major = head >> 5;
+		const info = head & 31;
+		const parent = open[open.length - 1];
+
+		if (head === 0xff) {
+			if (parent === undefined || parent.left !== BREAK || (parent.isMap && parent.seen % 2 === 1))
+				throw new Malformed("CBOR breaks off");
+			parent.left = 0;
+			keep(from, at);
+		} else {
+			if (parent !== undefined) {
+				parent.seen += 1;
+				if (parent.left !== BREAK) parent.left -= 1;
+			}
+			if (info === 31 && (major === 2 || major === 3)) indefiniteString(major);
+			else if (major === 4 || major === MAP) {
+				if (open.length === DEPTH) throw new Malformed("CBOR nests too deep");
+				const count = info === 31 ? BREAK : readArgument(info) * (major === MAP ? 2 : 1);
+				// Each item has at least one byte: a count beyond that would only make a decoder reserve memory.
+				if (count !== BREAK) need(count);
+				open.push({ left: count, isMap: major === MAP, seen: 0 });
+				keep(from, at);
+			} else if (major === TAG || info === 31) throw new Malformed("CBOR has a tag or a stray break");
+			else {
+				const argument = readArgument(info);
+				if (major === 2 || major === 3) {
+					need(argument);
+					at += argument;
+				}
+				keep(from, at);
+			}
+		}
+		while (open.length > 0 && open[open.length - 1]!.left === 0) {
+			const closed = open.pop()!;
+			if (open.length === 0) entries = closed.seen / 2;
+		}
+	} while (open.length > 0);
+	if (at !== bytes.length) throw new Malformed("CBOR is followed by more bytes");
+	return { bytes: copy === undefined ? bytes : copy.subarray(0, written), entries };
+}
+
+/**
+ * Checks that JSON text opens at most 8 brackets at a time and has at most 512 items; the parser sees to the rest.
+ * @throws Malformed
+ */
+export function checkJson(text: string): void {
+	let depth = 0;
+	let items = 1;
+	let quoted = false;
+	for (let i = 0; i < text.length; i++) {
+		const c = text.charCodeAt(i);
+		if (quoted) {
+			if (c === 0x5c) i += 1;
+			else if (c === 0x22) quoted = false;
+		} else if (c === 0x22) quoted = true;
+		else if (c === 0x7b || c === 0x5b) {
+			depth += 1;
+			if (depth > DEPTH) throw new Malformed("JSON nests too deep");
+		} else if (c === 0x7d || c === 0x5d) depth -= 1;
+		else if (c === 0x2c) {
+			items += 1;
+			if (items > ITEMS) throw new Malformed("JSON has too many items");
+		}
+	}
+}
