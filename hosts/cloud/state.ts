@@ -125,7 +125,7 @@ export interface BillingGroupRecord {
 	readonly creationDate: number;
 }
 
-/** A pre-provisioning hook: `targetArn` is the ARN of a function, or, here only, an http(s) URL or `command:` line. */
+/** A pre-provisioning hook: `targetArn` is an ARN that the settings map to a URL or a command, or an http(s) URL itself. */
 export interface ProvisioningHook {
 	readonly payloadVersion?: string;
 	readonly targetArn: string;
@@ -291,7 +291,9 @@ export class State {
 
 	readonly accounts = this.#table<AccountRecord>("accounts", {});
 	readonly identities = this.#table<IdentityRecord>("identities", {});
-	readonly certificates = this.#table<CertificateRecord>("certificates", {});
+	readonly certificates = this.#table<CertificateRecord, "temporaryClaim">("certificates", {
+		temporaryClaim: (row) => (row.temporaryClaim ? "yes" : "no"),
+	});
 	readonly tokens = this.#table<TokenRecord, "certificateId">("tokens", { certificateId: (row) => row.certificateId });
 	readonly policies = this.#table<PolicyRecord>("policies", {});
 	readonly attachments = this.#table<AttachmentRecord, "policyName" | "target">("attachments", {

@@ -1,0 +1,315 @@
+// The certificate authority of the local cloud: its root, its server certificate, device certificates. Private keys leave it
+// only as what CreateKeysAndCertificate returns, and its own never do.
+
+// What @peculiar/x509 needs to be there before it.
+import "reflect-metadata";
+import { createPrivateKey, createPublicKey, generateKeyPair, randomBytes, webcrypto, X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
+import { promisify } from "node:util";
+import * as x509 from "@peculiar/x509";
+import { AwsError } from "./errors.js";
+import { fingerprint } from "./registry/certificates.js";
+import type { CertificateIssuer, IssuedCertificate } from "./registry/context.js";
+import { limits } from "./registry/limits.js";
+import type { IdentityRecord, State } from "./state.js";
+
+const day = 86_400_000;
+const deviceEnd = Date.UTC(2049, 11, 31, 23, 59, 59);
+const { subtle } = webcrypto;
+x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
+const generate = promisify(generateKeyPair);
+
+type KeyKind = "RSA" | "EC";
+const algorithms = {
+	RSA: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
+	EC: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
+} as const;
+
+/** A key and its certificate, ready to sign. */
+interface Signer {
+	readonly certificate: x509.X509Certificate;
+	readonly key: webcrypto.CryptoKey;
+	readonly kind: KeyKind;
+}
+
+interface KeyPairPem {
+	readonly publicKeyPem: string;
+	readonly privateKeyPem: string;
+}
+
+/** What the authority may be told while it runs. */
+export interface AuthorityOptions {
+	readonly state: State;
+	/** ms since 1970. */
+	readonly now: () => number;
+	/** Names and addresses that the server certificate is for, beside localhost. */
+	readonly serverNames: readonly string[];
+	/** Key of the device authority; read at each use. */
+	readonly issuer: () => KeyKind;
+	readonly keyPairs: { readonly ahead: number; readonly concurrency: number };
+}
+
+/** Signs device certificates. Open it with `openAuthority`. */
+export class Authority implements CertificateIssuer {
+	/** PEM of the root that the server's certificate ends in: what devices must trust. */
+	readonly serverRootPem: string;
+	/** Key and certificate of the TLS server, PEM. Never to be shown. */
+	readonly server: { readonly key: string; readonly cert: string };
+	readonly #signers: Readonly<Record<KeyKind, Signer>>;
+	readonly #options: AuthorityOptions;
+	readonly #keyPairs: KeyPairPool;
+
+	constructor(
+		options: AuthorityOptions,
+		signers: Readonly<Record<KeyKind, Signer>>,
+		root: IdentityRecord,
+		server: IdentityRecord,
+	) {
+		this.#options = options;
+		this.#signers = signers;
+		this.serverRootPem = root.certificatePem;
+		this.server = { key: server.privateKeyPem, cert: server.certificatePem };
+		this.#keyPairs = new KeyPairPool(options.keyPairs);
+	}
+
+	get rootCertificatePem(): string {
+		return withNewline(this.#signers[this.#options.issuer()].certificate.toString("pem"));
+	}
+
+	/** Resolves when the key pairs that are made ahead are there. */
+	ready(): Promise<void> {
+		return this.#keyPairs.ready();
+	}
+
+	async createKeysAndCertificate(): Promise<IssuedCertificate & KeyPairPem> {
+		const pair = await this.#keyPairs.take();
+		return { ...(await this.#issue(new x509.PublicKey(pair.publicKeyPem), "CN=AWS IoT Certificate")), ...pair };
+	}
+
+	/** Proves that the request is signed by its key, and that the key is one that AWS takes. */
+	async createCertificateFromCsr(certificateSigningRequest: string): Promise<IssuedCertificate> {
+		const refuse = (message: string) => new AwsError("InvalidRequestException", message);
+		if (certificateSigningRequest.length > limits.certificateSigningRequest) {
+			throw refuse(`The certificate signing request is longer than ${limits.certificateSigningRequest} characters`);
+		}
+		let request: x509.Pkcs10CertificateRequest;
+		let acceptable: boolean;
+		try {
+			if (!/-----BEGIN (NEW )?CERTIFICATE REQUEST-----/.test(certificateSigningRequest)) throw new Error("no PEM");
+			request = new x509.Pkcs10CertificateRequest(certificateSigningRequest);
+			const { asymmetricKeyType: type, asymmetricKeyDetails: details } = createPublicKey({
+				key: Buffer.from(request.publicKey.rawData),
+				format: "der",
+				type: "spki",
+			});
+			acceptable =
+				(type === "rsa" && details!.modulusLength! >= 2048 && details!.modulusLength! <= 8192) ||
+				(type === "ec" && ["prime256v1", "secp384r1", "secp521r1"].includes(details!.namedCurve!));
+		} catch {
+			throw refuse("The certificate signing request is not a PKCS#10 request in PEM form");
+		}
+		if (!acceptable) throw refuse("The key must be RSA of at least 2048 bits or on P-256, P-384 or P-521");
+		if (!(await request.verify().catch(() => false))) {
+			throw refuse("The signature of the certificate signing request is not of its key");
+		}
+		return this.#issue(request.publicKey, request.subject);
+	}
+
+	#issue(publicKey: x509.PublicKey, subject: string): Promise<IssuedCertificate> {
+		const signer = this.#signers[this.#options.issuer()];
+		return sign(signer, publicKey, subject, this.#options.now() - 120_000, deviceEnd, [
+			new x509.BasicConstraintsExtension(false, undefined, true),
+			new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+		]);
+	}
+}
+
+/** Makes the authority's own keys and certificates on first use; they are kept in the state. */
+export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
+	const { state, now } = options;
+	const own = async (name: string, kind: KeyKind, subject: string): Promise<IdentityRecord> => {
+		const kept = state.identities.get(name);
+		if (kept) return kept;
+		const made = await selfSigned(name, kind, subject, now());
+		state.transaction(() => state.identities.put(name, made));
+		return made;
+	};
+	const root = await own("root", "RSA", "CN=Local AWS IoT Root CA,O=moddable-fleet-provisioning");
+	const signers = {
+		RSA: await signer(await own("devices-RSA", "RSA", "CN=Local AWS IoT Device CA,O=moddable-fleet-provisioning"), "RSA"),
+		EC: await signer(await own("devices-EC", "EC", "CN=Local AWS IoT Device CA (EC),O=moddable-fleet-provisioning"), "EC"),
+	};
+	const names = ["localhost", "iot.localhost", "127.0.0.1", "::1", ...options.serverNames];
+	let server = state.identities.get("server");
+	if (!server || !covers(server, names, now())) {
+		server = await serverIdentity(await signer(root, "RSA"), names, now());
+		const made = server;
+		state.transaction(() => state.identities.put("server", made));
+	}
+	return new Authority(options, signers, root, server);
+}
+
+async function newKeyPair(kind: KeyKind) {
+	const { publicKey, privateKey } =
+		kind === "RSA"
+			? await generate("rsa", { modulusLength: 2048 })
+			: await generate("ec", { namedCurve: "P-256" });
+	return {
+		spki: new x509.PublicKey(publicKey.export({ type: "spki", format: "der" })),
+		privateKeyPem: privateKey.export({ type: "pkcs8", format: "pem" }) as string,
+	};
+}
+
+function importKey(privateKeyPem: string, kind: KeyKind): Promise<webcrypto.CryptoKey> {
+	const der = createPrivateKey(privateKeyPem).export({ type: "pkcs8", format: "der" });
+	return subtle.importKey("pkcs8", der, algorithms[kind], false, ["sign"]);
+}
+
+async function signer(identity: IdentityRecord, kind: KeyKind): Promise<Signer> {
+	return {
+		certificate: new x509.X509Certificate(identity.certificatePem),
+		key: await importKey(identity.privateKeyPem, kind),
+		kind,
+	};
+}
+
+async function selfSigned(name: string, kind: KeyKind, subject: string, now: number): Promise<IdentityRecord> {
+	const { spki, privateKeyPem } = await newKeyPair(kind);
+	const certificate = await x509.X509CertificateGenerator.create({
+		serialNumber: serialNumber(),
+		subject,
+		issuer: subject,
+		notBefore: wholeSeconds(now - day),
+		notAfter: wholeSeconds(now + 20 * 365 * day),
+		publicKey: spki,
+		signingKey: await importKey(privateKeyPem, kind),
+		signingAlgorithm: algorithms[kind],
+		extensions: [
+			new x509.BasicConstraintsExtension(true, undefined, true),
+			new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+			await x509.SubjectKeyIdentifierExtension.create(spki),
+		],
+	});
+	return { name, privateKeyPem, certificatePem: withNewline(certificate.toString("pem")) };
+}
+
+async function serverIdentity(root: Signer, names: readonly string[], now: number): Promise<IdentityRecord> {
+	const { spki, privateKeyPem } = await newKeyPair("RSA");
+	const { certificatePem } = await sign(root, spki, `CN=${names[0]}`, now - day, now + 397 * day, [
+		new x509.BasicConstraintsExtension(false, undefined, true),
+		new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
+		new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+		new x509.SubjectAlternativeNameExtension(
+			names.map((value) => ({ type: isIP(value) ? ("ip" as const) : ("dns" as const), value })),
+		),
+	]);
+	return { name: "server", privateKeyPem, certificatePem };
+}
+
+/** Whether a server certificate is for all these names and good for another month. */
+function covers({ certificatePem }: IdentityRecord, names: readonly string[], now: number): boolean {
+	const certificate = new X509Certificate(certificatePem);
+	return (
+		Date.parse(certificate.validTo) > now + 30 * day &&
+		names.every((name) => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined)
+	);
+}
+
+async function sign(
+	signer: Signer,
+	publicKey: x509.PublicKey,
+	subject: string,
+	notBefore: number,
+	notAfter: number,
+	extensions: x509.Extension[],
+): Promise<IssuedCertificate> {
+	const certificate = await x509.X509CertificateGenerator.create({
+		serialNumber: serialNumber(),
+		subject,
+		issuer: signer.certificate.subject,
+		notBefore: wholeSeconds(notBefore),
+		notAfter: wholeSeconds(notAfter),
+		publicKey,
+		signingKey: signer.key,
+		signingAlgorithm: algorithms[signer.kind],
+		extensions: [
+			...extensions,
+			await x509.SubjectKeyIdentifierExtension.create(publicKey),
+			await x509.AuthorityKeyIdentifierExtension.create(signer.certificate),
+		],
+	});
+	return {
+		certificateId: fingerprint(new Uint8Array(certificate.rawData)),
+		certificatePem: withNewline(certificate.toString("pem")),
+		notBefore: certificate.notBefore.getTime(),
+		notAfter: certificate.notAfter.getTime(),
+	};
+}
+
+/** 20 bytes at most, positive, never zero (RFC 5280 section 4.1.2.2). */
+function serialNumber(): string {
+	const bytes = randomBytes(16);
+	bytes[0] = (bytes[0]! & 0x7f) | 0x40;
+	return bytes.toString("hex");
+}
+
+function wholeSeconds(milliseconds: number): Date {
+	return new Date(Math.floor(milliseconds / 1000) * 1000);
+}
+
+function withNewline(pem: string): string {
+	return pem.endsWith("\n") ? pem : `${pem}\n`;
+}
+
+/** RSA-2048 key pairs, some of them made ahead on the threads of the runtime. */
+class KeyPairPool {
+	readonly #options: AuthorityOptions["keyPairs"];
+	readonly #pairs: KeyPairPem[] = [];
+	readonly #waiting: { resolve: (pair: KeyPairPem) => void; reject: (error: unknown) => void }[] = [];
+	#making = 0;
+
+	constructor(options: AuthorityOptions["keyPairs"]) {
+		this.#options = options;
+		this.#fill();
+	}
+
+	take(): Promise<KeyPairPem> {
+		const pair = this.#pairs.shift();
+		const taken = pair
+			? Promise.resolve(pair)
+			: new Promise<KeyPairPem>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+		this.#fill();
+		return taken;
+	}
+
+	async ready(): Promise<void> {
+		while (this.#pairs.length < this.#options.ahead) await new Promise((resolve) => setTimeout(resolve, 20));
+	}
+
+	#fill(): void {
+		const wanted = () => this.#waiting.length + this.#options.ahead - this.#pairs.length;
+		while (this.#making < Math.min(Math.max(this.#options.concurrency, 1), wanted())) {
+			this.#making++;
+			this.#make().finally(() => {
+				this.#making--;
+				this.#fill();
+			});
+		}
+	}
+
+	async #make(): Promise<void> {
+		try {
+			const { publicKey, privateKey } = await generate("rsa", {
+				modulusLength: 2048,
+				publicKeyEncoding: { type: "spki", format: "pem" },
+				privateKeyEncoding: { type: "pkcs1", format: "pem" },
+			});
+			const pair = { publicKeyPem: publicKey, privateKeyPem: privateKey };
+			const waiting = this.#waiting.shift();
+			if (waiting) waiting.resolve(pair);
+			else this.#pairs.push(pair);
+		} catch (error) {
+			this.#waiting.shift()?.reject(error);
+		}
+	}
+}

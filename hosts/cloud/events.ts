@@ -1,0 +1,175 @@
+// What the local cloud tells: one structured event for each thing that happened. Never a key, a token or a PEM body.
+
+import type { ProvisioningOperation } from "./settings.js";
+
+/** Values of `disconnectReason` (AWS developer guide, "Lifecycle events"). */
+export type DisconnectReason =
+	| "AUTH_ERROR"
+	| "CLIENT_INITIATED_DISCONNECT"
+	| "CLIENT_ERROR"
+	| "CONNECTION_LOST"
+	| "DUPLICATE_CLIENTID"
+	| "FORBIDDEN_ACCESS"
+	| "MQTT_KEEP_ALIVE_TIMEOUT"
+	| "SERVER_ERROR"
+	| "SERVER_INITIATED_DISCONNECT"
+	| "THROTTLED";
+
+/** One event without its time. */
+export type CloudEventBody =
+	/** A connection was refused before or at CONNECT for another reason than policy. */
+	| {
+			readonly event: "refused";
+			readonly connectionId: string;
+			readonly principal?: string;
+			readonly clientId?: string;
+			readonly reason: string;
+			/** What to change. */
+			readonly explanation: string;
+	  }
+	/** A policy refused an action; the connection was closed unless it was a delivery. */
+	| {
+			readonly event: "denied";
+			readonly connectionId: string;
+			/** Certificate id. */
+			readonly principal: string;
+			readonly clientId: string;
+			readonly action: string;
+			readonly resource: string;
+			/** The Deny that decided; absent when no statement allowed it. */
+			readonly statement?: { readonly policyName: string; readonly index: number; readonly sid?: string };
+			readonly explanation: string;
+	  }
+	/** The client broke a limit or a rule of the protocol. */
+	| {
+			readonly event: "violation";
+			readonly connectionId: string;
+			readonly principal?: string;
+			readonly clientId?: string;
+			readonly explanation: string;
+	  }
+	| {
+			readonly event: "connected";
+			readonly connectionId: string;
+			readonly principal: string;
+			readonly clientId: string;
+			readonly keepAlive: number;
+			readonly cleanSession: boolean;
+			readonly sourceIp: string;
+	  }
+	| {
+			readonly event: "disconnected";
+			readonly connectionId: string;
+			readonly principal: string;
+			readonly clientId: string;
+			readonly disconnectReason: DisconnectReason;
+	  }
+	| {
+			readonly event: "subscribed";
+			readonly connectionId: string;
+			readonly clientId: string;
+			readonly filters: readonly string[];
+	  }
+	| {
+			readonly event: "published";
+			readonly connectionId: string;
+			readonly principal: string;
+			readonly clientId: string;
+			readonly topic: string;
+			readonly bytes: number;
+			readonly qos: number;
+	  }
+	/** `eventType` as in AWS's CloudWatch logs. */
+	| {
+			readonly event: "provisioning";
+			readonly eventType: "GetDeviceCredentials" | "ProvisionDevice";
+			readonly operation: ProvisioningOperation;
+			readonly status: "Success" | "Failure";
+			readonly principal: string;
+			readonly clientId: string;
+			readonly templateName?: string;
+			readonly certificateId?: string;
+			readonly thingName?: string;
+			readonly statusCode?: number;
+			readonly errorCode?: string;
+			/** Why, more than the device is told. */
+			readonly explanation?: string;
+	  }
+	/** A reply that was not sent, and why; or a fault that was done to it. */
+	| {
+			readonly event: "reply";
+			readonly operation: ProvisioningOperation;
+			readonly clientId: string;
+			readonly topic: string;
+			readonly bytes: number;
+			readonly outcome: "sent" | "unsubscribed" | "dropped" | "delayed" | "duplicated" | "closed" | "gone";
+	  }
+	| { readonly event: "certificate.expired"; readonly certificateId: string; readonly reason: "token" | "temporaryClaim" }
+	| { readonly event: "warning"; readonly message: string };
+
+/** An event as it is kept: numbered, with its time in ms since 1970. */
+export type CloudEvent = CloudEventBody & { readonly sequence: number; readonly time: number };
+
+/** The last events, and whoever listens to the next. */
+export class EventLog {
+	readonly #now: () => number;
+	readonly #kept: number;
+	readonly #events: CloudEvent[] = [];
+	readonly #listeners = new Set<(event: CloudEvent) => void>();
+	#sequence = 0;
+
+	/** Keeps the last `kept` events. */
+	constructor(now: () => number, kept = 1_000) {
+		this.#now = now;
+		this.#kept = kept;
+	}
+
+	report(body: CloudEventBody): void {
+		const event: CloudEvent = { ...body, sequence: ++this.#sequence, time: this.#now() };
+		this.#events.push(event);
+		// Cut now and then, not each time, since that moves the whole list.
+		if (this.#events.length >= this.#kept * 2) this.#events.splice(0, this.#events.length - this.#kept);
+		for (const listener of this.#listeners) listener(event);
+	}
+
+	/** The kept events after `sequence`, oldest first. */
+	since(sequence = 0): CloudEvent[] {
+		return this.#events.slice(-this.#kept).filter((event) => event.sequence > sequence);
+	}
+
+	/** Calls `listener` with each event from now on; it must not throw. Returns what ends that. */
+	listen(listener: (event: CloudEvent) => void): () => void {
+		this.#listeners.add(listener);
+		return () => this.#listeners.delete(listener);
+	}
+}
+
+/** Counters with CloudWatch's names and dimensions (AWS developer guide, "Metrics and dimensions"). */
+export class Metrics {
+	readonly #counts = new Map<string, Metric>();
+
+	count(name: MetricName, dimensions: Metric["dimensions"]): void {
+		const key = JSON.stringify([name, dimensions]);
+		const metric = this.#counts.get(key);
+		if (metric) metric.value++;
+		else if (this.#counts.size < 10_000) this.#counts.set(key, { name, dimensions, value: 1 });
+	}
+
+	list(): Readonly<Metric>[] {
+		return [...this.#counts.values()].map((metric) => ({ ...metric }));
+	}
+}
+
+/** A provisioning metric of CloudWatch. */
+export type MetricName =
+	| "CreateKeysAndCertificateFailed"
+	| "CreateCertificateFromCsrFailed"
+	| "RegisterThingFailed"
+	| "ApproximateNumberOfThingsRegistered";
+
+/** One counter. */
+export interface Metric {
+	readonly name: MetricName;
+	readonly dimensions: { readonly ClaimCertificateId: string; readonly TemplateName?: string };
+	value: number;
+}

@@ -1,0 +1,129 @@
+// Calls a pre-provisioning hook: an HTTP URL or a local command in place of AWS's Lambda function. Five seconds, then it has failed.
+
+import { spawn } from "node:child_process";
+import type { HookTarget, Settings } from "./settings.js";
+
+/** What a hook is told (AWS developer guide, "Pre-provisioning hooks"). */
+export interface HookInput {
+	readonly claimCertificateId: string;
+	readonly certificateId: string;
+	readonly certificatePem: string;
+	readonly templateArn: string;
+	readonly clientId: string;
+	readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** The hook's answer: refused with the reason for the log, or allowed with what it adds to the parameters. */
+export type HookAnswer =
+	| { readonly allowed: true; readonly overrides: ReadonlyMap<string, string> }
+	| { readonly allowed: false; readonly explanation: string };
+
+/** Calls a target and gives what it answered, as text. Rejects when it fails; ends when the signal says so. */
+export type HookCaller = (target: HookTarget, input: string, signal: AbortSignal) => Promise<string>;
+
+const maximumAnswer = 256 * 1024;
+
+/** Asks the hook at `targetArn`. Never throws: whatever goes wrong is a refusal. */
+export async function askHook(
+	targetArn: string,
+	payloadVersion: string | undefined,
+	input: HookInput,
+	settings: Settings["hook"],
+	call: HookCaller = callHook,
+): Promise<HookAnswer> {
+	const refuse = (explanation: string): HookAnswer => ({ allowed: false, explanation });
+	if (settings.fault === "deny") return refuse("The setting hook.fault says that the hook denies.");
+	if (settings.fault === "error") return refuse("The setting hook.fault says that the hook fails.");
+	const target = Object.hasOwn(settings.targets, targetArn)
+		? settings.targets[targetArn]
+		: /^https?:\/\//.test(targetArn)
+			? { url: targetArn }
+			: undefined;
+	if (!target) {
+		return refuse(`Nothing is known under the hook's target ${targetArn}: give its URL or command in hook.targets.`);
+	}
+	const signal = AbortSignal.timeout(settings.timeout);
+	const late = new Promise<never>((_, reject) =>
+		signal.addEventListener("abort", () => reject(new Error(`it did not answer within ${settings.timeout} ms`)), {
+			once: true,
+		}),
+	);
+	const text = JSON.stringify(payloadVersion === undefined ? input : { ...input, payloadVersion });
+	let answer: unknown;
+	try {
+		const answering = settings.fault === "hang" ? new Promise<string>(() => {}) : call(target, text, signal);
+		answering.catch(() => {});
+		answer = JSON.parse(await Promise.race([answering, late]));
+	} catch (error) {
+		return refuse(`The pre-provisioning hook failed: ${(error as Error).message}`);
+	}
+	if (typeof answer !== "object" || answer === null) return refuse("The hook's answer is no JSON object.");
+	const { allowProvisioning, parameterOverrides = {} } = answer as Record<string, unknown>;
+	const allowed =
+		allowProvisioning === true ||
+		(settings.acceptText && typeof allowProvisioning === "string" && allowProvisioning.toLowerCase() === "true");
+	if (!allowed) return refuse("The hook's answer does not have allowProvisioning true.");
+	if (typeof parameterOverrides !== "object" || parameterOverrides === null) {
+		return refuse("parameterOverrides of the hook's answer is no object.");
+	}
+	const overrides = Object.entries({ ...parameterOverrides, ...settings.override });
+	const wrong = overrides.find(([, value]) => typeof value !== "string");
+	if (wrong) return refuse(`parameterOverrides of the hook's answer has no text under ${wrong[0]}.`);
+	return { allowed: true, overrides: new Map(overrides as [string, string][]) };
+}
+
+const callHook: HookCaller = (target, input, signal) =>
+	"url" in target ? post(target.url, input, signal) : run(target.command, input, signal);
+
+async function post(url: string, input: string, signal: AbortSignal): Promise<string> {
+	const response = await fetch(url, {
+		method: "POST",
+		headers: { "content-type": "application/json" },
+		body: input,
+		redirect: "error",
+		signal,
+	});
+	if (!response.ok) {
+		await response.body?.cancel();
+		throw new Error(`it answered with HTTP status ${response.status}`);
+	}
+	let text = "";
+	const decoder = new TextDecoder();
+	for await (const chunk of response.body ?? []) {
+		text += decoder.decode(chunk as Uint8Array, { stream: true });
+		if (text.length > maximumAnswer) throw new Error("its answer is too long");
+	}
+	return text;
+}
+
+function run(command: string, input: string, signal: AbortSignal): Promise<string> {
+	return new Promise((resolve, reject) => {
+		// A group of its own, so that what the shell has started ends with it.
+		const child = spawn(command, { shell: true, detached: true, stdio: ["pipe", "pipe", "ignore"] });
+		const end = () => {
+			try {
+				if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+			} catch {
+				// It has ended already.
+			}
+		};
+		signal.addEventListener("abort", end, { once: true });
+		let text = "";
+		child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+			text += chunk;
+			if (text.length > maximumAnswer) {
+				end();
+				reject(new Error("its answer is too long"));
+			}
+		});
+		child.once("error", reject);
+		child.once("close", (code) => {
+			signal.removeEventListener("abort", end);
+			if (code === 0) resolve(text);
+			else reject(new Error(`it ended with status ${code}`));
+		});
+		// It need not read its input.
+		child.stdin.on("error", () => {});
+		child.stdin.end(input);
+	});
+}

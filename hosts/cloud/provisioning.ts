@@ -1,0 +1,457 @@
+// Fleet provisioning without MQTT and without a clock of its own: a request's payload goes in, the reply's comes out.
+// It never logs a token or a key. Facts: AWS IoT developer guide, "Device provisioning MQTT API" and "Provisioning templates".
+
+import { createHash, randomBytes } from "node:crypto";
+import { applyPlan } from "./apply.js";
+import { decodeRequest, encodeReply, type PayloadFormat, type ReplyValue } from "./codec.js";
+import { AwsError } from "./errors.js";
+import type { CloudEventBody, Metrics } from "./events.js";
+import { askHook, type HookCaller } from "./hook.js";
+import type { CertificateIssuer, IssuedCertificate, Registry } from "./registry.js";
+import type { ProvisioningOperation, RejectionCase, Settings } from "./settings.js";
+import type { TemplateRecord, TokenRecord } from "./state.js";
+import { evaluateTemplate, parseTemplate, type Template, TemplateError } from "./template.js";
+import { Throttles } from "./throttle.js";
+
+/** A request as it came over a connection. */
+export interface ProvisioningRequest {
+	readonly operation: ProvisioningOperation;
+	readonly format: PayloadFormat;
+	/** Of the topic; RegisterThing only. */
+	readonly templateName?: string;
+	readonly payload: Uint8Array;
+	/** Id of the certificate that the connection proved. */
+	readonly claimCertificateId: string;
+	readonly clientId: string;
+	readonly connectionId: string;
+}
+
+/** The reply: for the topic `…/accepted` or `…/rejected`. */
+export interface ProvisioningReply {
+	readonly accepted: boolean;
+	readonly payload: Uint8Array;
+}
+
+/** What provisioning works with. */
+export interface ProvisioningOptions {
+	readonly registry: Registry;
+	readonly issuer: CertificateIssuer;
+	readonly settings: Settings;
+	/** ms since 1970. */
+	readonly now: () => number;
+	readonly report: (event: CloudEventBody) => void;
+	readonly metrics?: Metrics;
+	/** In place of HTTP and commands. */
+	readonly callHook?: HookCaller;
+	/** Calls back after some ms, for the activation delay. Default `setTimeout`. */
+	readonly later?: (callback: () => void, milliseconds: number) => void;
+}
+
+/** Why a request is rejected. */
+class RejectionError extends Error {
+	readonly reason: RejectionCase;
+	/** For the log; the device sees `message`. */
+	readonly explanation: string | undefined;
+
+	constructor(reason: RejectionCase, message: string, explanation?: string) {
+		super(message);
+		this.reason = reason;
+		this.explanation = explanation;
+	}
+}
+
+interface Outcome {
+	readonly members: readonly (readonly [string, ReplyValue])[];
+	readonly certificateId: string;
+	readonly thingName?: string;
+}
+
+const sweepInterval = 10_000;
+
+/** The three provisioning operations. */
+export class Provisioning {
+	readonly #options: ProvisioningOptions;
+	readonly #throttles: Throttles;
+	/** Templates read, by body. */
+	readonly #templates = new Map<string, Template>();
+	#swept = Number.NEGATIVE_INFINITY;
+
+	constructor(options: ProvisioningOptions) {
+		this.#options = options;
+		this.#throttles = new Throttles(options.now);
+	}
+
+	/** Never rejects: whatever goes wrong is a rejected reply. */
+	async handle(request: ProvisioningRequest): Promise<ProvisioningReply> {
+		const { settings, now } = this.#options;
+		if (now() - this.#swept >= sweepInterval) this.sweep();
+		try {
+			const outcome = await this.#carryOut(request);
+			this.#reportSuccess(request, outcome);
+			return { accepted: true, payload: encodeReply(request.format, outcome.members, settings) };
+		} catch (error) {
+			const rejection =
+				error instanceof RejectionError
+					? error
+					: new RejectionError("internal", "Internal failure", (error as Error).message);
+			return this.#reject(request, rejection);
+		}
+	}
+
+	/** Forgets tokens whose time has passed, with their certificates when unused, and temporary claims that have ended. */
+	sweep(): void {
+		const { registry, now, report } = this.#options;
+		this.#swept = now();
+		for (const token of [...registry.state.tokens.values()]) {
+			if (token.deadline > now()) continue;
+			const { certificateId } = token;
+			const unused = this.#isUnused(certificateId);
+			registry.state.transaction(() => {
+				registry.state.tokens.delete(token.hash);
+				if (unused) registry.certificates.remove(certificateId);
+			});
+			if (unused) report({ event: "certificate.expired", certificateId, reason: "token" });
+		}
+		for (const { certificateId, temporaryClaim } of registry.state.certificates.by("temporaryClaim", "yes")) {
+			if (temporaryClaim!.expiration > now()) continue;
+			registry.certificates.remove(certificateId);
+			report({ event: "certificate.expired", certificateId, reason: "temporaryClaim" });
+		}
+	}
+
+	#carryOut(request: ProvisioningRequest): Promise<Outcome> {
+		const { settings } = this.#options;
+		if (!this.#throttles.take(request.operation, settings.throttle[request.operation])) {
+			throw new RejectionError("throttled", "Rate exceeded", `More than throttle.${request.operation} allows.`);
+		}
+		switch (request.operation) {
+			case "CreateKeysAndCertificate":
+				return this.#createKeys(request);
+			case "CreateCertificateFromCsr":
+				return this.#createFromCsr(request);
+			case "RegisterThing":
+				return this.#register(request);
+		}
+	}
+
+	async #createKeys(request: ProvisioningRequest): Promise<Outcome> {
+		if (this.#options.settings.certificate.nonObjectPayload === "reject") this.#members(request);
+		this.#checkTemporaryClaim(request);
+		const issued = await this.#options.issuer.createKeysAndCertificate();
+		const token = this.#keep(request, issued);
+		return {
+			certificateId: issued.certificateId,
+			members: [
+				["certificateId", issued.certificateId],
+				["certificatePem", issued.certificatePem],
+				["privateKey", issued.privateKeyPem],
+				["certificateOwnershipToken", token],
+			],
+		};
+	}
+
+	async #createFromCsr(request: ProvisioningRequest): Promise<Outcome> {
+		const csr = this.#members(request).get("certificateSigningRequest");
+		if (typeof csr !== "string" || csr === "") {
+			throw new RejectionError("invalidCsr", "Certificate signing request cannot be empty.");
+		}
+		this.#checkTemporaryClaim(request);
+		let issued: IssuedCertificate;
+		try {
+			issued = await this.#options.issuer.createCertificateFromCsr(csr);
+		} catch (error) {
+			if (error instanceof AwsError) throw new RejectionError("invalidCsr", error.message);
+			throw error;
+		}
+		const token = this.#keep(request, issued);
+		return {
+			certificateId: issued.certificateId,
+			members: [
+				["certificateOwnershipToken", token],
+				["certificateId", issued.certificateId],
+				["certificatePem", issued.certificatePem],
+			],
+		};
+	}
+
+	async #register(request: ProvisioningRequest): Promise<Outcome> {
+		const { registry, settings } = this.#options;
+		const members = this.#members(request);
+		const template = this.#template(request);
+		const token = this.#token(request, members.get("certificateOwnershipToken"));
+		const { certificateId } = token;
+		if (settings.token.singleUse === "attempt") this.#use(token);
+		const sent = this.#parameters(members.get("parameters"));
+		const overrides = await this.#ask(request, template, certificateId, sent);
+		// The hook takes its time: the template, the token and the certificate may be gone.
+		if (settings.token.singleUse !== "attempt") this.#token(request, members.get("certificateOwnershipToken"));
+		const current = this.#template(request);
+		const body = registry.templates.body(current.templateName)!;
+		const parsed = this.#parsed(body);
+		if (settings.template.undeclaredParameters === "reject") {
+			const stranger = [...sent.keys()].find((name) => !parsed.parameters.has(name));
+			if (stranger !== undefined) {
+				throw new RejectionError("invalidParameters", `The template does not declare the parameter ${stranger}.`);
+			}
+		}
+		const parameters = new Map([...sent, ...overrides]);
+		try {
+			const plan = evaluateTemplate(parsed, { parameters, certificateId });
+			if (plan.certificate && plan.certificate.certificateId !== certificateId) {
+				throw new TemplateError("CertificateId must be that of the certificate of the ownership token.");
+			}
+			const delay = settings.certificate.activationDelay;
+			registry.state.transaction(() => {
+				applyPlan(registry, plan, plan.certificate && certificateId, settings.template.overrideDefault);
+				if (settings.token.singleUse === "success") this.#use(token);
+				if (plan.certificate && delay > 0) registry.certificates.setStatus(certificateId, "PENDING_ACTIVATION");
+			});
+			if (plan.certificate && delay > 0) this.#activateLater(certificateId, plan.certificate.status, delay);
+			this.#warnOfGaps(request, plan.thing !== undefined, plan.certificate !== undefined);
+			return {
+				certificateId,
+				...(plan.thing && { thingName: plan.thing.thingName }),
+				members: [
+					["deviceConfiguration", new Map(Object.entries(plan.deviceConfiguration))],
+					...(plan.thing ? ([["thingName", plan.thing.thingName]] as const) : []),
+				],
+			};
+		} catch (error) {
+			if (error instanceof TemplateError) throw new RejectionError("invalidParameters", error.message);
+			if (error instanceof AwsError) {
+				throw new RejectionError(error.name === "ResourceConflictsException" ? "conflict" : "invalidParameters", error.message);
+			}
+			throw error;
+		}
+	}
+
+	/** The request as a map. */
+	#members(request: ProvisioningRequest): ReadonlyMap<unknown, unknown> {
+		let value: unknown;
+		try {
+			value = decodeRequest(request.format, request.payload);
+		} catch {
+			throw new RejectionError("invalidPayload", `The payload is not ${request.format.toUpperCase()}.`);
+		}
+		if (!(value instanceof Map)) throw new RejectionError("invalidPayload", "The payload must be an object.");
+		return value;
+	}
+
+	#template(request: ProvisioningRequest): TemplateRecord {
+		const { registry, settings } = this.#options;
+		const { templateName = "" } = request;
+		const template = registry.templates.get(templateName);
+		if (!template || template.type !== "FLEET_PROVISIONING") {
+			throw new RejectionError(
+				"unknownTemplate",
+				"The provisioning template does not exist.",
+				`There is no fleet provisioning template ${templateName}: create it, or correct the topic.`,
+			);
+		}
+		const claim = this.#options.registry.certificates.get(request.claimCertificateId)?.temporaryClaim;
+		if (claim && settings.temporaryClaim.oneTemplate && claim.templateName !== templateName) {
+			throw new RejectionError(
+				"denied",
+				"Access denied.",
+				`The temporary claim is for the template ${claim.templateName}, not ${templateName}.`,
+			);
+		}
+		if (!template.enabled) {
+			throw new RejectionError(
+				"denied",
+				"Access denied.",
+				`The template ${templateName} is disabled: UpdateProvisioningTemplate with enabled true.`,
+			);
+		}
+		if (settings.template.roleBroken) {
+			throw new RejectionError("denied", "Access denied.", "The setting template.roleBroken says that the role is of no use.");
+		}
+		return template;
+	}
+
+	/** The certificate's record of a token that is good. */
+	#token(request: ProvisioningRequest, value: unknown): TokenRecord {
+		const { registry, settings, now } = this.#options;
+		if (value === undefined || value === "") {
+			throw new RejectionError("invalidToken", "Certificate ownership token cannot be empty.");
+		}
+		const refuse = (explanation: string) =>
+			new RejectionError("invalidToken", "Certificate ownership token is invalid.", explanation);
+		const token = typeof value === "string" ? registry.state.tokens.get(hash(value)) : undefined;
+		if (!token || !registry.certificates.get(token.certificateId)) {
+			throw refuse("The token is unknown, used up or long expired: create another certificate.");
+		}
+		if (token.deadline <= now()) throw refuse("The token has expired: create another certificate.");
+		const { boundTo } = settings.token;
+		if (boundTo.includes("claimCertificate") && token.claimCertificateId !== request.claimCertificateId) {
+			throw refuse("The token was given to another claim certificate (setting token.boundTo).");
+		}
+		if (boundTo.includes("clientId") && token.clientId !== request.clientId) {
+			throw refuse("The token was given to another client id (setting token.boundTo).");
+		}
+		if (boundTo.includes("connection") && token.connectionId !== request.connectionId) {
+			throw refuse("The token was given to another connection (setting token.boundTo).");
+		}
+		return token;
+	}
+
+	#parameters(value: unknown): ReadonlyMap<string, string> {
+		if (value === undefined || value === null) return new Map();
+		if (!(value instanceof Map)) throw new RejectionError("invalidParameters", "Parameters must be a map.");
+		const parameters = new Map<string, string>();
+		for (const [name, content] of value as Map<unknown, unknown>) {
+			const scalar = typeof content === "number" || typeof content === "boolean";
+			const stringify = scalar && this.#options.settings.template.nonTextParameters === "stringify";
+			if (typeof name !== "string" || (typeof content !== "string" && !stringify)) {
+				throw new RejectionError("invalidParameters", "Parameters must be text.");
+			}
+			parameters.set(name, String(content));
+		}
+		return parameters;
+	}
+
+	async #ask(
+		request: ProvisioningRequest,
+		{ preProvisioningHook: hook, templateName }: TemplateRecord,
+		certificateId: string,
+		parameters: ReadonlyMap<string, string>,
+	): Promise<ReadonlyMap<string, string>> {
+		const { registry, settings, callHook } = this.#options;
+		if (!hook) return new Map();
+		const answer = await askHook(
+			hook.targetArn,
+			hook.payloadVersion,
+			{
+				claimCertificateId: request.claimCertificateId,
+				certificateId,
+				certificatePem: registry.certificates.get(certificateId)!.certificatePem,
+				templateArn: registry.templates.arn(templateName),
+				clientId: request.clientId,
+				parameters: Object.fromEntries(parameters),
+			},
+			settings.hook,
+			callHook,
+		);
+		if (!answer.allowed) throw new RejectionError("denied", "Access denied.", answer.explanation);
+		return answer.overrides;
+	}
+
+	#checkTemporaryClaim(request: ProvisioningRequest): void {
+		const claim = this.#options.registry.certificates.get(request.claimCertificateId)?.temporaryClaim;
+		if (claim && claim.expiration <= this.#options.now()) {
+			throw new RejectionError("denied", "Access denied.", "The temporary claim has ended: get another one.");
+		}
+	}
+
+	/** Takes an issued certificate into the account, and makes the token that proves whose it is. */
+	#keep(request: ProvisioningRequest, issued: IssuedCertificate): string {
+		const { registry, settings, now } = this.#options;
+		const token = randomBytes(Math.ceil((settings.token.length * 3) / 4))
+			.toString("base64url")
+			.slice(0, settings.token.length);
+		registry.state.transaction(() => {
+			registry.certificates.add(issued, "PENDING_ACTIVATION");
+			registry.state.tokens.put(hash(token), {
+				hash: hash(token),
+				certificateId: issued.certificateId,
+				deadline: now() + settings.token.lifetime,
+				claimCertificateId: request.claimCertificateId,
+				clientId: request.clientId,
+				connectionId: request.connectionId,
+			});
+		});
+		return token;
+	}
+
+	#use(token: TokenRecord): void {
+		const { state } = this.#options.registry;
+		state.transaction(() => state.tokens.delete(token.hash));
+	}
+
+	/** Neither activated nor attached to anything. */
+	#isUnused(certificateId: string): boolean {
+		const { registry } = this.#options;
+		const principal = registry.certificates.arn(certificateId);
+		return (
+			registry.certificates.get(certificateId)?.status === "PENDING_ACTIVATION" &&
+			registry.state.attachments.by("target", principal).length === 0 &&
+			registry.things.attachedTo(principal).length === 0
+		);
+	}
+
+	#activateLater(certificateId: string, status: "ACTIVE" | "INACTIVE", delay: number): void {
+		const { registry, later = (callback, milliseconds) => void setTimeout(callback, milliseconds).unref() } = this.#options;
+		later(() => {
+			if (registry.certificates.get(certificateId)?.status === "PENDING_ACTIVATION") {
+				registry.certificates.setStatus(certificateId, status);
+			}
+		}, delay);
+	}
+
+	#parsed(body: string): Template {
+		const kept = this.#templates.get(body);
+		if (kept) return kept;
+		const parsed = parseTemplate(body);
+		if (this.#templates.size >= 100) this.#templates.clear();
+		this.#templates.set(body, parsed);
+		return parsed;
+	}
+
+	#reportSuccess(request: ProvisioningRequest, { certificateId, thingName }: Outcome): void {
+		const { report, metrics } = this.#options;
+		report({ ...this.#event(request), status: "Success", certificateId, ...(thingName !== undefined && { thingName }) });
+		if (thingName !== undefined) metrics?.count("ApproximateNumberOfThingsRegistered", this.#dimensions(request));
+	}
+
+	#reject(request: ProvisioningRequest, error: RejectionError): ProvisioningReply {
+		const { settings, report, metrics } = this.#options;
+		const { statusCode, errorCode, errorMessage = error.message } = settings.errors[error.reason];
+		report({
+			...this.#event(request),
+			status: "Failure",
+			statusCode,
+			errorCode,
+			explanation: error.explanation ?? error.message,
+		});
+		metrics?.count(`${request.operation}Failed`, this.#dimensions(request));
+		const members = [
+			["statusCode", statusCode],
+			["errorCode", errorCode],
+			["errorMessage", errorMessage],
+		] as const;
+		return { accepted: false, payload: encodeReply(request.format, members, settings) };
+	}
+
+	#event(request: ProvisioningRequest) {
+		return {
+			event: "provisioning",
+			eventType: request.operation === "RegisterThing" ? "ProvisionDevice" : "GetDeviceCredentials",
+			operation: request.operation,
+			principal: request.claimCertificateId,
+			clientId: request.clientId,
+			...(request.templateName !== undefined && { templateName: request.templateName }),
+		} as const;
+	}
+
+	#dimensions(request: ProvisioningRequest) {
+		return {
+			ClaimCertificateId: request.claimCertificateId,
+			...(request.templateName !== undefined && { TemplateName: request.templateName }),
+		};
+	}
+
+	#warnOfGaps(request: ProvisioningRequest, thing: boolean, certificate: boolean): void {
+		const { report } = this.#options;
+		if (!thing) report({ event: "warning", message: `The template ${request.templateName} has no thing: the reply has no thingName.` });
+		if (!certificate) {
+			report({
+				event: "warning",
+				message: `The template ${request.templateName} has no certificate: it stays PENDING_ACTIVATION.`,
+			});
+		}
+	}
+}
+
+function hash(token: string): string {
+	return createHash("sha256").update(token).digest("hex");
+}

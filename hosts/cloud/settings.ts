@@ -1,0 +1,284 @@
+// Everything about the local cloud that AWS leaves unknown, that is a limit, or that is a fault to be tried out: plain data,
+// changeable while it runs. Defaults are what AWS documents or is seen to do, else our judgement.
+
+/** The three provisioning operations of the MQTT API. */
+export type ProvisioningOperation = "CreateKeysAndCertificate" | "CreateCertificateFromCsr" | "RegisterThing";
+
+/** Cases in which a provisioning request is rejected. */
+export type RejectionCase =
+	| "invalidPayload"
+	| "invalidCsr"
+	| "invalidToken"
+	| "invalidParameters"
+	| "unknownTemplate"
+	| "denied"
+	| "conflict"
+	| "throttled"
+	| "internal";
+
+/** What a rejected reply carries. */
+export interface Rejection {
+	readonly statusCode: number;
+	readonly errorCode: string;
+	/** In place of the message that tells what is wrong. */
+	readonly errorMessage?: string;
+}
+
+/** A token bucket: `rate` requests a second, `burst` at once. `undefined` is no limit. */
+export interface Throttle {
+	rate: number;
+	burst: number;
+}
+
+/** Something to do to the next replies to an operation. */
+export interface ReplyFault {
+	operation: ProvisioningOperation;
+	/** How many replies; counted down, gone at 0. Default 1. */
+	times: number;
+	/** `drop`: done but not answered. `duplicate`: sent twice. `delay`: sent after `milliseconds`. `reject`: not done, `rejection` sent. `close`: done, then hung up instead of answered. */
+	action: "drop" | "duplicate" | "delay" | "reject" | "close";
+	milliseconds?: number;
+	rejection?: Rejection;
+}
+
+/** Where a pre-provisioning hook really is. */
+export type HookTarget =
+	| { readonly url: string }
+	/** Run by the shell; JSON on its standard input, JSON on its standard output. */
+	| { readonly command: string };
+
+/** All settings; see `defaultSettings` for the defaults. Times in ms, sizes in bytes unless said otherwise. */
+export interface Settings {
+	/** Error table: what each case of rejection says. Only 400 InvalidCertificateOwnershipToken and InvalidParameters were ever seen of AWS. */
+	errors: Record<RejectionCase, Rejection>;
+	token: {
+		/** Characters; at least 400 so that small buffers are found. */
+		length: number;
+		lifetime: number;
+		/** When a token is used up: by a RegisterThing that succeeds, by any that names it, or never. */
+		singleUse: "success" | "attempt" | "never";
+		/** The token is good for whom: the claim certificate, the client id, the connection that got it. */
+		boundTo: ("claimCertificate" | "clientId" | "connection")[];
+	};
+	cbor: {
+		/** Maps and texts of replies in indefinite length, which the service might send for all that is known. */
+		indefinite: boolean;
+		/** Members of replies in reverse. */
+		reverseMembers: boolean;
+	};
+	reply: {
+		/** Which subscription is needed to get a reply: to exactly the topic, by any filter that matches, or none. */
+		subscription: "exact" | "matching" | "none";
+		qos: 0 | 1;
+		/** Before or after the PUBACK of the request; `withhold`: the request is never acknowledged. */
+		puback: "before" | "after" | "withhold";
+		/** Added to each reply's time. */
+		delay: number;
+		/** Replies are filled up to this with an unknown member. 0: not at all. */
+		padTo: number;
+	};
+	/** Things to happen to the next replies. */
+	faults: ReplyFault[];
+	connection: {
+		/** What a client sees whose CONNECT policies refuse: nothing, or CONNACK with this code. */
+		connectDenied: "close" | 5 | 7;
+		/** What a client sees whose SUBSCRIBE policies refuse. */
+		subscribeDenied: "close" | "suback";
+		/** What a client with an unknown certificate sees: a close after the handshake, or a TLS alert (a reset where Node cannot). */
+		unknownCertificate: "close" | "reset";
+		/** A handshake must name a server (SNI). */
+		requireServerName: boolean;
+		/** A persistent session or a will needs an Allow whose condition speaks of iot:ConnectAttributes. */
+		connectAttributesNeedGrant: boolean;
+		/** CONNECTs a second with one client id; 0: no limit. AWS takes 1. */
+		connectsPerClientId: number;
+		/** PUBLISHes a second that one connection may send, excess is dropped; 0: no limit. */
+		publishesPerSecond: number;
+		/** A TLS handshake and a CONNECT must each come within this. */
+		handshakeTimeout: number;
+		connectTimeout: number;
+		/** A client that takes nothing off its socket for so long is dropped. */
+		drainTimeout: number;
+		/** Connections in all, and those that have not sent CONNECT yet (the oldest of these makes room). */
+		maximum: number;
+		maximumPending: number;
+		/** Longest life of a persistent session after its connection. */
+		persistentSession: number;
+	};
+	limits: {
+		payload: number;
+		filtersPerSubscribe: number;
+		subscriptions: number;
+		clientId: number;
+		topic: number;
+		topicSlashes: number;
+		/** Seconds. */
+		minimumKeepAlive: number;
+		maximumKeepAlive: number;
+		/** Retained messages, and messages waiting for one persistent session. */
+		retained: number;
+		queued: number;
+	};
+	throttle: Record<ProvisioningOperation, Throttle | undefined>;
+	policy: {
+		/** How long a change of policies, attachments or groups takes to take effect. AWS: up to minutes. */
+		propagationDelay: number;
+	};
+	template: {
+		/** What an existing resource's property does without OverrideSettings. */
+		overrideDefault: "DO_NOTHING" | "REPLACE" | "FAIL";
+		/** Parameters that the template does not declare. */
+		undeclaredParameters: "ignore" | "reject";
+		/** Parameters that are no text. */
+		nonTextParameters: "reject" | "stringify";
+		/** The role cannot be used: every registration is denied. */
+		roleBroken: boolean;
+	};
+	certificate: {
+		/** Key of the authority that signs device certificates. */
+		issuer: "RSA" | "EC";
+		/** CreateKeysAndCertificate with a payload that is no object. */
+		nonObjectPayload: "reject" | "ignore";
+		/** Time from RegisterThing to the certificate being ACTIVE. */
+		activationDelay: number;
+	};
+	hook: {
+		timeout: number;
+		/** What `targetArn` of a template leads to. A target that is an http(s) URL itself needs no entry. */
+		targets: Record<string, HookTarget>;
+		/** `allowProvisioning: "true"` counts as true. */
+		acceptText: boolean;
+		/** In place of calling the hook. */
+		fault?: "deny" | "error" | "hang";
+		/** Added to what the hook answers. */
+		override?: Record<string, string>;
+	};
+	temporaryClaim: {
+		lifetime: number;
+		/** Only this template's RegisterThing. */
+		oneTemplate: boolean;
+		/** Its open connections are dropped when it ends. */
+		dropAtEnd: boolean;
+	};
+	/** Key pairs made ahead for CreateKeysAndCertificate, and how many are made at a time. */
+	keyPairs: { ahead: number; concurrency: number };
+}
+
+/** A new copy of the defaults. */
+export function defaultSettings(): Settings {
+	return {
+		errors: {
+			invalidPayload: { statusCode: 400, errorCode: "InvalidPayload" },
+			invalidCsr: { statusCode: 400, errorCode: "InvalidCertificateSigningRequest" },
+			invalidToken: { statusCode: 400, errorCode: "InvalidCertificateOwnershipToken" },
+			invalidParameters: { statusCode: 400, errorCode: "InvalidParameters" },
+			unknownTemplate: { statusCode: 404, errorCode: "ResourceNotFound" },
+			denied: { statusCode: 403, errorCode: "AccessDenied" },
+			conflict: { statusCode: 409, errorCode: "ResourceConflicts" },
+			throttled: { statusCode: 429, errorCode: "Throttled" },
+			internal: { statusCode: 500, errorCode: "InternalFailure" },
+		},
+		token: { length: 440, lifetime: 3_600_000, singleUse: "success", boundTo: [] },
+		cbor: { indefinite: false, reverseMembers: false },
+		reply: { subscription: "matching", qos: 1, puback: "before", delay: 0, padTo: 0 },
+		faults: [],
+		connection: {
+			connectDenied: "close",
+			subscribeDenied: "close",
+			unknownCertificate: "close",
+			requireServerName: true,
+			connectAttributesNeedGrant: false,
+			connectsPerClientId: 1,
+			publishesPerSecond: 100,
+			handshakeTimeout: 10_000,
+			connectTimeout: 10_000,
+			drainTimeout: 20_000,
+			maximum: 20_000,
+			maximumPending: 1_000,
+			persistentSession: 3_600_000,
+		},
+		limits: {
+			payload: 128 * 1024,
+			filtersPerSubscribe: 8,
+			subscriptions: 50,
+			clientId: 128,
+			topic: 256,
+			topicSlashes: 7,
+			minimumKeepAlive: 30,
+			maximumKeepAlive: 1200,
+			retained: 10_000,
+			queued: 1_000,
+		},
+		throttle: {
+			CreateKeysAndCertificate: undefined,
+			CreateCertificateFromCsr: undefined,
+			RegisterThing: { rate: 10, burst: 10 },
+		},
+		policy: { propagationDelay: 0 },
+		template: {
+			overrideDefault: "DO_NOTHING",
+			undeclaredParameters: "ignore",
+			nonTextParameters: "reject",
+			roleBroken: false,
+		},
+		certificate: { issuer: "RSA", nonObjectPayload: "reject", activationDelay: 0 },
+		hook: { timeout: 5_000, targets: {}, acceptText: true },
+		temporaryClaim: { lifetime: 300_000, oneTemplate: true, dropAtEnd: true },
+		keyPairs: { ahead: 2, concurrency: 2 },
+	};
+}
+
+/** Some of the settings: objects are merged member by member, lists and values are replaced. */
+export type SettingsPatch = { [K in keyof Settings]?: Patch<Settings[K]> };
+type Patch<T> = T extends readonly unknown[] ? T : T extends object ? { [K in keyof T]?: Patch<T[K]> | undefined } : T;
+
+/** Changes settings in place. Throws TypeError for a member that does not exist or has another type. */
+export function changeSettings(settings: Settings, patch: SettingsPatch): void {
+	// First on a copy, so that a bad patch changes nothing.
+	merge(structuredClone(settings) as unknown as Json, patch as Json, "");
+	merge(settings as unknown as Json, patch as Json, "");
+}
+
+type Json = Record<string, unknown>;
+
+/** Members whose names are the user's, or that may be absent. */
+const open = new Set(["hook.targets", "hook.override", "hook.fault", "errors", "throttle"]);
+const choices: Readonly<Record<string, readonly unknown[]>> = {
+	"token.singleUse": ["success", "attempt", "never"],
+	"reply.subscription": ["exact", "matching", "none"],
+	"reply.qos": [0, 1],
+	"reply.puback": ["before", "after", "withhold"],
+	"connection.connectDenied": ["close", 5, 7],
+	"connection.subscribeDenied": ["close", "suback"],
+	"connection.unknownCertificate": ["close", "reset"],
+	"template.overrideDefault": ["DO_NOTHING", "REPLACE", "FAIL"],
+	"template.undeclaredParameters": ["ignore", "reject"],
+	"template.nonTextParameters": ["reject", "stringify"],
+	"certificate.issuer": ["RSA", "EC"],
+	"certificate.nonObjectPayload": ["reject", "ignore"],
+	"hook.fault": ["deny", "error", "hang", undefined],
+};
+
+function merge(target: Json, patch: Json, path: string): void {
+	for (const [key, value] of Object.entries(patch)) {
+		const name = path ? `${path}.${key}` : key;
+		const free = open.has(name) || open.has(path);
+		if (!free && !Object.hasOwn(target, key)) throw new TypeError(`There is no setting ${name}.`);
+		if (name in choices && !choices[name]!.includes(value)) {
+			throw new TypeError(`The setting ${name} must be one of ${choices[name]!.join(", ")}.`);
+		}
+		const before = target[key];
+		if (isObject(before) && isObject(value) && name !== "hook.targets") merge(before, value, name);
+		else if (free || name in choices || sameKind(before, value)) target[key] = structuredClone(value);
+		else throw new TypeError(`The setting ${name} has another type.`);
+	}
+}
+
+function isObject(value: unknown): value is Json {
+	return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function sameKind(a: unknown, b: unknown): boolean {
+	if (typeof b === "number" && !(Number.isFinite(b) && b >= 0)) return false;
+	return typeof a === typeof b && Array.isArray(a) === Array.isArray(b) && (a === null) === (b === null);
+}
