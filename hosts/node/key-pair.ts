@@ -1,6 +1,7 @@
 // Key pair and signing request for CreateCertificateFromCsr, as a machine with a crypto engine makes them.
 
 import { webcrypto } from "node:crypto";
+import "reflect-metadata";
 import { Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
 import type { KeyPair } from "../../src/host.js";
 
