@@ -48,6 +48,21 @@ export type CloudEventBody =
 			readonly clientId?: string;
 			readonly explanation: string;
 	  }
+	/** A request to the control plane was refused for who sent it: by signature (no `resource` then) or by IAM policy. */
+	| {
+			readonly event: "unauthorized";
+			/** ARN of the caller, or the access key id that was claimed, or `anonymous`. */
+			readonly principal: string;
+			/** `iot:CreateThing` */
+			readonly action: string;
+			/** ARN or `*`. */
+			readonly resource?: string;
+			/** The Deny that decided; absent when no statement allowed it. */
+			readonly statement?: { readonly policyName: string; readonly index: number; readonly sid?: string };
+			/** AWS's name of the error that the caller got. */
+			readonly error: string;
+			readonly explanation: string;
+	  }
 	| {
 			readonly event: "connected";
 			readonly connectionId: string;

@@ -1,9 +1,11 @@
 // Which method of the registry does an operation. The compiler checks that each takes what the API's members are.
 
 import type { Registry } from "../registry.js";
+import type { Settings } from "../settings.js";
 import type { Input, OperationName } from "./operations.js";
+import { registerThing } from "./register-thing.js";
 
-type Handler<N extends OperationName> = (registry: Registry, input: Input<N>) => unknown;
+type Handler<N extends OperationName> = (registry: Registry, input: Input<N>, settings: Settings) => unknown;
 
 /** The response's members, or nothing for an empty response; a promise where a certificate is signed. Throws AwsError. */
 export const handlers: { readonly [N in OperationName]: Handler<N> } = {
@@ -69,6 +71,7 @@ export const handlers: { readonly [N in OperationName]: Handler<N> } = {
 	DescribeBillingGroup: ({ things }, input) => things.describeBillingGroup(input),
 
 	DescribeEndpoint: (registry, input) => registry.describeEndpoint(input),
+	RegisterThing: registerThing,
 
 	TagResource: ({ tags }, input) => tags.tagResource(input),
 	UntagResource: ({ tags }, input) => tags.untagResource(input),

@@ -1,26 +1,16 @@
 // The local administration path `/_local/…`, which AWS does not have: settings, events, metrics, health. For programs and
-// people on this machine only: it needs no signature, and must never answer a peer that is not on loopback.
+// people on this machine only: it needs no signature, so it must never answer a peer that is not on loopback.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { AwsError } from "../errors.js";
+import type { CloudEvent, EventLog, Metrics } from "../events.js";
+import { changeSettings, type Settings } from "../settings.js";
 
 /** What can be seen and changed from outside while the cloud runs. Nothing of it is secret. */
 export interface LocalAdministration {
-	/** All settings as they are. */
-	settings(): object;
-	/** Changes some settings. Throws an error with a message for the caller when a name or a value is not good; nothing has changed then. */
-	changeSettings(change: Readonly<Record<string, unknown>>): void;
-	/** What happened lately, oldest first. */
-	events(): readonly LocalEvent[];
-	/** Calls `listener` with everything that happens from now on. Returns what ends that. */
-	follow(listener: (event: LocalEvent) => void): () => void;
-	/** Metrics by their AWS names. */
-	metrics(): object;
-}
-
-/** Something that happened. `kind` names what; a refusal's is `refusal`. */
-export interface LocalEvent {
-	readonly kind: string;
+	readonly settings: Settings;
+	readonly events: EventLog;
+	readonly metrics: Metrics;
 }
 
 /** Bytes that may wait for a reader of the live stream, and how many such readers there may be. */
@@ -30,13 +20,23 @@ const heartbeat = 15_000;
 
 let streams = 0;
 
+/** Whether a request target is of the local administration. */
 export function isLocalPath(target: string): boolean {
-	return target === "/_local" || target.startsWith("/_local/");
+	return target.startsWith("/_local/");
 }
 
-/** Answers a request under `/_local/`. @throws AwsError (also by rejecting) when it is refused */
+/**
+ * Answers a request under `/_local/`:
+ *
+ * - `GET health`, `GET metrics` (with AWS's names), `GET settings`;
+ * - `PATCH settings` with some of the settings: objects are merged, lists replaced; answers with all of them;
+ * - `GET events` and `GET refusals` (those that refuse something), after `?since=SEQUENCE`, of `?event=NAME`; as a live
+ *   stream when server-sent events are accepted, which a client may take up again with `Last-Event-ID`.
+ *
+ * Rejects with AwsError when the request is refused.
+ */
 export async function answerLocally(
-	local: LocalAdministration,
+	{ settings, events, metrics }: LocalAdministration,
 	request: IncomingMessage,
 	response: ServerResponse,
 	receive: () => Promise<Buffer>,
@@ -45,59 +45,76 @@ export async function answerLocally(
 		throw new AwsError("AccessDeniedException", "The local administration is for programs on this machine.");
 	}
 	const { pathname, searchParams } = new URL(request.url!, "http://localhost");
-	const wanted = searchParams.get("kind");
-	const fits = ({ kind }: LocalEvent) => wanted === null || wanted === kind;
 	switch (`${request.method} ${pathname}`) {
 		case "GET /_local/health":
 			return send(response, { status: "ok" });
 		case "GET /_local/metrics":
-			return send(response, local.metrics());
-		case "GET /_local/settings":
-			return send(response, local.settings());
+			return send(response, { metrics: metrics.list() });
 		case "PATCH /_local/settings":
-			change(local, await receive());
-			return send(response, local.settings());
+			change(settings, await receive());
+			return send(response, settings);
+		case "GET /_local/settings":
+			return send(response, settings);
 		case "GET /_local/events":
-			if (request.headers.accept?.includes("text/event-stream")) return stream(local, fits, response);
-			return send(response, { events: local.events().filter(fits) });
+		case "GET /_local/refusals": {
+			const name = searchParams.get("event");
+			const fits = (event: CloudEvent) =>
+				(name === null || event.event === name) && (pathname === "/_local/events" || isRefusal(event));
+			const since = Number(request.headers["last-event-id"] ?? searchParams.get("since") ?? Number.NaN);
+			if (request.headers.accept?.includes("text/event-stream")) return stream(events, fits, since, response);
+			return send(response, { events: events.since(since || 0).filter(fits) });
+		}
 		default:
 			throw new AwsError("UnknownOperationException", `There is no ${request.method} ${pathname.slice(0, 256)} here.`);
 	}
 }
 
-function change(local: LocalAdministration, body: Buffer): void {
-	let json: unknown;
+function isRefusal(event: CloudEvent): boolean {
+	return (
+		["refused", "denied", "violation", "unauthorized"].includes(event.event) ||
+		(event.event === "provisioning" && event.status === "Failure")
+	);
+}
+
+function change(settings: Settings, body: Buffer): void {
+	let patch: unknown;
 	try {
-		json = JSON.parse(body.toString());
+		patch = JSON.parse(body.toString());
 	} catch {
 		throw new AwsError("SerializationException", "The request body is not JSON.");
 	}
-	if (typeof json !== "object" || json === null || Array.isArray(json)) {
+	if (typeof patch !== "object" || patch === null || Array.isArray(patch)) {
 		throw new AwsError("SerializationException", "The request body must be a JSON object.");
 	}
+	// Every user of this machine reaches this path: none may have the user who runs the cloud run a command.
+	if (/"command"\s*:/.test(JSON.stringify((patch as { hook?: unknown }).hook ?? null))) {
+		throw new AwsError("AccessDeniedException", "A hook that is a command can only be given at start.");
+	}
 	try {
-		local.changeSettings(json as Record<string, unknown>);
+		changeSettings(settings, patch);
 	} catch (error) {
 		throw new AwsError("InvalidRequestException", (error as Error).message);
 	}
 }
 
-/** Server-sent events (HTML standard, section 9.2): one `data:` line of JSON for each. */
-function stream(local: LocalAdministration, fits: (event: LocalEvent) => boolean, response: ServerResponse): void {
+/** Server-sent events (HTML standard, section 9.2): those after `since` when it is a number, then each as it happens. */
+function stream(events: EventLog, fits: (event: CloudEvent) => boolean, since: number, response: ServerResponse): void {
 	if (streams >= maximumStreams) {
 		throw new AwsError("ServiceUnavailableException", `At most ${maximumStreams} live streams at once.`);
 	}
 	streams++;
 	response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
-	response.write(": connected\n\n");
 	const write = (text: string) => {
 		// A reader that does not read is dropped rather than remembered for.
 		if (response.writableLength > maximumBacklog) response.destroy();
 		else response.write(text);
 	};
-	const end = local.follow((event) => {
-		if (fits(event)) write(`event: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`);
-	});
+	const show = (event: CloudEvent) => {
+		if (fits(event)) write(`id: ${event.sequence}\nevent: ${event.event}\ndata: ${JSON.stringify(event)}\n\n`);
+	};
+	write(": connected\n\n");
+	if (!Number.isNaN(since)) events.since(since).forEach(show);
+	const end = events.listen(show);
 	const timer = setInterval(() => write(": still here\n\n"), heartbeat);
 	response.once("close", () => {
 		streams--;

@@ -403,6 +403,17 @@ export const operations = {
 		query: { endpointType: { type: "string", max: 128, pattern: "[\\s\\S]*" } } as const,
 	}),
 
+	RegisterThing: operation("POST /things", {
+		body: {
+			"templateBody*": templateBody,
+			parameters: {
+				type: "map",
+				key: { type: "string", min: 0, max: 2048, pattern: "[\\s\\S]*" },
+				value: { type: "string", min: 0, max: 4096, pattern: "[\\s\\S]*", opaque: true },
+			},
+		} as const,
+	}),
+
 	TagResource: operation("POST /tags", { body: { "resourceArn*": text, "tags*": tags }, resources: tagged }),
 	UntagResource: operation("POST /untag", {
 		body: { "resourceArn*": text, "tagKeys*": { type: "list", member: tagKey } } as const,

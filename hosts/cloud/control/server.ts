@@ -5,12 +5,14 @@ import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, isIP, type Socket } from "node:net";
 import { AwsError } from "../errors.js";
-import { type Decision, evaluate, type PolicyVariables } from "../policy.js";
+import type { EventLog, Metrics } from "../events.js";
+import { evaluate, type PolicyVariables } from "../policy.js";
 import type { Registry } from "../registry.js";
+import type { Settings } from "../settings.js";
 import { limitConnections } from "./connections.js";
 import { handlers } from "./handlers.js";
 import type { AccessKey } from "./iam.js";
-import { answerLocally, isLocalPath, type LocalAdministration } from "./local.js";
+import { answerLocally, isLocalPath } from "./local.js";
 import { type Operation, type OperationName, operations } from "./operations.js";
 import { decode, parseQuery, type Route, route } from "./router.js";
 import { fromText, membersFromJson, plainName, violations } from "./shapes.js";
@@ -19,6 +21,10 @@ import { checkSignature, headerValue, type RequestHead, readSignature } from "./
 /** What the control plane is started with. */
 export interface ControlPlaneOptions {
 	registry: Registry;
+	/** Refusals are reported here; served under `/_local/` with the two that follow. */
+	events: EventLog;
+	metrics: Metrics;
+	settings: Settings;
 	/** Who may call. Default: nobody is known. */
 	accessKeys?: readonly AccessKey[];
 	/**
@@ -31,33 +37,12 @@ export interface ControlPlaneOptions {
 	host?: string;
 	/** Default 0: any free port. */
 	port?: number;
-	/** What is served under `/_local/`; nothing when not given. */
-	local?: LocalAdministration;
-	/** Called for every request that was refused for who asked. Must not throw. */
-	onRefusal?(refusal: ControlPlaneRefusal): void;
 	/** Called with what should never happen; the caller was told 500. Must not throw. */
 	onFault?(error: unknown): void;
 	/** ms since 1970. Default `Date.now`. */
 	now?(): number;
 	/** How long a client may take to send a request, ms. Default 30 000. */
 	requestTimeout?: number;
-}
-
-/** A refusal by signature or by IAM policy. Holds no secret. */
-export interface ControlPlaneRefusal {
-	/** ARN of the caller, or the access key id it claimed, or `anonymous`. */
-	principal: string;
-	/** `iot:CreateThing` */
-	action: string;
-	/** ARN or `*`. Absent when the signature was refused. */
-	resource?: string;
-	/** AWS's error type. */
-	error: string;
-	message: string;
-	/** The Deny that decided. Absent: none allowed. */
-	statement?: NonNullable<Decision["statement"]>;
-	/** What to change. */
-	advice: string;
 }
 
 /** A running control plane. */
@@ -118,7 +103,7 @@ function close(server: Server): Promise<void> {
 }
 
 function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any" }) {
-	const { registry, signatures, local } = options;
+	const { registry, signatures, events } = options;
 	const { now = Date.now } = options;
 	const keys = new Map(options.accessKeys?.map((key) => [key.accessKeyId, key]));
 	let receiving = 0;
@@ -127,9 +112,8 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 		try {
 			const target = request.url!;
 			if (isLocalPath(target)) {
-				if (!local) throw new AwsError("UnknownOperationException", "Local administration is not enabled.");
 				refuseForeignSites(request);
-				await answerLocally(local, request, response, () => receive(request));
+				await answerLocally(options, request, response, () => receive(request));
 				return;
 			}
 			if (signatures === "any") refuseForeignSites(request);
@@ -147,8 +131,8 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 		const input = readInput(operations[found.name], found, head, body);
 		if (caller) authorize(caller, found.name, input, request);
 		// The input was read by the members of this very operation, which is what the handler's type says.
-		const handler = handlers[found.name] as (registry: Registry, input: Readonly<Record<string, unknown>>) => unknown;
-		return handler(registry, input);
+		const handler = handlers[found.name] as (registry: Registry, input: object, settings: Settings) => unknown;
+		return handler(registry, input, options.settings);
 	}
 
 	/** The caller, absent in development mode, and the body that the signature covers. */
@@ -173,12 +157,16 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 			return { caller, body };
 		} catch (error) {
 			if (error instanceof AwsError && error.status === 403) {
-				const { name: type, message } = error;
-				const advice =
-					type === "UnrecognizedClientException"
-						? "Use an access key of this cloud (and the session token that belongs to it), or add this one."
-						: "Sign with AWS Signature Version 4 for the service iot, this region, the key's secret and a right clock.";
-				options.onRefusal?.({ principal, action: `iot:${name}`, error: type, message, advice });
+				const unknown = error.name === "UnrecognizedClientException";
+				events.report({
+					event: "unauthorized",
+					principal,
+					action: `iot:${name}`,
+					error: error.name,
+					explanation: unknown
+						? "Use an access key of this cloud (and the session token that belongs to it), or add this one to it."
+						: `${error.message} Sign with AWS Signature Version 4 for the service iot in ${registry.state.account.region}.`,
+				});
 			}
 			throw error;
 		}
@@ -212,16 +200,18 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 			? "with an explicit deny in an identity-based policy"
 			: `because no identity-based policy allows the ${action} action`;
 		const message = `User: ${caller.principal} is not authorized to perform: ${action} on resource: ${resource} ${why}`;
-		options.onRefusal?.({
-			principal: caller.principal,
+		const error = "AccessDeniedException";
+		const { principal } = caller;
+		events.report({
+			event: "unauthorized",
+			principal,
 			action,
 			resource,
-			error: "AccessDeniedException",
-			message,
+			error,
 			...(statement && { statement }),
-			advice: explanation,
+			explanation,
 		});
-		throw new AwsError("AccessDeniedException", message);
+		throw new AwsError(error, message);
 	}
 
 	/** The whole body. Rejects with AwsError when it is too large, breaks off, or too much is being received already. */

@@ -1,0 +1,62 @@
+// The REST operation RegisterThing: one thing from a template's body and its parameters, as for bulk registration.
+// All or nothing: a certificate that was made for it goes again when the rest cannot be done.
+
+import { applyPlan } from "../apply.js";
+import { AwsError } from "../errors.js";
+import type { Registry } from "../registry.js";
+import type { Settings } from "../settings.js";
+import { type CertificatePlan, evaluateTemplate, type Plan, parseTemplate, TemplateError } from "../template.js";
+
+/** ARNs are by the logical names of the template's resources. Rejects with AwsError. */
+export async function registerThing(
+	registry: Registry,
+	{ templateBody, parameters = {} }: { templateBody: string; parameters?: Record<string, string> },
+	settings: Settings,
+): Promise<{ certificatePem?: string; resourceArns: Readonly<Record<string, string>> }> {
+	const plan = evaluate(templateBody, parameters);
+	const certificate = plan.certificate && (await certificateOf(registry, plan.certificate));
+	try {
+		const { resourceArns } = applyPlan(registry, plan, certificate?.certificateId, settings.template.overrideDefault);
+		const record = certificate && registry.certificates.get(certificate.certificateId);
+		return { ...(record && { certificatePem: record.certificatePem }), resourceArns };
+	} catch (error) {
+		if (certificate?.isNew) registry.certificates.remove(certificate.certificateId);
+		if (!(error instanceof AwsError)) throw error;
+		// The operation has two errors of its own for what its parts refuse (API model).
+		const conflict = error.name === "ResourceConflictsException";
+		throw new AwsError(
+			conflict ? "ConflictingResourceUpdateException" : "ResourceRegistrationFailureException",
+			error.message,
+		);
+	}
+}
+
+function evaluate(templateBody: string, parameters: Readonly<Record<string, string>>): Plan {
+	try {
+		const template = parseTemplate(templateBody, "BULK");
+		return evaluateTemplate(template, { parameters: new Map(Object.entries(parameters)) });
+	} catch (error) {
+		if (!(error instanceof TemplateError)) throw error;
+		throw new AwsError("InvalidRequestException", error.message);
+	}
+}
+
+/** The certificate that a template names in one of its three forms. */
+async function certificateOf(
+	{ certificates }: Registry,
+	plan: CertificatePlan,
+): Promise<{ certificateId: string; isNew: boolean }> {
+	if (plan.certificateId !== undefined) {
+		const { certificateDescription } = certificates.describeCertificate({ certificateId: plan.certificateId });
+		return { certificateId: certificateDescription.certificateId, isNew: false };
+	}
+	const { certificateSigningRequest, certificatePem = "", caCertificatePem } = plan;
+	const { certificateId } =
+		certificateSigningRequest !== undefined
+			? await certificates.createCertificateFromCsr({ certificateSigningRequest })
+			: certificates.registerCertificate({
+					certificatePem,
+					...(caCertificatePem !== undefined && { caCertificatePem }),
+				});
+	return { certificateId, isNew: true };
+}

@@ -1,0 +1,764 @@
+// AWS's own SDK for JavaScript drives every operation the control plane has, refusals and paging included.
+
+import { X509Certificate } from "node:crypto";
+import {
+	AddThingToThingGroupCommand,
+	AttachPolicyCommand,
+	AttachPrincipalPolicyCommand,
+	AttachThingPrincipalCommand,
+	CreateBillingGroupCommand,
+	CreateCertificateFromCsrCommand,
+	CreateKeysAndCertificateCommand,
+	CreatePolicyCommand,
+	CreatePolicyVersionCommand,
+	CreateProvisioningClaimCommand,
+	CreateProvisioningTemplateCommand,
+	CreateProvisioningTemplateVersionCommand,
+	CreateThingCommand,
+	CreateThingGroupCommand,
+	CreateThingTypeCommand,
+	DeleteCertificateCommand,
+	DeletePolicyCommand,
+	DeletePolicyVersionCommand,
+	DeleteProvisioningTemplateCommand,
+	DeleteProvisioningTemplateVersionCommand,
+	DeleteThingCommand,
+	DeleteThingGroupCommand,
+	DescribeBillingGroupCommand,
+	DescribeCertificateCommand,
+	DescribeEndpointCommand,
+	DescribeProvisioningTemplateCommand,
+	DescribeProvisioningTemplateVersionCommand,
+	DescribeThingCommand,
+	DescribeThingGroupCommand,
+	DescribeThingTypeCommand,
+	DetachPolicyCommand,
+	DetachPrincipalPolicyCommand,
+	DetachThingPrincipalCommand,
+	GetPolicyCommand,
+	GetPolicyVersionCommand,
+	type IoTClient,
+	ListAttachedPoliciesCommand,
+	ListCertificatesCommand,
+	ListPolicyVersionsCommand,
+	ListPrincipalThingsCommand,
+	ListProvisioningTemplatesCommand,
+	ListProvisioningTemplateVersionsCommand,
+	ListTagsForResourceCommand,
+	ListTargetsForPolicyCommand,
+	ListThingGroupsCommand,
+	ListThingGroupsForThingCommand,
+	ListThingPrincipalsCommand,
+	ListThingsCommand,
+	ListThingsInThingGroupCommand,
+	ListThingTypesCommand,
+	paginateListCertificates,
+	paginateListPolicies,
+	paginateListProvisioningTemplates,
+	paginateListThings,
+	RegisterCertificateCommand,
+	RegisterCertificateWithoutCACommand,
+	RegisterThingCommand,
+	RemoveThingFromThingGroupCommand,
+	SetDefaultPolicyVersionCommand,
+	TagResourceCommand,
+	UntagResourceCommand,
+	UpdateCertificateCommand,
+	UpdateProvisioningTemplateCommand,
+	UpdateThingCommand,
+} from "@aws-sdk/client-iot";
+import t from "tap";
+import { operations } from "../../../hosts/cloud/control/operations.js";
+import { selfSignedCertificate, signingRequest } from "./pem.js";
+import { arn, refusal, roleArn, type Started, started } from "./started.js";
+
+const called = new Set<string>();
+
+/** A client that notes which operations it was used for. */
+function clientOf(cloud: Started): IoTClient {
+	const client = cloud.client();
+	client.middlewareStack.add(
+		(next, context) => (args) => {
+			called.add(`${context.commandName}`.replace(/Command$/, ""));
+			return next(args);
+		},
+		{ step: "initialize" },
+	);
+	return client;
+}
+
+const allowAll = JSON.stringify({
+	Version: "2012-10-17",
+	Statement: [{ Effect: "Allow", Action: "iot:*", Resource: "*" }],
+});
+
+function templateBody(prefix = "thing-"): string {
+	return JSON.stringify({
+		Parameters: { SerialNumber: { Type: "String" } },
+		Resources: {
+			thing: {
+				Type: "AWS::IoT::Thing",
+				Properties: { ThingName: { "Fn::Join": ["", [prefix, { Ref: "SerialNumber" }]] } },
+			},
+			certificate: {
+				Type: "AWS::IoT::Certificate",
+				Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "Active" },
+			},
+			policy: { Type: "AWS::IoT::Policy", Properties: { PolicyName: "device" } },
+		},
+	});
+}
+
+const createTemplate = (templateName: string) =>
+	new CreateProvisioningTemplateCommand({
+		templateName,
+		description: "For the tests",
+		templateBody: templateBody(),
+		enabled: true,
+		provisioningRoleArn: roleArn,
+		tags: [{ Key: "team", Value: "devices" }],
+	});
+
+t.test("a provisioning template is created, described, listed, changed and deleted", async (t) => {
+	const aws = clientOf(await started(t));
+	const before = Date.now();
+	const created = await aws.send(createTemplate("fleet"));
+	t.match(created, {
+		templateName: "fleet",
+		templateArn: arn("provisioningtemplate/fleet"),
+		defaultVersionId: 1,
+	});
+
+	const described = await aws.send(new DescribeProvisioningTemplateCommand({ templateName: "fleet" }));
+	t.match(described, {
+		templateName: "fleet",
+		templateArn: arn("provisioningtemplate/fleet"),
+		description: "For the tests",
+		defaultVersionId: 1,
+		templateBody: templateBody(),
+		enabled: true,
+		provisioningRoleArn: roleArn,
+		type: "FLEET_PROVISIONING",
+	});
+	t.ok(described.creationDate instanceof Date && described.creationDate.getTime() >= before - 1, "times are times");
+
+	await aws.send(
+		new UpdateProvisioningTemplateCommand({
+			templateName: "fleet",
+			enabled: false,
+			preProvisioningHook: { targetArn: "arn:aws:lambda:eu-west-1:1:function:hook", payloadVersion: "2020-04-01" },
+		}),
+	);
+	t.match(await aws.send(new DescribeProvisioningTemplateCommand({ templateName: "fleet" })), {
+		enabled: false,
+		description: "For the tests",
+		preProvisioningHook: { targetArn: "arn:aws:lambda:eu-west-1:1:function:hook", payloadVersion: "2020-04-01" },
+	});
+	await aws.send(new UpdateProvisioningTemplateCommand({ templateName: "fleet", removePreProvisioningHook: true }));
+	const unhooked = await aws.send(new DescribeProvisioningTemplateCommand({ templateName: "fleet" }));
+	t.equal(unhooked.preProvisioningHook, undefined, "the hook is gone");
+
+	for (const name of ["a", "b", "c"]) await aws.send(createTemplate(name));
+	const names: (string | undefined)[] = [];
+	let pages = 0;
+	for await (const page of paginateListProvisioningTemplates({ client: aws, pageSize: 3 }, {})) {
+		pages++;
+		names.push(...page.templates!.map((template) => template.templateName));
+	}
+	t.same([pages, names], [2, ["a", "b", "c", "fleet"]], "four templates in pages of three");
+	const [first] = (await aws.send(new ListProvisioningTemplatesCommand({ maxResults: 1 }))).templates!;
+	t.match(first, { templateName: "a", enabled: true, type: "FLEET_PROVISIONING", creationDate: Date });
+
+	await aws.send(new DeleteProvisioningTemplateCommand({ templateName: "fleet" }));
+	t.match(await refusal(aws.send(new DescribeProvisioningTemplateCommand({ templateName: "fleet" }))), {
+		name: "ResourceNotFoundException",
+		status: 404,
+	});
+});
+
+t.test("a template left without `enabled` is disabled", async (t) => {
+	const aws = clientOf(await started(t));
+	await aws.send(
+		new CreateProvisioningTemplateCommand({
+			templateName: "fleet",
+			templateBody: templateBody(),
+			provisioningRoleArn: roleArn,
+		}),
+	);
+	t.match(await aws.send(new DescribeProvisioningTemplateCommand({ templateName: "fleet" })), { enabled: false });
+});
+
+t.test("a template has at most five versions, and the default one cannot be deleted", async (t) => {
+	const aws = clientOf(await started(t));
+	const templateName = "fleet";
+	const addVersion = (setAsDefault?: boolean) =>
+		aws.send(
+			new CreateProvisioningTemplateVersionCommand({
+				templateName,
+				templateBody: templateBody("other-"),
+				...(setAsDefault !== undefined && { setAsDefault }),
+			}),
+		);
+	await aws.send(createTemplate(templateName));
+	t.match(await addVersion(), { versionId: 2, isDefaultVersion: false, templateName });
+	t.match(await addVersion(true), { versionId: 3, isDefaultVersion: true });
+	t.match(await aws.send(new DescribeProvisioningTemplateCommand({ templateName })), {
+		defaultVersionId: 3,
+		templateBody: templateBody("other-"),
+	});
+	t.match(await aws.send(new DescribeProvisioningTemplateVersionCommand({ templateName, versionId: 1 })), {
+		versionId: 1,
+		isDefaultVersion: false,
+		templateBody: templateBody(),
+		creationDate: Date,
+	});
+	await aws.send(new UpdateProvisioningTemplateCommand({ templateName, defaultVersionId: 1 }));
+	await addVersion();
+	await addVersion();
+	t.match(await refusal(addVersion()), { name: "VersionsLimitExceededException", status: 409 });
+
+	const listed: (number | undefined)[] = [];
+	let nextToken: string | undefined;
+	do {
+		const page = await aws.send(
+			new ListProvisioningTemplateVersionsCommand({ templateName, maxResults: 2, ...(nextToken && { nextToken }) }),
+		);
+		listed.push(...page.versions!.map((version) => version.versionId));
+		nextToken = page.nextToken;
+	} while (nextToken !== undefined);
+	t.same(listed, [1, 2, 3, 4, 5]);
+
+	t.match(await refusal(aws.send(new DeleteProvisioningTemplateVersionCommand({ templateName, versionId: 1 }))), {
+		name: "DeleteConflictException",
+		status: 409,
+	});
+	await aws.send(new DeleteProvisioningTemplateVersionCommand({ templateName, versionId: 5 }));
+	t.match(await addVersion(), { versionId: 6 }, "a number is not used twice");
+	t.match(await refusal(aws.send(new DescribeProvisioningTemplateVersionCommand({ templateName, versionId: 5 }))), {
+		name: "ResourceNotFoundException",
+		status: 404,
+	});
+});
+
+t.test("what breaks a limit of a template is refused in AWS's words", async (t) => {
+	const aws = clientOf(await started(t));
+	const good = { templateName: "fleet", templateBody: templateBody(), provisioningRoleArn: roleArn };
+	const create = (change: Partial<typeof good> & Record<string, unknown>) =>
+		refusal(aws.send(new CreateProvisioningTemplateCommand({ ...good, ...change } as never)));
+	const invalid = { name: "InvalidRequestException", status: 400 };
+	t.match(await create({ templateName: "no blanks" }), {
+		...invalid,
+		message:
+			"1 validation error detected: Value 'no blanks' at 'templateName' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[0-9A-Za-z_-]+$",
+	});
+	t.match(await create({ templateName: "x".repeat(37) }), {
+		...invalid,
+		message: /at 'templateName' failed to satisfy constraint: Member must have length less than or equal to 36/,
+	});
+	t.match(await create({ templateBody: `"${"x".repeat(10_240)}"` }), { ...invalid, message: /10240/ });
+	t.match(await create({ templateBody: "{" }), invalid);
+	t.match(await create({ description: "x".repeat(501) }), { ...invalid, message: /'description'.*500/ });
+	t.match(await create({ description: "bell\u0007" }), { ...invalid, message: /'description'/ });
+	t.match(await create({ provisioningRoleArn: "short" }), { ...invalid, message: /'provisioningRoleArn'.*20/ });
+	t.match(await create({ type: "OTHER" }), {
+		...invalid,
+		message: /'type' .*Member must satisfy enum value set: \[FLEET_PROVISIONING, JITP\]/,
+	});
+	t.match(await create({ preProvisioningHook: { targetArn: "arn:x", payloadVersion: "1" } }), {
+		...invalid,
+		message: /'preProvisioningHook.payloadVersion'/,
+	});
+	t.match(await create({ tags: [{ Key: "ok" }, { Key: "" }] }), { ...invalid, message: /'tags.2.member.Key'/ });
+	t.match(await create({ templateName: "", description: "\u0000" }), {
+		...invalid,
+		message: /^3 validation errors detected: .*; .*; /,
+	});
+	await aws.send(createTemplate("fleet"));
+	t.match(await create({}), {
+		name: "ResourceAlreadyExistsException",
+		status: 409,
+		message: "Template with name fleet already exists",
+	});
+	for (const maxResults of [0, 251]) {
+		t.match(await refusal(aws.send(new ListProvisioningTemplatesCommand({ maxResults }))), invalid);
+	}
+	t.match(await refusal(aws.send(new ListProvisioningTemplatesCommand({ nextToken: "%" }))), invalid);
+});
+
+t.test("a provisioning claim lives five minutes and is in no list", async (t) => {
+	const now = 1_800_000_000_000;
+	const cloud = await started(t, { now: () => now, signatures: "any" });
+	const aws = clientOf(cloud);
+	await aws.send(createTemplate("fleet"));
+	const claim = await aws.send(new CreateProvisioningClaimCommand({ templateName: "fleet" }));
+	t.equal(claim.expiration!.getTime(), now + 300_000);
+	t.match(claim.certificateId, /^[0-9a-f]{64}$/);
+	t.match(claim.certificatePem, /^-----BEGIN CERTIFICATE-----\n/);
+	t.match(claim.keyPair?.PrivateKey, /^-----BEGIN RSA PRIVATE KEY-----\n/);
+	t.match(claim.keyPair?.PublicKey, /^-----BEGIN PUBLIC KEY-----\n/);
+	t.same((await aws.send(new ListCertificatesCommand({}))).certificates, []);
+	t.match(await refusal(aws.send(new CreateProvisioningClaimCommand({ templateName: "other" }))), {
+		name: "ResourceNotFoundException",
+		status: 404,
+	});
+});
+
+t.test("certificates are made, registered, activated, described, listed and deleted", async (t) => {
+	const cloud = await started(t);
+	const aws = clientOf(cloud);
+	const made = await aws.send(new CreateKeysAndCertificateCommand({ setAsActive: true }));
+	t.equal(made.certificateArn, arn(`cert/${made.certificateId}`));
+	t.equal(
+		new X509Certificate(made.certificatePem!).fingerprint256.replaceAll(":", "").toLowerCase(),
+		made.certificateId,
+		"the id is the certificate's SHA-256",
+	);
+	const { certificateDescription: description } = await aws.send(
+		new DescribeCertificateCommand({ certificateId: made.certificateId! }),
+	);
+	t.match(description, {
+		certificateArn: made.certificateArn,
+		status: "ACTIVE",
+		certificateMode: "DEFAULT",
+		certificatePem: made.certificatePem,
+		creationDate: Date,
+		validity: { notBefore: Date, notAfter: Date },
+	});
+
+	const fromCsr = await aws.send(
+		new CreateCertificateFromCsrCommand({ certificateSigningRequest: await signingRequest() }),
+	);
+	t.match(await aws.send(new DescribeCertificateCommand({ certificateId: fromCsr.certificateId! })), {
+		certificateDescription: { status: "INACTIVE" },
+	});
+	t.match(await refusal(aws.send(new CreateCertificateFromCsrCommand({ certificateSigningRequest: "GibberishCsr" }))), {
+		name: "InvalidRequestException",
+		status: 400,
+	});
+	t.match(
+		await refusal(aws.send(new CreateCertificateFromCsrCommand({ certificateSigningRequest: "x".repeat(4097) }))),
+		{ message: /^1 validation error detected: Value at 'certificateSigningRequest'/ },
+		"a long request is refused without being repeated",
+	);
+
+	const certificatePem = await selfSignedCertificate();
+	const foreign = await aws.send(new RegisterCertificateWithoutCACommand({ certificatePem, status: "ACTIVE" }));
+	t.match(await aws.send(new DescribeCertificateCommand({ certificateId: foreign.certificateId! })), {
+		certificateDescription: { status: "ACTIVE", certificateMode: "SNI_ONLY" },
+	});
+	const again = aws.send(new RegisterCertificateWithoutCACommand({ certificatePem }));
+	await t.rejects(again, {
+		name: "ResourceAlreadyExistsException",
+		resourceId: foreign.certificateId,
+		resourceArn: foreign.certificateArn,
+	});
+	t.match(await refusal(aws.send(new RegisterCertificateWithoutCACommand({ certificatePem: "no PEM" }))), {
+		name: "CertificateValidationException",
+		status: 400,
+	});
+	t.match(await refusal(aws.send(new RegisterCertificateCommand({ certificatePem }))), {
+		name: "CertificateValidationException",
+		status: 400,
+	});
+	const ours = await cloud.issuer.createCertificateFromCsr(await signingRequest());
+	const signed = await aws.send(
+		new RegisterCertificateCommand({ certificatePem: ours.certificatePem, setAsActive: true }),
+	);
+	t.match(await aws.send(new DescribeCertificateCommand({ certificateId: signed.certificateId! })), {
+		certificateDescription: { status: "ACTIVE", certificateMode: "DEFAULT" },
+	});
+
+	const ids: (string | undefined)[] = [];
+	for await (const page of paginateListCertificates({ client: aws, pageSize: 3 }, { ascendingOrder: true })) {
+		ids.push(...page.certificates!.map((certificate) => certificate.certificateId));
+	}
+	t.same(
+		new Set(ids),
+		new Set([made, fromCsr, foreign, signed].map(({ certificateId }) => certificateId)),
+		"paging shows each once",
+	);
+	t.equal(ids.length, 4);
+
+	const remove = () => aws.send(new DeleteCertificateCommand({ certificateId: made.certificateId! }));
+	t.match(await refusal(remove()), { name: "CertificateStateException", status: 406 });
+	for (const newStatus of ["PENDING_TRANSFER", "PENDING_ACTIVATION"] as const) {
+		const update = aws.send(new UpdateCertificateCommand({ certificateId: made.certificateId!, newStatus }));
+		t.match(await refusal(update), { status: 400 }, `${newStatus} is not for callers to set`);
+	}
+	await aws.send(new UpdateCertificateCommand({ certificateId: made.certificateId!, newStatus: "INACTIVE" }));
+	await remove();
+	t.match(await refusal(aws.send(new DescribeCertificateCommand({ certificateId: made.certificateId! }))), {
+		name: "ResourceNotFoundException",
+		status: 404,
+	});
+	t.match(await refusal(aws.send(new DescribeCertificateCommand({ certificateId: "abc" }))), {
+		name: "InvalidRequestException",
+		message: /'certificateId'.*64/,
+	});
+});
+
+t.test("policies have versions, one of them the default", async (t) => {
+	const aws = clientOf(await started(t));
+	const policyName = "device=1,2@x.y+z_-";
+	t.match(await aws.send(new CreatePolicyCommand({ policyName, policyDocument: allowAll })), {
+		policyName,
+		policyArn: arn(`policy/${policyName}`),
+		policyDocument: allowAll,
+		policyVersionId: "1",
+	});
+	t.match(await refusal(aws.send(new CreatePolicyCommand({ policyName, policyDocument: allowAll }))), {
+		name: "ResourceAlreadyExistsException",
+		status: 409,
+	});
+	const denyAll = allowAll.replace("Allow", "Deny");
+	t.match(await aws.send(new CreatePolicyVersionCommand({ policyName, policyDocument: denyAll, setAsDefault: true })), {
+		policyVersionId: "2",
+		isDefaultVersion: true,
+	});
+	t.match(await aws.send(new GetPolicyCommand({ policyName })), {
+		policyDocument: denyAll,
+		defaultVersionId: "2",
+		creationDate: Date,
+	});
+	t.match(await aws.send(new GetPolicyVersionCommand({ policyName, policyVersionId: "1" })), {
+		policyDocument: allowAll,
+		isDefaultVersion: false,
+	});
+	await aws.send(new SetDefaultPolicyVersionCommand({ policyName, policyVersionId: "1" }));
+	const { policyVersions } = await aws.send(new ListPolicyVersionsCommand({ policyName }));
+	t.match(policyVersions, [
+		{ versionId: "1", isDefaultVersion: true, createDate: Date },
+		{ versionId: "2", isDefaultVersion: false },
+	]);
+	t.match(await refusal(aws.send(new DeletePolicyVersionCommand({ policyName, policyVersionId: "1" }))), {
+		name: "DeleteConflictException",
+	});
+	t.match(await refusal(aws.send(new DeletePolicyCommand({ policyName }))), {
+		name: "DeleteConflictException",
+		status: 409,
+	});
+	const more = () => aws.send(new CreatePolicyVersionCommand({ policyName, policyDocument: allowAll }));
+	await more();
+	await more();
+	await more();
+	t.match(await refusal(more()), { name: "VersionsLimitExceededException", status: 409 });
+	for (const policyVersionId of ["2", "3", "4", "5"]) {
+		await aws.send(new DeletePolicyVersionCommand({ policyName, policyVersionId }));
+	}
+	await aws.send(new DeletePolicyCommand({ policyName }));
+	t.match(await refusal(aws.send(new GetPolicyCommand({ policyName }))), {
+		name: "ResourceNotFoundException",
+		status: 404,
+	});
+	const create = (policyDocument: string) =>
+		refusal(aws.send(new CreatePolicyCommand({ policyName: "other", policyDocument })));
+	const malformed = { name: "MalformedPolicyException", status: 400 };
+	t.match(await create("{"), malformed);
+	t.match(await create("{}"), malformed);
+	const long = JSON.stringify({
+		Version: "2012-10-17",
+		Statement: [{ Effect: "Allow", Action: "iot:*", Resource: `arn:aws:iot:${"x".repeat(2_048)}` }],
+	});
+	t.match(await create(long), malformed, "2048 characters and no more");
+	await aws.send(new CreatePolicyCommand({ policyName: "other", policyDocument: allowAll.padEnd(4_000) }));
+	t.pass("white space does not count");
+});
+
+t.test("policies are attached to certificates and groups, and both sides are listed", async (t) => {
+	const aws = clientOf(await started(t));
+	const names = ["a", "b", "c"];
+	for (const policyName of names) await aws.send(new CreatePolicyCommand({ policyName, policyDocument: allowAll }));
+	const { certificateArn: target = "", certificateId = "" } = await aws.send(new CreateKeysAndCertificateCommand({}));
+	const attach = (policyName: string) => aws.send(new AttachPolicyCommand({ policyName, target }));
+	for (const name of names) await attach(name);
+	await attach("a");
+	const first = await aws.send(new ListAttachedPoliciesCommand({ target, pageSize: 2 }));
+	const second = await aws.send(new ListAttachedPoliciesCommand({ target, marker: first.nextMarker! }));
+	t.same(
+		[...first.policies!, ...second.policies!].map((policy) => policy.policyName),
+		names,
+	);
+	t.same((await aws.send(new ListTargetsForPolicyCommand({ policyName: "a" }))).targets, [target]);
+	t.match(await refusal(aws.send(new DeletePolicyCommand({ policyName: "a" }))), { name: "DeleteConflictException" });
+	t.match(await refusal(aws.send(new DeleteCertificateCommand({ certificateId }))), {
+		name: "DeleteConflictException",
+		status: 409,
+	});
+	await aws.send(new DetachPolicyCommand({ policyName: "a", target }));
+	await aws.send(new DetachPrincipalPolicyCommand({ policyName: "b", principal: target }));
+	t.match((await aws.send(new ListAttachedPoliciesCommand({ target }))).policies, [{ policyName: "c" }]);
+	await aws.send(new AttachPrincipalPolicyCommand({ policyName: "a", principal: target }));
+
+	const { thingGroupArn = "" } = await aws.send(new CreateThingGroupCommand({ thingGroupName: "parent" }));
+	const child = await aws.send(new CreateThingGroupCommand({ thingGroupName: "child", parentGroupName: "parent" }));
+	await aws.send(new AttachPolicyCommand({ policyName: "b", target: thingGroupArn }));
+	t.same((await aws.send(new ListAttachedPoliciesCommand({ target: child.thingGroupArn! }))).policies, []);
+	t.match(
+		(await aws.send(new ListAttachedPoliciesCommand({ target: child.thingGroupArn!, recursive: true }))).policies,
+		[{ policyName: "b" }],
+	);
+
+	t.match(await refusal(attach("none")), { name: "ResourceNotFoundException", status: 404 });
+	t.match(await refusal(aws.send(new AttachPolicyCommand({ policyName: "a", target: "no ARN" }))), {
+		name: "InvalidRequestException",
+	});
+	for (let i = 3; i <= 10; i++) {
+		await aws.send(new CreatePolicyCommand({ policyName: `more-${i}`, policyDocument: allowAll }));
+		await attach(`more-${i}`);
+	}
+	t.match(await refusal(attach("b")), { name: "LimitExceededException", status: 410 }, "ten policies and no more");
+	await aws.send(new DeleteCertificateCommand({ certificateId, forceDelete: true }));
+
+	const listed: (string | undefined)[] = [];
+	for await (const page of paginateListPolicies({ client: aws, pageSize: 4 }, { ascendingOrder: true })) {
+		listed.push(...page.policies!.map((policy) => policy.policyName));
+	}
+	t.equal(new Set(listed).size, 11);
+	t.equal(listed.length, 11);
+});
+
+t.test("things have attributes, a type, a version and principals", async (t) => {
+	const aws = clientOf(await started(t));
+	const type = await aws.send(
+		new CreateThingTypeCommand({
+			thingTypeName: "lamp",
+			thingTypeProperties: { thingTypeDescription: "Shines", searchableAttributes: ["colour"] },
+		}),
+	);
+	t.match(type, { thingTypeName: "lamp", thingTypeArn: arn("thingtype/lamp"), thingTypeId: String });
+	t.match(await aws.send(new DescribeThingTypeCommand({ thingTypeName: "lamp" })), {
+		thingTypeProperties: { thingTypeDescription: "Shines", searchableAttributes: ["colour"] },
+		thingTypeMetadata: { deprecated: false, creationDate: Date },
+	});
+	t.match((await aws.send(new ListThingTypesCommand({ thingTypeName: "lamp" }))).thingTypes, [
+		{ thingTypeName: "lamp" },
+	]);
+	t.match(await refusal(aws.send(new CreateThingTypeCommand({ thingTypeName: "lamp" }))), {
+		name: "ResourceAlreadyExistsException",
+	});
+	await aws.send(
+		new CreateBillingGroupCommand({
+			billingGroupName: "house",
+			billingGroupProperties: { billingGroupDescription: "All rooms" },
+		}),
+	);
+	t.match(await aws.send(new DescribeBillingGroupCommand({ billingGroupName: "house" })), {
+		billingGroupArn: arn("billinggroup/house"),
+		billingGroupProperties: { billingGroupDescription: "All rooms" },
+	});
+
+	const thingName = "lamp:1_a-b";
+	const create = (attributes: Record<string, string>) =>
+		aws.send(
+			new CreateThingCommand({
+				thingName,
+				thingTypeName: "lamp",
+				billingGroupName: "house",
+				attributePayload: { attributes },
+			}),
+		);
+	const created = await create({ colour: "red" });
+	t.match(created, { thingName, thingArn: arn(`thing/${thingName}`), thingId: String });
+	t.equal((await create({ colour: "red" })).thingId, created.thingId, "the same again is no error");
+	t.match(await refusal(create({ colour: "blue" })), { name: "ResourceAlreadyExistsException", status: 409 });
+	t.match(await aws.send(new DescribeThingCommand({ thingName })), {
+		defaultClientId: thingName,
+		thingTypeName: "lamp",
+		billingGroupName: "house",
+		attributes: { colour: "red" },
+		version: 1,
+	});
+	await aws.send(
+		new UpdateThingCommand({
+			thingName,
+			attributePayload: { attributes: { room: "hall" }, merge: true },
+			expectedVersion: 1,
+		}),
+	);
+	t.match(await aws.send(new DescribeThingCommand({ thingName })), {
+		attributes: { colour: "red", room: "hall" },
+		version: 2,
+	});
+	t.match(await refusal(aws.send(new UpdateThingCommand({ thingName, expectedVersion: 1 }))), {
+		name: "VersionConflictException",
+		status: 409,
+	});
+
+	const four = Object.fromEntries(["a", "b", "c", "d"].map((key) => [key, "x"]));
+	t.match(
+		await refusal(aws.send(new CreateThingCommand({ thingName: "plain", attributePayload: { attributes: four } }))),
+		{ name: "InvalidRequestException" },
+		"three attributes without a type",
+	);
+	t.match(
+		await refusal(
+			aws.send(new CreateThingCommand({ thingName: "plain", attributePayload: { attributes: { a: "b c" } } })),
+		),
+		{ name: "InvalidRequestException", message: /'attributePayload.attributes'.*Map value must satisfy/ },
+	);
+	t.match(await refusal(aws.send(new CreateThingCommand({ thingName: "plain", thingTypeName: "none" }))), {
+		name: "ResourceNotFoundException",
+	});
+
+	const { certificateArn: principal = "" } = await aws.send(new CreateKeysAndCertificateCommand({}));
+	await aws.send(new AttachThingPrincipalCommand({ thingName, principal }));
+	t.same((await aws.send(new ListThingPrincipalsCommand({ thingName }))).principals, [principal]);
+	t.same((await aws.send(new ListPrincipalThingsCommand({ principal }))).things, [thingName]);
+	t.match(await refusal(aws.send(new DeleteThingCommand({ thingName }))), { name: "InvalidRequestException" });
+	t.match(
+		await refusal(aws.send(new DeleteCertificateCommand({ certificateId: principal.slice(-64), forceDelete: true }))),
+		{ name: "DeleteConflictException" },
+	);
+	await aws.send(new CreateThingCommand({ thingName: "other" }));
+	const exclusive = new AttachThingPrincipalCommand({
+		thingName: "other",
+		principal,
+		thingPrincipalType: "EXCLUSIVE_THING",
+	});
+	t.match(await refusal(aws.send(exclusive)), { status: 400 }, "exclusive means alone");
+	await aws.send(new DetachThingPrincipalCommand({ thingName, principal }));
+	t.match(await refusal(aws.send(new DeleteThingCommand({ thingName, expectedVersion: 1 }))), {
+		name: "VersionConflictException",
+	});
+	await aws.send(new DeleteThingCommand({ thingName, expectedVersion: 2 }));
+	t.match(await refusal(aws.send(new DescribeThingCommand({ thingName }))), { name: "ResourceNotFoundException" });
+});
+
+t.test("things are listed page by page and by attribute", async (t) => {
+	const aws = clientOf(await started(t));
+	const names = Array.from({ length: 7 }, (_, index) => `thing-${index}`);
+	for (const thingName of names) {
+		const parity = Number(thingName.at(-1)) % 2 === 0 ? "even" : "odd";
+		await aws.send(new CreateThingCommand({ thingName, attributePayload: { attributes: { parity } } }));
+	}
+	const listed: (string | undefined)[] = [];
+	for await (const page of paginateListThings({ client: aws, pageSize: 3 }, {})) {
+		listed.push(...page.things!.map((thing) => thing.thingName));
+	}
+	t.same(listed.sort(), names);
+	const even = await aws.send(new ListThingsCommand({ attributeName: "parity", attributeValue: "even" }));
+	t.same(even.things!.map((thing) => thing.thingName).sort(), ["thing-0", "thing-2", "thing-4", "thing-6"]);
+});
+
+t.test("things join groups, ten at most and one in each hierarchy", async (t) => {
+	const aws = clientOf(await started(t));
+	const thingName = "lamp";
+	await aws.send(new CreateThingCommand({ thingName }));
+	t.match(await aws.send(new CreateThingGroupCommand({ thingGroupName: "house" })), {
+		thingGroupArn: arn("thinggroup/house"),
+		thingGroupId: String,
+	});
+	await aws.send(
+		new CreateThingGroupCommand({
+			thingGroupName: "hall",
+			parentGroupName: "house",
+			thingGroupProperties: { thingGroupDescription: "Ground floor", attributePayload: { attributes: { a: "b" } } },
+		}),
+	);
+	t.match(await aws.send(new DescribeThingGroupCommand({ thingGroupName: "hall" })), {
+		version: 1,
+		thingGroupProperties: { thingGroupDescription: "Ground floor", attributePayload: { attributes: { a: "b" } } },
+		thingGroupMetadata: {
+			parentGroupName: "house",
+			rootToParentThingGroups: [{ groupName: "house", groupArn: arn("thinggroup/house") }],
+			creationDate: Date,
+		},
+	});
+	await aws.send(new AddThingToThingGroupCommand({ thingGroupName: "hall", thingName }));
+	t.match(
+		await refusal(aws.send(new AddThingToThingGroupCommand({ thingGroupName: "house", thingName }))),
+		{ name: "InvalidRequestException" },
+		"not twice in one hierarchy",
+	);
+	t.same((await aws.send(new ListThingsInThingGroupCommand({ thingGroupName: "house" }))).things, []);
+	t.same((await aws.send(new ListThingsInThingGroupCommand({ thingGroupName: "house", recursive: true }))).things, [
+		thingName,
+	]);
+	t.match((await aws.send(new ListThingGroupsForThingCommand({ thingName }))).thingGroups, [
+		{ groupName: "hall", groupArn: arn("thinggroup/hall") },
+	]);
+	for (let i = 2; i <= 10; i++) {
+		const { thingGroupArn } = await aws.send(new CreateThingGroupCommand({ thingGroupName: `group-${i}` }));
+		await aws.send(
+			new AddThingToThingGroupCommand({ thingGroupArn: thingGroupArn!, thingArn: arn(`thing/${thingName}`) }),
+		);
+	}
+	await aws.send(new CreateThingGroupCommand({ thingGroupName: "eleventh" }));
+	t.match(await refusal(aws.send(new AddThingToThingGroupCommand({ thingGroupName: "eleventh", thingName }))), {
+		name: "InvalidRequestException",
+	});
+	t.match(
+		(await aws.send(new ListThingGroupsCommand({ namePrefixFilter: "group-", maxResults: 250 }))).thingGroups?.length,
+		9,
+	);
+	await aws.send(new RemoveThingFromThingGroupCommand({ thingGroupName: "hall", thingName }));
+	await aws.send(new DeleteThingGroupCommand({ thingGroupName: "hall" }));
+	t.match(await refusal(aws.send(new DescribeThingGroupCommand({ thingGroupName: "hall" }))), {
+		name: "ResourceNotFoundException",
+		status: 404,
+	});
+	t.match(await refusal(aws.send(new AddThingToThingGroupCommand({ thingGroupName: "house" }))), {
+		name: "InvalidRequestException",
+	});
+});
+
+t.test("tags are given at birth, added, read and taken away", async (t) => {
+	const aws = clientOf(await started(t));
+	await aws.send(createTemplate("fleet"));
+	const resourceArn = arn("provisioningtemplate/fleet");
+	await aws.send(new TagResourceCommand({ resourceArn, tags: [{ Key: "stage", Value: "test" }] }));
+	t.same((await aws.send(new ListTagsForResourceCommand({ resourceArn }))).tags, [
+		{ Key: "stage", Value: "test" },
+		{ Key: "team", Value: "devices" },
+	]);
+	await aws.send(new UntagResourceCommand({ resourceArn, tagKeys: ["team"] }));
+	t.same((await aws.send(new ListTagsForResourceCommand({ resourceArn }))).tags, [{ Key: "stage", Value: "test" }]);
+	t.match(await refusal(aws.send(new ListTagsForResourceCommand({ resourceArn: arn("policy/none") }))), {
+		name: "ResourceNotFoundException",
+	});
+});
+
+t.test("the endpoint is the same at every call, and of the kind that was asked for", async (t) => {
+	const aws = clientOf(await started(t));
+	const ask = async (endpointType?: string) =>
+		(await aws.send(new DescribeEndpointCommand({ ...(endpointType && { endpointType }) }))).endpointAddress;
+	const ats = await ask("iot:Data-ATS");
+	t.match(ats, /^[a-z0-9]+-ats\.iot\.eu-west-1\.amazonaws\.com$/);
+	t.equal(await ask("iot:Data-ATS"), ats);
+	t.match(await ask(), /^[a-z0-9]+\.iot\.eu-west-1\.amazonaws\.com$/);
+	t.match(await ask("iot:CredentialProvider"), /credentials\.iot/);
+	t.match(await refusal(aws.send(new DescribeEndpointCommand({ endpointType: "iot:Nothing" }))), {
+		name: "InvalidRequestException",
+	});
+});
+
+t.test("RegisterThing makes what a template body says, for bulk registration", async (t) => {
+	const cloud = await started(t);
+	const aws = clientOf(cloud);
+	await aws.send(new CreatePolicyCommand({ policyName: "device", policyDocument: allowAll }));
+	const {
+		certificateId = "",
+		certificateArn,
+		certificatePem,
+	} = await aws.send(new CreateKeysAndCertificateCommand({}));
+	const body = templateBody().replace("AWS::IoT::Certificate::Id", "CertificateId");
+	const parsed = JSON.parse(body);
+	parsed.Parameters.CertificateId = { Type: "String" };
+	const registered = await aws.send(
+		new RegisterThingCommand({
+			templateBody: JSON.stringify(parsed),
+			parameters: { SerialNumber: "7", CertificateId: certificateId },
+		}),
+	);
+	t.equal(registered.certificatePem, certificatePem);
+	t.match(registered.resourceArns, { thing: arn("thing/thing-7"), certificate: certificateArn });
+	t.same((await aws.send(new ListThingPrincipalsCommand({ thingName: "thing-7" }))).principals, [certificateArn]);
+	t.match(await refusal(aws.send(new RegisterThingCommand({ templateBody: "{" }))), { status: 400 });
+});
+
+t.test("no operation was left out", async (t) => {
+	t.same(
+		Object.keys(operations).filter((name) => !called.has(name)),
+		[],
+	);
+});

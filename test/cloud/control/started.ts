@@ -1,0 +1,118 @@
+// A control plane of its own for a test, in memory, on a free port of loopback, and AWS's SDK pointed at it.
+
+import { IoTClient } from "@aws-sdk/client-iot";
+import type { Test } from "tap";
+import { openAuthority } from "../../../hosts/cloud/authority.js";
+import { type AccessKey, administratorAccess, parseAccessKeys } from "../../../hosts/cloud/control/iam.js";
+import { type ControlPlaneOptions, startControlPlane } from "../../../hosts/cloud/control/server.js";
+import { EventLog, Metrics } from "../../../hosts/cloud/events.js";
+import { type CertificateIssuer, Registry } from "../../../hosts/cloud/registry.js";
+import { defaultSettings, type Settings } from "../../../hosts/cloud/settings.js";
+import { type IdentityRecord, openState } from "../../../hosts/cloud/state.js";
+
+export const region = "eu-west-1";
+export const accountId = "123456789012";
+export const roleArn = `arn:aws:iam::${accountId}:role/provisioning`;
+
+/** ARN of a resource of the account under test. */
+export const arn = (resource: string) => `arn:aws:iot:${region}:${accountId}:${resource}`;
+
+/** An access key whose principal has these IAM policies. */
+export function accessKey(name: string, ...policies: object[]): AccessKey {
+	return parseAccessKeys([
+		{
+			accessKeyId: `AKIA${name.toUpperCase()}`,
+			secretAccessKey: `secret-of-${name}`,
+			principal: `arn:aws:iam::${accountId}:user/${name}`,
+			policies,
+		},
+	])[0]!;
+}
+
+/** May do everything. */
+export const administrator = accessKey("administrator", administratorAccess);
+
+export interface Started {
+	url: string;
+	port: number;
+	registry: Registry;
+	issuer: CertificateIssuer;
+	events: EventLog;
+	metrics: Metrics;
+	settings: Settings;
+	/** AWS's own client, signing with this key. It does not retry. */
+	client(key?: AccessKey, options?: { region?: string; endpoint?: string }): IoTClient;
+}
+
+/** The authority's own keys, made once for all tests of a file. */
+let identities: IdentityRecord[] = [];
+
+/** Starts one; it ends with the test. A fault (what should never happen) fails the test. */
+export async function started(t: Test, options: Partial<ControlPlaneOptions> = {}): Promise<Started> {
+	const { now = Date.now } = options;
+	const state = await openState({ accountId, region });
+	state.transaction(() => {
+		for (const identity of identities) state.identities.put(identity.name, identity);
+	});
+	const issuer = await openAuthority({
+		state,
+		now,
+		serverNames: [],
+		issuer: () => "RSA",
+		keyPairs: { ahead: 0, concurrency: 2 },
+	});
+	identities = [...state.identities.values()];
+	const registry = new Registry({ state, issuer, now });
+	const events = new EventLog(now);
+	const metrics = new Metrics();
+	const settings = defaultSettings();
+	const { url, close } = await startControlPlane({
+		registry,
+		events,
+		metrics,
+		settings,
+		accessKeys: [administrator],
+		onFault: (error) => t.fail("a fault inside the control plane", { error }),
+		...options,
+	});
+	t.teardown(async () => {
+		await close();
+		await state.close();
+	});
+	return {
+		url,
+		port: Number(new URL(url).port),
+		registry,
+		issuer,
+		events,
+		metrics,
+		settings,
+		client: (key = administrator, more = {}) => {
+			const client = new IoTClient({
+				region,
+				endpoint: url,
+				maxAttempts: 1,
+				credentials: {
+					accessKeyId: key.accessKeyId,
+					secretAccessKey: key.secretAccessKey,
+					...(key.sessionToken !== undefined && { sessionToken: key.sessionToken }),
+				},
+				...more,
+			});
+			t.teardown(() => client.destroy());
+			return client;
+		},
+	};
+}
+
+/** What a call was refused with: error type, HTTP status and text; fails the test when the call succeeds. */
+export async function refusal(call: Promise<unknown>): Promise<{ name: string; status: number; message: string }> {
+	try {
+		await call;
+	} catch (error) {
+		const { name, message, $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } };
+		if ($metadata === undefined) throw error;
+		return { name, status: $metadata.httpStatusCode ?? 0, message };
+	}
+	throw new Error("The call was not refused.");
+}
