@@ -1,0 +1,155 @@
+// Builds the real XS engine around hosts/xs/engine: fetches the XS sources, compiles them with ours, keeps the result under
+// build/xs by the hash of everything that went in. Never puts anything of XS into the repository.
+
+import { execFile, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const engine = join(root, "hosts/xs/engine");
+const out = join(root, "build/xs");
+
+/** The only npm package that carries the C sources of XS (13.3.0, LGPL-3.0-or-later). */
+const source = {
+	package: "@agoric/xsnap@0.15.0",
+	file: "agoric-xsnap-0.15.0.tgz",
+	sha512: "ZBm4DZxbtfacxMHVVdJjZi0Y8zOxN77vpu1WwI5RWfPkaRh0aHkz/dVdTGKXalDNzWfz183lljKxlxl3/h0n+A==",
+};
+
+/**
+ * - `ordinary`: errors carry file and line; for stories
+ * - `device`: bytecode and memory as in firmware; for measuring
+ * - `stress`: as `device`, and collects garbage at every allocation; for exact live peaks and for finding dangling values
+ */
+export type Variant = "ordinary" | "device" | "stress";
+
+/** Why there is no engine here: no C compiler, or the sources cannot be had. For tests: skip with the message. */
+export class NoEngine extends Error {}
+
+/** A built engine. */
+export interface Engine {
+	readonly path: string;
+	readonly variant: Variant;
+	/** Slots of 16 bytes, as on the ESP32; otherwise 64-bit, where slot counts are exact and chunk bytes read 1 to 2 % high. */
+	readonly wide: boolean;
+}
+
+const omitted = ["xsLockdown.c", "xsSnapshot.c"];
+const common = [
+	"-O2",
+	"-w",
+	"-fno-common",
+	"-fno-strict-aliasing",
+	"-DINCLUDE_XSPLATFORM",
+	'-DXSPLATFORM="platform.h"',
+	...["mxParse", "mxRun", "mxSloppy", "mxInstrument", "mxBoundsCheck"].map((flag) => `-D${flag}=1`),
+];
+/** Where XS is made to call ours: firmware that `mcconfig` builds has no function names; every collection is measured. */
+const hooks: Record<string, string[]> = {
+	"xsDefaults.c": ["-DfxNewFunctionName=fxNoFunctionName"],
+	"xsMemory.c": ["-DfxCheckProfiler=fxCollected"],
+};
+const flagsOf: Record<Variant, string[]> = { ordinary: ["-DmxDebug=1"], device: [], stress: ["-DmxStress=1"] };
+// the kernel's headers are the same for both widths, but Debian's 32-bit C library does not bring them
+const narrow = ["-m32", "-msse2", "-mfpmath=sse", "-idirafter", "/usr/include/x86_64-linux-gnu"];
+
+function compiler(): string {
+	const name = process.env.CC ?? "cc";
+	if (spawnSync(name, ["--version"]).status !== 0) throw new NoEngine("no C compiler (cc): the XS engine cannot be built");
+	return name;
+}
+
+/** Whether programs with 32-bit pointers can be built and run here (Debian: libc6-dev-i386 and lib32gcc-12-dev). */
+function hasNarrow(cc: string): boolean {
+	const program = join(out, `probe-${process.pid}`);
+	const compiled = spawnSync(cc, [...narrow, "-static", "-x", "c", "-", "-lm", "-lpthread", "-o", program], {
+		input: "#include <errno.h>\n#include <pthread.h>\nint main(void) { return sizeof(void*) == 4 ? 0 : 1; }",
+	});
+	const works = compiled.status === 0 && spawnSync(program).status === 0;
+	rmSync(program, { force: true });
+	return works;
+}
+
+async function fetchSources(log: (line: string) => void): Promise<string> {
+	const folder = join(out, "sources");
+	if (existsSync(folder)) return folder;
+	const file = join(out, source.file);
+	if (!existsSync(file)) {
+		log(`fetching ${source.package}`);
+		try {
+			await run("npm", ["pack", source.package, "--silent", "--pack-destination", out], { cwd: out });
+		} catch {
+			throw new NoEngine(`${source.package} cannot be fetched: the XS engine cannot be built`);
+		}
+	}
+	const sum = createHash("sha512").update(readFileSync(file)).digest("base64");
+	if (sum !== source.sha512) {
+		rmSync(file);
+		throw new NoEngine(`${source.package} is not the file it should be (sha512 ${sum})`);
+	}
+	const temporary = `${folder}-${process.pid}`;
+	mkdirSync(temporary, { recursive: true });
+	await run("tar", ["-xzf", file, "-C", temporary, "--strip-components=3", "package/moddable/xs"]);
+	renameSync(temporary, folder);
+	return folder;
+}
+
+/**
+ * Builds the engine, or finds it built. About half a minute the first time; says what it does through `log`.
+ * @throws NoEngine where it cannot be built
+ */
+export async function buildEngine(variant: Variant, log: (line: string) => void = () => {}): Promise<Engine> {
+	mkdirSync(out, { recursive: true });
+	const cc = compiler();
+	const wide = !hasNarrow(cc);
+	const flags = [...common, ...(wide ? [] : narrow), ...flagsOf[variant]];
+	const ours = readdirSync(engine).filter((name) => name.endsWith(".c") || name.endsWith(".h")).sort();
+	const hash = createHash("sha256").update(JSON.stringify([source.sha512, cc, flags, hooks]));
+	for (const name of ours) hash.update(name).update(readFileSync(join(engine, name)));
+	const path = join(out, `${variant}-${hash.digest("hex").slice(0, 16)}`);
+	if (existsSync(path)) return { path, variant, wide };
+
+	const sources = await fetchSources(log);
+	const folder = `${path}.objects-${process.pid}`;
+	mkdirSync(folder, { recursive: true });
+	const include = ["includes", "platforms", "sources"].map((name) => `-I${join(sources, name)}`);
+	const files = [
+		...readdirSync(join(sources, "sources"))
+			.filter((name) => name.endsWith(".c") && !omitted.includes(name))
+			.map((name) => join(sources, "sources", name)),
+		...ours.filter((name) => name.endsWith(".c")).map((name) => join(engine, name)),
+	];
+	log(`compiling XS (${variant}, ${wide ? "64" : "32"}-bit), ${files.length} files`);
+	const compile = async (options: string[]) => {
+		await run(cc, options).catch((error: { stderr?: string }) => {
+			throw new Error(`the XS engine does not compile:\n${error.stderr}`);
+		});
+	};
+	const objects: string[] = [];
+	const queue = [...files];
+	const work = async () => {
+		for (let file = queue.shift(); file; file = queue.shift()) {
+			const object = join(folder, `${objects.length}-${basename(file)}.o`);
+			objects.push(object);
+			const hook = hooks[basename(file)] ?? [];
+			await compile([...flags, ...hook, `-I${engine}`, ...include, "-c", file, "-o", object]);
+			if (objects.length % 10 === 0) log(`compiling XS: ${objects.length} of ${files.length}`);
+		}
+	};
+	await Promise.all(Array.from({ length: Math.min(2, cpus().length) }, work));
+	await compile([...objects, ...(wide ? [] : [...narrow, "-static"]), "-lm", "-lpthread", "-o", `${path}.${process.pid}`]);
+	renameSync(`${path}.${process.pid}`, path);
+	rmSync(folder, { recursive: true });
+	writeFileSync(`${path}.txt`, `${cc} ${flags.join(" ")}\n`);
+	return { path, variant, wide };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	for (const variant of (process.argv.slice(2) as Variant[]).concat(process.argv.length > 2 ? [] : ["ordinary", "device", "stress"]))
+		console.log((await buildEngine(variant, console.log)).path);
+}
