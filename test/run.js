@@ -1,0 +1,141 @@
+// What `npm run check` and `npm test` run. Plain Node: it is there before anything is installed. Installs what only the
+// tests need into test/node_modules when that is not there yet, and never touches the newcomer's own installation.
+
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join, relative, resolve, sep } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { counts, Report } from "./report.js";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const root = resolve(here, "..");
+const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
+
+/** Ends the process with one line about what is wrong with the call or the machine. */
+function stop(message) {
+	console.error(message);
+	process.exit(1);
+}
+
+/** Runs a program of Node's and gives its exit code and, unless `show` is set, what it printed. */
+function run(script, args, { cwd = root, show } = {}) {
+	return new Promise((done) => {
+		const child = spawn(process.execPath, [script, ...args], {
+			cwd,
+			stdio: ["ignore", "pipe", show ? "inherit" : "pipe"],
+		});
+		let output = "";
+		const collect = (stream) =>
+			stream?.setEncoding("utf8").on("data", (text) => {
+				output += text;
+			});
+		if (show) createInterface(child.stdout).on("line", show);
+		else collect(child.stdout);
+		collect(child.stderr);
+		child.on("close", (code) => done({ code: code ?? 1, output }));
+	});
+}
+
+/** Path of npm's own script: the one that runs this, or the one beside this Node. */
+function npm() {
+	const beside = join(process.execPath, "..");
+	const candidates = [
+		process.env.npm_execpath,
+		join(beside, "node_modules/npm/bin/npm-cli.js"),
+		join(beside, "../lib/node_modules/npm/bin/npm-cli.js"),
+	];
+	return (
+		candidates.find((path) => path?.endsWith("npm-cli.js") && existsSync(path)) ??
+		stop("npm is not found: run this as npm test or npm run check")
+	);
+}
+
+/** Whether test/node_modules holds what test/package-lock.json asks for. */
+function isInstalled() {
+	const record = join(here, "node_modules/.package-lock.json");
+	if (!existsSync(record)) return false;
+	const installed = JSON.parse(readFileSync(record, "utf8")).packages;
+	const wanted = JSON.parse(readFileSync(join(here, "package-lock.json"), "utf8")).packages;
+	return Object.entries(wanted).every(
+		([path, { version, optional }]) => path === "" || optional || installed[path]?.version === version,
+	);
+}
+
+async function install() {
+	if (!existsSync(join(root, "node_modules/typescript")))
+		stop("the development dependencies are not installed: run npm install first");
+	if (isInstalled()) return;
+	const started = performance.now();
+	process.stdout.write("installing the test tools into test/node_modules (once, about 400 MB) … ");
+	const { code, output } = await run(npm(), ["ci", "--include=dev", "--no-audit", "--no-fund"], { cwd: here });
+	console.log(code === 0 ? `done in ${seconds(started)}` : "failed");
+	if (code !== 0) stop(output.trimEnd());
+}
+
+/** Types and lint. Everything is tried, so that one run shows all there is to mend. */
+async function check() {
+	const tsc = join(root, "node_modules/typescript/bin/tsc");
+	const biome = join(here, "node_modules/@biomejs/biome/bin/biome");
+	const checks = [
+		["types of src/, which may use nothing but the language", tsc, ["-p", "src"]],
+		["types of the hosts in Node, and of the tests", tsc, ["-p", "tsconfig.json"]],
+		["types of the host on the Moddable SDK", tsc, ["-p", "hosts/moddable"]],
+		["format and lint", biome, ["check", "--error-on-warnings"]],
+	];
+	let failed = 0;
+	for (const [name, script, args] of checks) {
+		const started = performance.now();
+		const { code, output } = await run(script, args);
+		if (code !== 0) failed += 1;
+		console.log(`${code === 0 ? "ok    " : "FAILED"}  ${name} (${seconds(started)})`);
+		if (code !== 0) console.log(output.trimEnd());
+	}
+	console.log(`${checks.length - failed} passed, ${failed} failed`);
+	return failed === 0;
+}
+
+/** The test files that these paths (relative to where npm was called) name or contain; all without any. */
+function testFiles(paths) {
+	const from = process.env.INIT_CWD ?? process.cwd();
+	const listed = (path) =>
+		statSync(path).isDirectory()
+			? readdirSync(path)
+					.filter((name) => name !== "node_modules" && !name.startsWith("."))
+					.sort()
+					.flatMap((name) => listed(join(path, name)))
+			: path.endsWith(".test.ts")
+				? [path]
+				: [];
+	const files = (paths.length === 0 ? [here] : paths.map((path) => resolve(from, path))).flatMap((path) =>
+		existsSync(path) ? listed(path) : stop(`there is no ${relative(from, path)}`),
+	);
+	if (files.length === 0) stop(`no test file (*.test.ts) in ${paths.join(" ")}`);
+	return files.map((path) => relative(here, path).split(sep).join("/"));
+}
+
+/** All tests, or those named. The exit code is what counts for a machine, the last line for a reader. */
+async function test(paths) {
+	const files = testFiles(paths);
+	console.log(`${files.length} test ${files.length === 1 ? "file" : "files"}, two at a time`);
+	const started = performance.now();
+	const report = new Report((line) => console.log(line));
+	const tap = join(here, "node_modules/tap/dist/esm/run.mjs");
+	const { code } = await run(tap, ["run", "--reporter=tap", ...files], {
+		cwd: here,
+		show: (line) => report.read(line),
+	});
+	report.end();
+	const skips = process.env.REQUIRE_ALL === "1" && report.totals.skipped > 0;
+	if (skips) console.log("REQUIRE_ALL=1: a skipped test is a failure");
+	console.log(`in ${seconds(started)}`);
+	// tap itself fails where no test does, too: a file that cannot be read, a name that fits nothing.
+	if (code !== 0 && report.totals.failed === 0) console.log(`tap ended with exit code ${code}`);
+	console.log(counts(report.totals));
+	return code === 0 && report.totals.failed === 0 && !skips;
+}
+
+const [command, ...rest] = process.argv.slice(2);
+if (command !== "check" && command !== "test") stop("usage: npm run check, or npm test [-- FILE or FOLDER …]");
+await install();
+process.exitCode = (await (command === "check" ? check() : test(rest))) ? 0 : 1;
