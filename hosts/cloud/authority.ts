@@ -3,7 +3,14 @@
 
 // What @peculiar/x509 needs to be there before it.
 import "reflect-metadata";
-import { createPrivateKey, createPublicKey, generateKeyPair, randomBytes, webcrypto, X509Certificate } from "node:crypto";
+import {
+	createPrivateKey,
+	createPublicKey,
+	generateKeyPair,
+	randomBytes,
+	webcrypto,
+	X509Certificate,
+} from "node:crypto";
 import { isIP } from "node:net";
 import { promisify } from "node:util";
 import * as x509 from "@peculiar/x509";
@@ -136,8 +143,14 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 	};
 	const root = await own("root", "RSA", "CN=Local AWS IoT Root CA,O=moddable-fleet-provisioning");
 	const signers = {
-		RSA: await signer(await own("devices-RSA", "RSA", "CN=Local AWS IoT Device CA,O=moddable-fleet-provisioning"), "RSA"),
-		EC: await signer(await own("devices-EC", "EC", "CN=Local AWS IoT Device CA (EC),O=moddable-fleet-provisioning"), "EC"),
+		RSA: await signer(
+			await own("devices-RSA", "RSA", "CN=Local AWS IoT Device CA,O=moddable-fleet-provisioning"),
+			"RSA",
+		),
+		EC: await signer(
+			await own("devices-EC", "EC", "CN=Local AWS IoT Device CA (EC),O=moddable-fleet-provisioning"),
+			"EC",
+		),
 	};
 	const names = ["localhost", "iot.localhost", "127.0.0.1", "::1", ...options.serverNames];
 	let server = state.identities.get("server");
@@ -151,9 +164,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 
 async function newKeyPair(kind: KeyKind) {
 	const { publicKey, privateKey } =
-		kind === "RSA"
-			? await generate("rsa", { modulusLength: 2048 })
-			: await generate("ec", { namedCurve: "P-256" });
+		kind === "RSA" ? await generate("rsa", { modulusLength: 2048 }) : await generate("ec", { namedCurve: "P-256" });
 	return {
 		spki: new x509.PublicKey(publicKey.export({ type: "spki", format: "der" })),
 		privateKeyPem: privateKey.export({ type: "pkcs8", format: "pem" }) as string,

@@ -49,11 +49,15 @@ function encodeMembers(
 	if (format === "json") {
 		return Buffer.from(
 			JSON.stringify(
-				Object.fromEntries(members.map(([key, value]) => [key, value instanceof Map ? Object.fromEntries(value) : value])),
+				Object.fromEntries(
+					members.map(([key, value]) => [key, value instanceof Map ? Object.fromEntries(value) : value]),
+				),
 			),
 		);
 	}
-	return indefinite ? encodeIndefinite(new Map(members)) : Buffer.concat([mapHead(members.length), ...members.flat().map(encodeValue)]);
+	return indefinite
+		? encodeIndefinite(new Map(members))
+		: Buffer.concat([mapHead(members.length), ...members.flat().map(encodeValue)]);
 }
 
 // Maps are put together here since cborg sorts keys.

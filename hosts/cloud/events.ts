@@ -119,7 +119,11 @@ export type CloudEventBody =
 			readonly bytes: number;
 			readonly outcome: "sent" | "unsubscribed" | "dropped" | "delayed" | "duplicated" | "closed" | "gone";
 	  }
-	| { readonly event: "certificate.expired"; readonly certificateId: string; readonly reason: "token" | "temporaryClaim" }
+	| {
+			readonly event: "certificate.expired";
+			readonly certificateId: string;
+			readonly reason: "token" | "temporaryClaim";
+	  }
 	| { readonly event: "warning"; readonly message: string };
 
 /** An event as it is kept: numbered, with its time in ms since 1970. */

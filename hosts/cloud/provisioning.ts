@@ -8,7 +8,7 @@ import { AwsError } from "./errors.js";
 import type { CloudEventBody, Metrics } from "./events.js";
 import { askHook, type HookCaller } from "./hook.js";
 import type { CertificateIssuer, IssuedCertificate, Registry } from "./registry.js";
-import type { ProvisioningOperation, RejectionCase, Settings } from "./settings.js";
+import type { ProvisioningOperation, Rejection, RejectionCase, Settings } from "./settings.js";
 import type { TemplateRecord, TokenRecord } from "./state.js";
 import { evaluateTemplate, parseTemplate, type Template, TemplateError } from "./template.js";
 import { Throttles } from "./throttle.js";
@@ -96,6 +96,14 @@ export class Provisioning {
 					: new RejectionError("internal", "Internal failure", (error as Error).message);
 			return this.#reject(request, rejection);
 		}
+	}
+
+	/** A rejected reply to a request that is not even looked at: a fault to try out. */
+	rejected(format: PayloadFormat, rejection: Rejection = this.#options.settings.errors.internal): ProvisioningReply {
+		return {
+			accepted: false,
+			payload: encodeReply(format, rejectionMembers(rejection, "Internal failure"), this.#options.settings),
+		};
 	}
 
 	/** Forgets tokens whose time has passed, with their certificates when unused, and temporary claims that have ended. */
@@ -219,7 +227,10 @@ export class Provisioning {
 		} catch (error) {
 			if (error instanceof TemplateError) throw new RejectionError("invalidParameters", error.message);
 			if (error instanceof AwsError) {
-				throw new RejectionError(error.name === "ResourceConflictsException" ? "conflict" : "invalidParameters", error.message);
+				throw new RejectionError(
+					error.name === "ResourceConflictsException" ? "conflict" : "invalidParameters",
+					error.message,
+				);
 			}
 			throw error;
 		}
@@ -241,7 +252,7 @@ export class Provisioning {
 		const { registry, settings } = this.#options;
 		const { templateName = "" } = request;
 		const template = registry.templates.get(templateName);
-		if (!template || template.type !== "FLEET_PROVISIONING") {
+		if (template?.type !== "FLEET_PROVISIONING") {
 			throw new RejectionError(
 				"unknownTemplate",
 				"The provisioning template does not exist.",
@@ -264,7 +275,11 @@ export class Provisioning {
 			);
 		}
 		if (settings.template.roleBroken) {
-			throw new RejectionError("denied", "Access denied.", "The setting template.roleBroken says that the role is of no use.");
+			throw new RejectionError(
+				"denied",
+				"Access denied.",
+				"The setting template.roleBroken says that the role is of no use.",
+			);
 		}
 		return template;
 	}
@@ -380,7 +395,8 @@ export class Provisioning {
 	}
 
 	#activateLater(certificateId: string, status: "ACTIVE" | "INACTIVE", delay: number): void {
-		const { registry, later = (callback, milliseconds) => void setTimeout(callback, milliseconds).unref() } = this.#options;
+		const { registry, later = (callback, milliseconds) => void setTimeout(callback, milliseconds).unref() } =
+			this.#options;
 		later(() => {
 			if (registry.certificates.get(certificateId)?.status === "PENDING_ACTIVATION") {
 				registry.certificates.setStatus(certificateId, status);
@@ -399,13 +415,19 @@ export class Provisioning {
 
 	#reportSuccess(request: ProvisioningRequest, { certificateId, thingName }: Outcome): void {
 		const { report, metrics } = this.#options;
-		report({ ...this.#event(request), status: "Success", certificateId, ...(thingName !== undefined && { thingName }) });
+		report({
+			...this.#event(request),
+			status: "Success",
+			certificateId,
+			...(thingName !== undefined && { thingName }),
+		});
 		if (thingName !== undefined) metrics?.count("ApproximateNumberOfThingsRegistered", this.#dimensions(request));
 	}
 
 	#reject(request: ProvisioningRequest, error: RejectionError): ProvisioningReply {
 		const { settings, report, metrics } = this.#options;
-		const { statusCode, errorCode, errorMessage = error.message } = settings.errors[error.reason];
+		const rejection = settings.errors[error.reason];
+		const { statusCode, errorCode } = rejection;
 		report({
 			...this.#event(request),
 			status: "Failure",
@@ -414,12 +436,10 @@ export class Provisioning {
 			explanation: error.explanation ?? error.message,
 		});
 		metrics?.count(`${request.operation}Failed`, this.#dimensions(request));
-		const members = [
-			["statusCode", statusCode],
-			["errorCode", errorCode],
-			["errorMessage", errorMessage],
-		] as const;
-		return { accepted: false, payload: encodeReply(request.format, members, settings) };
+		return {
+			accepted: false,
+			payload: encodeReply(request.format, rejectionMembers(rejection, error.message), settings),
+		};
 	}
 
 	#event(request: ProvisioningRequest) {
@@ -442,7 +462,11 @@ export class Provisioning {
 
 	#warnOfGaps(request: ProvisioningRequest, thing: boolean, certificate: boolean): void {
 		const { report } = this.#options;
-		if (!thing) report({ event: "warning", message: `The template ${request.templateName} has no thing: the reply has no thingName.` });
+		if (!thing)
+			report({
+				event: "warning",
+				message: `The template ${request.templateName} has no thing: the reply has no thingName.`,
+			});
 		if (!certificate) {
 			report({
 				event: "warning",
@@ -450,6 +474,14 @@ export class Provisioning {
 			});
 		}
 	}
+}
+
+function rejectionMembers({ statusCode, errorCode, errorMessage }: Rejection, message: string) {
+	return [
+		["statusCode", statusCode],
+		["errorCode", errorCode],
+		["errorMessage", errorMessage ?? message],
+	] as const;
 }
 
 function hash(token: string): string {

@@ -21,8 +21,14 @@ export class Throttles {
 		this.#buckets.set(name, { tokens: granted ? tokens - 1 : tokens, at: now });
 		// Whoever asks under ever new names must not fill the memory: full buckets are as good as none.
 		if (this.#buckets.size > 20_000) {
-			for (const [other, { at }] of this.#buckets) if (now - at > 10_000 || this.#buckets.size > 40_000) this.#buckets.delete(other);
+			for (const [other, { at }] of this.#buckets)
+				if (now - at > 10_000 || this.#buckets.size > 40_000) this.#buckets.delete(other);
 		}
 		return granted;
+	}
+
+	/** Nobody will ask under this name again. */
+	forget(name: string): void {
+		this.#buckets.delete(name);
 	}
 }

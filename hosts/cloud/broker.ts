@@ -1,0 +1,732 @@
+// The MQTT side of the local cloud: aedes, with AWS's rules at every step. A connection is who its certificate says; policies
+// decide each connect, publish, subscribe and delivery; provisioning requests are answered to whoever asked, and nobody else.
+
+import { createHash, randomUUID } from "node:crypto";
+import type { TLSSocket } from "node:tls";
+import { Aedes, type Client } from "aedes";
+import type { CloudEventBody, DisconnectReason } from "./events.js";
+import {
+	FrameError,
+	filterMatches,
+	packetType,
+	readPacketId,
+	readProtocolLevel,
+	readPublish,
+	readSubscribe,
+	refusal,
+	typeOf,
+	unsupportedVersion,
+} from "./frames.js";
+import { Gate, type GateKeeper, type Passage } from "./gate.js";
+import type { Decision } from "./policy.js";
+import { Authorizer } from "./principal.js";
+import type { Provisioning, ProvisioningReply } from "./provisioning.js";
+import type { Registry } from "./registry.js";
+import type { ReplyFault, Settings } from "./settings.js";
+import { Throttles } from "./throttle.js";
+import { type ProvisioningTopic, parseProvisioningTopic } from "./topics.js";
+
+/** What a broker works with. */
+export interface BrokerOptions {
+	readonly registry: Registry;
+	readonly provisioning: Provisioning;
+	readonly settings: Settings;
+	/** ms since 1970. */
+	readonly now: () => number;
+	readonly report: (event: CloudEventBody) => void;
+}
+
+/** aedes's client with the members that its types leave out. */
+interface BrokerClient extends Client {
+	readonly subscriptions: Readonly<Record<string, unknown>>;
+}
+
+/** Room for topic, packet id and lengths beside the payload. */
+const packetOverhead = 1_024;
+const maximumOutgoing = 1024 * 1024;
+/** Where aedes sends requests that have been taken out of its hands. Nobody can subscribe to it. */
+const takenTopic = "$SYS/taken";
+
+/** One client's connection, from its TLS handshake to its end. */
+class Connection implements GateKeeper {
+	readonly id = randomUUID();
+	readonly gate: Gate;
+	readonly socket: TLSSocket;
+	readonly principal: string;
+	readonly sourceIp: string;
+	/** Of CONNECT. */
+	clientId: string | undefined;
+	client: BrokerClient | undefined;
+	connected = false;
+	/** Why it ended; the first to say so is right. */
+	reason: DisconnectReason | undefined;
+	/** PUBACKs that are not to be sent, or not yet, by packet id. */
+	readonly heldPubacks = new Map<number, "withhold" | "after">();
+	readonly #broker: Broker;
+	readonly #settings: Settings;
+
+	constructor(broker: Broker, socket: TLSSocket, principal: string, settings: Settings) {
+		this.#broker = broker;
+		this.#settings = settings;
+		this.socket = socket;
+		this.principal = principal;
+		this.sourceIp = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+		this.gate = new Gate(socket, this);
+	}
+
+	get maximumPacket(): number {
+		return this.#settings.limits.payload + packetOverhead;
+	}
+
+	get maximumOutgoing(): number {
+		return maximumOutgoing;
+	}
+
+	get drainTimeout(): number {
+		return this.#settings.connection.drainTimeout;
+	}
+
+	/** Ends it for a reason. */
+	drop(reason: DisconnectReason): void {
+		this.reason ??= reason;
+		this.gate.destroy();
+	}
+
+	broken(explanation: string): void {
+		this.reason ??= "CLIENT_ERROR";
+		this.#note(explanation);
+	}
+
+	/** Tells of a broken rule that does not end the connection. */
+	#note(explanation: string): void {
+		this.#broker.report({
+			event: "violation",
+			connectionId: this.id,
+			principal: this.principal,
+			...(this.clientId !== undefined && { clientId: this.clientId }),
+			explanation,
+		});
+	}
+
+	incoming(frame: Buffer): Passage {
+		const type = typeOf(frame);
+		if (!this.#begun) return this.#begin(frame, type);
+		switch (type) {
+			case packetType.connect:
+				return this.#violate("A second CONNECT on one connection is not allowed.");
+			case packetType.publish:
+				return this.#publish(frame);
+			case packetType.subscribe:
+				return this.#subscribe(frame);
+			case packetType.disconnect:
+				this.reason ??= "CLIENT_INITIATED_DISCONNECT";
+				return "pass";
+			default:
+				return "pass";
+		}
+	}
+
+	outgoing(frame: Buffer): Passage {
+		if (typeOf(frame) !== packetType.puback || this.heldPubacks.size === 0) return "pass";
+		return this.heldPubacks.has(readPacketId(frame)) ? "drop" : "pass";
+	}
+
+	/** Sends a PUBACK that was held back. */
+	releasePuback(packetId: number): void {
+		if (!this.heldPubacks.delete(packetId)) return;
+		this.gate.send(Buffer.from([packetType.puback << 4, 2, packetId >> 8, packetId & 0xff]));
+	}
+
+	#begun = false;
+
+	#begin(frame: Buffer, type: number): Passage {
+		if (type !== packetType.connect) return this.#violate("The first packet must be CONNECT.");
+		this.#begun = true;
+		const level = readProtocolLevel(frame);
+		if (level === 4) return "pass";
+		this.gate.send(level >= 5 ? unsupportedVersion : refusal(1));
+		return this.#violate(
+			level >= 5
+				? "MQTT 5 is not spoken here, only MQTT 3.1.1: set the client's protocol version to 4."
+				: "Only MQTT 3.1.1 is spoken here: set the client's protocol version to 4.",
+		);
+	}
+
+	#publish(frame: Buffer): Passage {
+		const { topic, qos, retain, payloadLength } = readPublish(frame);
+		const { limits, connection } = this.#settings;
+		if (qos === 3) return this.#violate("There is no QoS 3.");
+		if (payloadLength > limits.payload) return this.#violate(`The payload is larger than ${limits.payload} bytes.`);
+		this.#checkTopic(topic.replace(/^\$aws\/rules\/[^/]*\//, ""));
+		if (retain && topic.startsWith("$")) return this.#violate("RETAIN is not allowed on reserved topics.");
+		if (qos === 2) {
+			this.#note("QoS 2 is not supported: the PUBLISH is not acknowledged.");
+			return "drop";
+		}
+		const rate = connection.publishesPerSecond;
+		return this.#broker.throttles.take(`publish ${this.id}`, rate > 0 ? { rate, burst: rate } : undefined)
+			? "pass"
+			: "drop";
+	}
+
+	#subscribe(frame: Buffer): Passage {
+		const { limits } = this.#settings;
+		const filters = readSubscribe(frame);
+		if (filters.length > limits.filtersPerSubscribe) {
+			return this.#violate(
+				`A SUBSCRIBE may have at most ${limits.filtersPerSubscribe} filters, this one has ${filters.length}.`,
+			);
+		}
+		for (const { filter } of filters) this.#checkTopic(filter);
+		const all = new Set([...Object.keys(this.client?.subscriptions ?? {}), ...filters.map(({ filter }) => filter)]);
+		if (all.size > limits.subscriptions) {
+			return this.#violate(`A connection may have at most ${limits.subscriptions} subscriptions.`);
+		}
+		if (filters.some(({ qos }) => qos === 2)) {
+			this.#note("QoS 2 is not supported: the SUBSCRIBE is not acknowledged.");
+			return "drop";
+		}
+		return "pass";
+	}
+
+	#checkTopic(topic: string): void {
+		const { limits } = this.#settings;
+		if (Buffer.byteLength(topic) > limits.topic)
+			throw new FrameError(`A topic may have at most ${limits.topic} bytes.`);
+		if (topic.split("/").length - 1 > limits.topicSlashes) {
+			throw new FrameError(`A topic may have at most ${limits.topicSlashes} slashes.`);
+		}
+	}
+
+	#violate(explanation: string): Passage {
+		this.broken(explanation);
+		this.gate.destroy();
+		return "drop";
+	}
+}
+
+/** The broker. Open one with `openBroker`. */
+export class Broker {
+	readonly throttles: Throttles;
+	readonly #aedes: Aedes;
+	readonly #options: BrokerOptions;
+	readonly #authorizer: Authorizer;
+	/** Connections before CONNECT, oldest first. */
+	readonly #pending = new Set<Connection>();
+	readonly #byPrincipal = new Map<string, Set<Connection>>();
+	readonly #byClient = new WeakMap<object, Connection>();
+	/** Payloads of messages that the cloud itself sends: those alone may go out on reserved topics. */
+	readonly #own = new WeakSet<object>();
+	readonly #retained = new Set<string>();
+	readonly #stopFollowing: () => void;
+
+	constructor(aedes: Aedes, options: BrokerOptions) {
+		this.#aedes = aedes;
+		this.#options = options;
+		this.throttles = new Throttles(options.now);
+		this.#authorizer = new Authorizer(options.registry, options.settings, options.now);
+		this.#stopFollowing = options.registry.state.onChange((changes) => {
+			for (const { table, key } of changes) if (table === "certificates") this.#recheck(key);
+		});
+		aedes.preConnect = (client, packet, done) => {
+			const connection = this.#byClient.get(client.conn)!;
+			connection.client = client as BrokerClient;
+			const refused = this.#connect(connection, packet as unknown as ConnectPacket);
+			if (refused) {
+				connection.gate.destroy();
+				done(refused, false);
+			} else done(null, true);
+		};
+		aedes.authorizePublish = (client, packet, done) => {
+			const connection = client && this.#byClient.get(client.conn);
+			// Without a connection it is a will, after the end of its client, or a message of the cloud's own.
+			if (!connection) return done(null);
+			const refused = this.#publish(connection, packet as unknown as PublishPacket, done);
+			if (refused) done(refused);
+		};
+		aedes.authorizeSubscribe = (client, subscription, done) => {
+			const { refused, granted } = this.#subscribe(this.#byClient.get(client.conn)!, subscription.topic);
+			if (refused) done(refused);
+			else done(null, granted ? subscription : null);
+		};
+		aedes.authorizeForward = (client, packet) =>
+			this.#mayReceive(client as BrokerClient, packet as unknown as PublishPacket) ? packet : null;
+		aedes.on("clientReady", (client) => this.#ready(client as BrokerClient));
+		aedes.on("keepaliveTimeout", (client) => {
+			const connection = this.#byClient.get(client.conn);
+			if (connection) connection.reason ??= "MQTT_KEEP_ALIVE_TIMEOUT";
+		});
+		// What aedes calls errors are broken connections, each of which is told of where it breaks.
+		for (const event of ["clientError", "connectionError"] as const) {
+			aedes.on(event, (client) => {
+				const connection = this.#byClient.get(client.conn);
+				if (connection) connection.reason ??= "CLIENT_ERROR";
+			});
+		}
+		aedes.on("subscribe", (subscriptions, client) => {
+			const connection = this.#byClient.get(client.conn);
+			if (!connection) return;
+			this.report({
+				event: "subscribed",
+				connectionId: connection.id,
+				clientId: client.id,
+				filters: subscriptions.map(({ topic }) => topic),
+			});
+		});
+	}
+
+	/** Tells an event. */
+	report(event: CloudEventBody): void {
+		this.#options.report(event);
+	}
+
+	/** Number of connections that are past CONNECT. */
+	get connections(): number {
+		return this.#aedes.connectedClients;
+	}
+
+	/** Takes a socket whose TLS handshake is done. */
+	accept(socket: TLSSocket): void {
+		const { registry, settings, now } = this.#options;
+		const certificate = socket.getPeerX509Certificate();
+		const principal = certificate && createHash("sha256").update(certificate.raw).digest("hex");
+		const record = principal === undefined ? undefined : registry.certificates.get(principal);
+		const refuse = (reason: string, explanation: string) => {
+			this.report({
+				event: "refused",
+				connectionId: randomUUID(),
+				...(principal !== undefined && { principal }),
+				reason,
+				explanation,
+			});
+			socket.on("error", () => {});
+			if (settings.connection.unknownCertificate === "reset") socket.destroy();
+			else {
+				socket.end();
+				setTimeout(() => socket.destroy(), 1_000).unref();
+			}
+		};
+		if (principal === undefined) {
+			refuse("no certificate", "The client showed no certificate: configure one with its private key.");
+		} else if (settings.connection.requireServerName && !socket.servername) {
+			refuse("no server name", "The client did not name the endpoint in the handshake (SNI): connect by host name.");
+		} else if (!record) {
+			refuse(
+				"unknown certificate",
+				`The account has no certificate ${principal}: register it, or use one of this account.`,
+			);
+		} else if (record.status !== "ACTIVE") {
+			refuse(
+				`certificate ${record.status}`,
+				`The certificate ${principal} is ${record.status}: it must be ACTIVE (UpdateCertificate, or RegisterThing for a new one).`,
+			);
+		} else if (record.notAfter <= now() || record.notBefore > now()) {
+			refuse("certificate dates", `The certificate ${principal} is not valid at this time.`);
+		} else if ((record.temporaryClaim?.expiration ?? Number.POSITIVE_INFINITY) <= now()) {
+			refuse("temporary claim ended", "The temporary claim has ended: get another one (CreateProvisioningClaim).");
+		} else {
+			this.#open(socket, principal, record.temporaryClaim?.expiration);
+		}
+	}
+
+	/** Drops every connection. */
+	async close(): Promise<void> {
+		this.#stopFollowing();
+		this.#authorizer.close();
+		for (const connection of [...this.#pending, ...[...this.#byPrincipal.values()].flatMap((set) => [...set])]) {
+			connection.drop("SERVER_INITIATED_DISCONNECT");
+		}
+		await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
+	}
+
+	#open(socket: TLSSocket, principal: string, expiration: number | undefined): void {
+		const { settings, now } = this.#options;
+		const connection = new Connection(this, socket, principal, settings);
+		this.#byClient.set(connection.gate, connection);
+		this.#pending.add(connection);
+		if (this.#pending.size > settings.connection.maximumPending) {
+			const [oldest] = this.#pending;
+			oldest?.broken("Too many connections without CONNECT; the oldest made room.");
+			oldest?.drop("THROTTLED");
+		}
+		const others = this.#byPrincipal.get(principal);
+		if (others) others.add(connection);
+		else this.#byPrincipal.set(principal, new Set([connection]));
+		const connectTimer = setTimeout(() => {
+			if (connection.clientId !== undefined) return;
+			connection.broken("CONNECT did not come in time.");
+			connection.drop("CLIENT_ERROR");
+		}, settings.connection.connectTimeout);
+		const claimTimer =
+			expiration !== undefined && settings.temporaryClaim.dropAtEnd
+				? setTimeout(() => connection.drop("FORBIDDEN_ACCESS"), expiration - now())
+				: undefined;
+		connection.gate.once("close", () => {
+			clearTimeout(connectTimer);
+			clearTimeout(claimTimer);
+			this.#closed(connection);
+		});
+		this.#aedes.handle(connection.gate);
+	}
+
+	#closed(connection: Connection): void {
+		this.#pending.delete(connection);
+		const others = this.#byPrincipal.get(connection.principal);
+		others?.delete(connection);
+		if (others?.size === 0) this.#byPrincipal.delete(connection.principal);
+		this.throttles.forget(`publish ${connection.id}`);
+		const { clientId, principal, reason = "CONNECTION_LOST", client } = connection;
+		if (!connection.connected || clientId === undefined) return;
+		this.report({
+			event: "disconnected",
+			connectionId: connection.id,
+			principal,
+			clientId,
+			disconnectReason: reason,
+		});
+		this.#tell(`$aws/events/presence/disconnected/${clientId}`, {
+			clientId,
+			timestamp: this.#options.now(),
+			eventType: "disconnected",
+			sessionIdentifier: connection.id,
+			principalIdentifier: principal,
+			clientInitiatedDisconnect: reason === "CLIENT_INITIATED_DISCONNECT",
+			disconnectReason: reason,
+		});
+		if (client && !client.clean) this.#endSessionLater(clientId);
+	}
+
+	/** A persistent session ends some time after its connection. */
+	#endSessionLater(clientId: string): void {
+		setTimeout(() => {
+			const { clients, persistence } = this.#aedes as unknown as AedesInside;
+			if (!clients[clientId]) {
+				persistence.cleanSubscriptions({ id: clientId }).catch(() => {});
+			}
+		}, this.#options.settings.connection.persistentSession).unref();
+	}
+
+	/** Drops the connections of a certificate that may no longer connect. */
+	#recheck(certificateId: string): void {
+		const connections = this.#byPrincipal.get(certificateId);
+		const record = this.#options.registry.certificates.get(certificateId);
+		if (!connections || record?.status === "ACTIVE") return;
+		for (const connection of [...connections]) {
+			this.report({
+				event: "refused",
+				connectionId: connection.id,
+				principal: certificateId,
+				...(connection.clientId !== undefined && { clientId: connection.clientId }),
+				reason: record ? `certificate ${record.status}` : "certificate deleted",
+				explanation: `The certificate is ${record ? record.status : "deleted"} and may no longer be connected.`,
+			});
+			connection.drop("FORBIDDEN_ACCESS");
+		}
+	}
+
+	/** The error to refuse a CONNECT with, or nothing. */
+	#connect(connection: Connection, packet: ConnectPacket): Error | undefined {
+		const { settings, now, registry } = this.#options;
+		const { limits, connection: rules } = settings;
+		this.#pending.delete(connection);
+		if (packet.clientId === "") packet.clientId = `$GEN/${randomUUID()}`;
+		else if (packet.clientId.startsWith("$") || Buffer.byteLength(packet.clientId) > limits.clientId) {
+			connection.broken(`A client id may have at most ${limits.clientId} bytes and must not begin with $.`);
+			connection.gate.send(refusal(2));
+			return new Error("client id");
+		}
+		const { clientId } = packet;
+		connection.clientId = clientId;
+		packet.keepalive =
+			packet.keepalive === 0 || packet.keepalive > limits.maximumKeepAlive
+				? limits.maximumKeepAlive
+				: Math.max(packet.keepalive, limits.minimumKeepAlive);
+		const attributes = [...(packet.clean ? [] : ["PersistentConnect"]), ...(packet.will ? ["LastWill"] : [])];
+		const decision = this.#authorizer.decide(this.#facts(connection), "iot:Connect", "client", clientId, attributes);
+		if (!decision.allowed) {
+			this.#deny(connection, "iot:Connect", registry.arn("client", clientId), decision);
+			if (rules.connectDenied !== "close") connection.gate.send(refusal(rules.connectDenied));
+			return new Error("denied");
+		}
+		const rate = rules.connectsPerClientId;
+		if (!this.throttles.take(`connect ${clientId}`, rate > 0 ? { rate, burst: Math.max(1, rate) } : undefined)) {
+			connection.reason = "THROTTLED";
+			this.report({
+				event: "refused",
+				connectionId: connection.id,
+				principal: connection.principal,
+				clientId,
+				reason: "connect rate",
+				explanation: `More than ${rate} CONNECT a second with the client id ${clientId}: wait at least 1.1 s between two.`,
+			});
+			return new Error("throttled");
+		}
+		const older = (this.#aedes as unknown as AedesInside).clients[clientId];
+		const olderConnection = older && this.#byClient.get(older.conn);
+		if (olderConnection) olderConnection.reason ??= "DUPLICATE_CLIENTID";
+		this.report({
+			event: "connected",
+			connectionId: connection.id,
+			principal: connection.principal,
+			clientId,
+			keepAlive: packet.keepalive,
+			cleanSession: packet.clean,
+			sourceIp: connection.sourceIp,
+		});
+		connection.connected = true;
+		this.#tell(`$aws/events/presence/connected/${clientId}`, {
+			clientId,
+			timestamp: now(),
+			eventType: "connected",
+			sessionIdentifier: connection.id,
+			principalIdentifier: connection.principal,
+			ipAddress: connection.sourceIp,
+			versionNumber: 0,
+		});
+		return undefined;
+	}
+
+	#ready(client: BrokerClient): void {
+		const connection = this.#byClient.get(client.conn);
+		if (connection) connection.client = client;
+	}
+
+	/** The error to refuse a PUBLISH with; when there is none, `done` has been or will be called. */
+	#publish(connection: Connection, packet: PublishPacket, done: (error?: Error | null) => void): Error | undefined {
+		const { registry, settings } = this.#options;
+		const { topic, retain, payload } = packet;
+		const actions = ["iot:Publish", ...(retain ? ["iot:RetainPublish"] : [])];
+		for (const action of actions) {
+			const decision = this.#authorizer.decide(this.#facts(connection), action, "topic", topic);
+			if (!decision.allowed) {
+				this.#deny(connection, action, registry.arn("topic", topic), decision);
+				return new Error("denied");
+			}
+		}
+		const bytes = Buffer.byteLength(payload);
+		this.report({
+			event: "published",
+			connectionId: connection.id,
+			principal: connection.principal,
+			clientId: connection.clientId!,
+			topic,
+			bytes,
+			qos: packet.qos,
+		});
+		if (!topic.startsWith("$")) {
+			if (retain && bytes > 0 && !this.#retained.has(topic) && this.#retained.size >= settings.limits.retained) {
+				connection.broken(`There are ${settings.limits.retained} retained messages already.`);
+				return new Error("retained");
+			}
+			if (retain) {
+				if (bytes > 0) this.#retained.add(topic);
+				else this.#retained.delete(topic);
+			}
+			done();
+			return undefined;
+		}
+		const request = parseProvisioningTopic(topic);
+		if (!request && !topic.startsWith("$aws/rules/")) {
+			connection.broken(
+				`Nothing can be published to the reserved topic ${topic}: see the provisioning topics, with /json or /cbor at their end.`,
+			);
+			return new Error("reserved topic");
+		}
+		const taken = Buffer.from(payload as Uint8Array);
+		// The request is in our hands now: nobody else shall see it.
+		packet.topic = takenTopic;
+		packet.payload = Buffer.alloc(0);
+		const { puback } = settings.reply;
+		const packetId = packet.qos === 1 ? packet.messageId : undefined;
+		if (request && packetId !== undefined && puback !== "before") connection.heldPubacks.set(packetId, puback);
+		done();
+		if (request) {
+			void this.#provision(connection, request, topic, taken).finally(() => {
+				if (packetId === undefined) return;
+				if (connection.heldPubacks.get(packetId) === "after") connection.releasePuback(packetId);
+			});
+		}
+		return undefined;
+	}
+
+	async #provision(
+		connection: Connection,
+		request: ProvisioningTopic,
+		topic: string,
+		payload: Uint8Array,
+	): Promise<void> {
+		const { provisioning, settings } = this.#options;
+		const fault = this.#nextFault(request.operation);
+		if (settings.reply.delay > 0) await wait(settings.reply.delay);
+		const reply: ProvisioningReply =
+			fault?.action === "reject"
+				? provisioning.rejected(request.format, fault.rejection)
+				: await provisioning.handle({
+						...request,
+						payload,
+						claimCertificateId: connection.principal,
+						clientId: connection.clientId!,
+						connectionId: connection.id,
+					});
+		const replyTopic = `${topic}/${reply.accepted ? "accepted" : "rejected"}`;
+		const tell = (outcome: Extract<CloudEventBody, { event: "reply" }>["outcome"]) =>
+			this.report({
+				event: "reply",
+				operation: request.operation,
+				clientId: connection.clientId!,
+				topic: replyTopic,
+				bytes: reply.payload.length,
+				outcome,
+			});
+		switch (fault?.action) {
+			case "drop":
+				return tell("dropped");
+			case "close":
+				tell("closed");
+				return connection.drop("SERVER_ERROR");
+			case "delay":
+				tell("delayed");
+				await wait(fault.milliseconds ?? 1_000);
+				break;
+			case "duplicate":
+				tell("duplicated");
+				this.#reply(connection, replyTopic, reply.payload);
+				break;
+		}
+		tell(this.#reply(connection, replyTopic, reply.payload));
+	}
+
+	/** Sends a reply to the connection that asked, when it has subscribed as the settings demand. */
+	#reply(connection: Connection, topic: string, bytes: Uint8Array): "sent" | "unsubscribed" | "gone" {
+		const { client, gate } = connection;
+		const { subscription, qos } = this.#options.settings.reply;
+		if (!client || client.closed || gate.destroyed) return "gone";
+		const filters = Object.keys(client.subscriptions);
+		const subscribed =
+			subscription === "none" ||
+			filters.includes(topic) ||
+			(subscription === "matching" && filters.some((filter) => filterMatches(filter, topic)));
+		if (!subscribed) return "unsubscribed";
+		const payload = Buffer.from(bytes);
+		this.#own.add(payload);
+		client.publish({ cmd: "publish", topic, payload, qos, retain: false, dup: false }, () => {});
+		return "sent";
+	}
+
+	#nextFault(operation: ReplyFault["operation"]): ReplyFault | undefined {
+		const { faults } = this.#options.settings;
+		const index = faults.findIndex((fault) => fault.operation === operation);
+		const fault = faults[index];
+		if (fault && --fault.times <= 0) faults.splice(index, 1);
+		return fault;
+	}
+
+	#subscribe(connection: Connection, filter: string): { refused?: Error; granted: boolean } {
+		const { registry, settings } = this.#options;
+		if (filter.startsWith("$") && !filter.startsWith("$aws/")) {
+			connection.broken(`The filter ${filter} is reserved and not supported here.`);
+			return { refused: new Error("reserved filter"), granted: false };
+		}
+		const decision = this.#authorizer.decide(this.#facts(connection), "iot:Subscribe", "topicfilter", filter);
+		if (decision.allowed) return { granted: true };
+		this.#deny(connection, "iot:Subscribe", registry.arn("topicfilter", filter), decision);
+		return settings.connection.subscribeDenied === "close"
+			? { refused: new Error("denied"), granted: false }
+			: { granted: false };
+	}
+
+	#mayReceive(client: BrokerClient, packet: PublishPacket): boolean {
+		const { topic, payload, retain } = packet;
+		const connection = this.#byClient.get(client.conn);
+		if (!connection?.connected) return false;
+		if (topic.startsWith("$") && !(typeof payload === "object" && this.#own.has(payload))) return false;
+		// AWS: a retained message goes to subscriptions without wildcards only, and `sensor/#` does not match `sensor`.
+		if (retain && !client.subscriptions[topic]) return false;
+		if (
+			client.subscriptions[`${topic}/#`] &&
+			!Object.keys(client.subscriptions).some((filter) => filterMatches(filter, topic))
+		) {
+			return false;
+		}
+		const decision = this.#authorizer.decide(this.#facts(connection), "iot:Receive", "topic", topic);
+		if (!decision.allowed) {
+			this.#deny(connection, "iot:Receive", this.#options.registry.arn("topic", topic), decision);
+		}
+		return decision.allowed;
+	}
+
+	#facts(connection: Connection) {
+		return {
+			certificateId: connection.principal,
+			clientId: connection.clientId!,
+			sourceIp: connection.sourceIp,
+		};
+	}
+
+	#deny(connection: Connection, action: string, resource: string, { statement, explanation }: Decision): void {
+		// A refused delivery leaves the connection alone; the other refusals end it.
+		if (
+			action !== "iot:Receive" &&
+			!(action === "iot:Subscribe" && this.#options.settings.connection.subscribeDenied === "suback")
+		) {
+			connection.reason ??= "AUTH_ERROR";
+		}
+		this.report({
+			event: "denied",
+			connectionId: connection.id,
+			principal: connection.principal,
+			clientId: connection.clientId!,
+			action,
+			resource,
+			...(statement && { statement }),
+			explanation,
+		});
+	}
+
+	/** Publishes a message of the cloud's own. */
+	#tell(topic: string, message: object): void {
+		if (this.#aedes.closed) return;
+		const payload = Buffer.from(JSON.stringify(message));
+		this.#own.add(payload);
+		this.#aedes.publish({ cmd: "publish", topic, payload, qos: 0, retain: false, dup: false }, () => {});
+	}
+}
+
+interface ConnectPacket {
+	clientId: string;
+	keepalive: number;
+	readonly clean: boolean;
+	readonly will?: object;
+}
+
+interface PublishPacket {
+	topic: string;
+	payload: Buffer | string;
+	readonly qos: 0 | 1 | 2;
+	readonly retain: boolean;
+	readonly messageId?: number;
+}
+
+/** Members of aedes that its types leave out. */
+interface AedesInside {
+	readonly clients: Readonly<Record<string, BrokerClient>>;
+	readonly persistence: { cleanSubscriptions(client: { id: string }): Promise<unknown> };
+}
+
+function wait(milliseconds: number): Promise<void> {
+	return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** Opens a broker that has no socket yet: give it some with `accept`. */
+export async function openBroker(options: BrokerOptions): Promise<Broker> {
+	const aedes = new Aedes({
+		// The gate has its own, which also bound what a client can make us hold.
+		connectTimeout: 0x7fffffff,
+		drainTimeout: 0,
+		maxTopicLevels: 100,
+		queueLimit: 100,
+	});
+	const broker = new Broker(aedes, options);
+	await aedes.listen();
+	return broker;
+}

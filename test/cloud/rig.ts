@@ -1,0 +1,153 @@
+// What the tests of the local cloud stand on: a cloud in memory with claim, template and policies, and an MQTT client of other
+// people's making. Shares no code with src/.
+
+import { once } from "node:events";
+import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
+import { type CloudOptions, startCloud } from "../../hosts/cloud/cloud.js";
+import type { CloudEvent } from "../../hosts/cloud/events.js";
+import { claimPolicy, devicePolicy, provisioningTemplate } from "../../hosts/cloud/samples.js";
+
+export const templateName = "test-template";
+
+/** Certificate and private key, PEM. */
+export interface PemCredentials {
+	readonly certificatePem: string;
+	readonly privateKeyPem: string;
+}
+
+export type Rig = Awaited<ReturnType<typeof startRig>>;
+
+/** A cloud with an active claim certificate, the sample policies and a template. CONNECTs are not limited in rate. */
+export async function startRig(options: CloudOptions = {}) {
+	const events: CloudEvent[] = [];
+	const cloud = await startCloud({
+		onEvent: (event) => events.push(event),
+		...options,
+		settings: {
+			...options.settings,
+			connection: { connectsPerClientId: 0, ...options.settings?.connection },
+			keyPairs: { ahead: 0, ...options.settings?.keyPairs },
+		},
+	});
+	const { registry } = cloud;
+	const { account } = registry.state;
+	registry.policies.createPolicy({
+		policyName: "claim",
+		policyDocument: JSON.stringify(claimPolicy(account, templateName)),
+	});
+	registry.policies.createPolicy({ policyName: "device", policyDocument: JSON.stringify(devicePolicy(account)) });
+	registry.templates.createProvisioningTemplate({
+		templateName,
+		templateBody: JSON.stringify(provisioningTemplate("device")),
+		enabled: true,
+		provisioningRoleArn: `arn:aws:iam::${account.accountId}:role/provisioning`,
+	});
+	const made = await registry.certificates.createKeysAndCertificate({ setAsActive: true });
+	registry.policies.attachPolicy({ policyName: "claim", target: made.certificateArn });
+	const claim = { certificatePem: made.certificatePem, privateKeyPem: made.keyPair.PrivateKey };
+	return { cloud, events, claim, claimId: made.certificateId, claimArn: made.certificateArn, account };
+}
+
+/** A new certificate with a policy document of its own; the things are made and attached. */
+export async function identity(
+	rig: Rig,
+	policyName: string,
+	policyDocument: object,
+	things: readonly string[] = [],
+): Promise<PemCredentials & { readonly certificateId: string; readonly certificateArn: string }> {
+	const { registry } = rig.cloud;
+	const made = await registry.certificates.createKeysAndCertificate({ setAsActive: true });
+	registry.policies.createPolicy({ policyName, policyDocument: JSON.stringify(policyDocument) });
+	registry.policies.attachPolicy({ policyName, target: made.certificateArn });
+	for (const thingName of things) {
+		registry.things.createThing({ thingName });
+		registry.things.attachThingPrincipal({ thingName, principal: made.certificateArn });
+	}
+	return {
+		certificateId: made.certificateId,
+		certificateArn: made.certificateArn,
+		certificatePem: made.certificatePem,
+		privateKeyPem: made.keyPair.PrivateKey,
+	};
+}
+
+/** Options of MQTT.js for this cloud. */
+export function clientOptions(
+	rig: Rig,
+	{ certificatePem, privateKeyPem }: PemCredentials,
+	clientId: string,
+	more: Partial<IClientOptions> = {},
+): IClientOptions {
+	// MQTT.js hands all it does not know to node:tls; its types leave `servername` out.
+	const tls: { servername: string } = { servername: rig.cloud.endpoint };
+	return {
+		...tls,
+		protocol: "mqtts",
+		host: rig.cloud.host,
+		port: rig.cloud.port,
+		ca: [rig.cloud.rootCertificate],
+		cert: certificatePem,
+		key: privateKeyPem,
+		clientId,
+		protocolVersion: 4,
+		reconnectPeriod: 0,
+		...more,
+	};
+}
+
+/** Connects; rejects when the connection ends before CONNACK. */
+export function connect(
+	rig: Rig,
+	credentials: PemCredentials,
+	clientId: string,
+	more: Partial<IClientOptions> = {},
+): Promise<MqttClient> {
+	return new Promise((resolve, reject) => {
+		const client = mqtt.connect(clientOptions(rig, credentials, clientId, more));
+		client.once("connect", () => resolve(client));
+		client.once("error", reject);
+		client.once("close", () => reject(new Error("closed")));
+	});
+}
+
+/** Resolves when the connection has ended. */
+export async function closed(client: MqttClient): Promise<void> {
+	if (client.connected) await once(client, "close");
+}
+
+/** Waits until `find` gives something. */
+export async function eventually<T>(find: () => T | undefined): Promise<T> {
+	for (;;) {
+		const found = find();
+		if (found !== undefined) return found;
+		await new Promise((resolve) => setTimeout(resolve, 5));
+	}
+}
+
+/** Asks and waits for the reply on `accepted` or `rejected`, which must have been subscribed to. */
+export function exchange(client: MqttClient, topic: string, payload: Uint8Array | string) {
+	return new Promise<{ accepted: boolean; payload: Buffer }>((resolve, reject) => {
+		const onMessage = (replyTopic: string, reply: Buffer) => {
+			if (!replyTopic.startsWith(`${topic}/`)) return;
+			client.off("message", onMessage);
+			resolve({ accepted: replyTopic.endsWith("/accepted"), payload: reply });
+		};
+		client.on("message", onMessage);
+		client.once("close", () => reject(new Error("closed")));
+		client.publish(topic, Buffer.from(payload), { qos: 1 });
+	});
+}
+
+export const topics = {
+	create: (format: string) => `$aws/certificates/create/${format}`,
+	csr: (format: string) => `$aws/certificates/create-from-csr/${format}`,
+	register: (format: string, template = templateName) => `$aws/provisioning-templates/${template}/provision/${format}`,
+};
+
+/** Subscribes to the replies to these requests. */
+export async function subscribeToReplies(client: MqttClient, ...requests: string[]): Promise<void> {
+	await client.subscribeAsync(
+		requests.flatMap((topic) => [`${topic}/accepted`, `${topic}/rejected`]),
+		{ qos: 1 },
+	);
+}
