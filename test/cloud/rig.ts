@@ -1,7 +1,6 @@
 // What the tests of the local cloud stand on: a cloud in memory with claim, template and policies, and an MQTT client of other
 // people's making. Shares no code with src/.
 
-import { once } from "node:events";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { type CloudOptions, startCloud } from "../../hosts/cloud/cloud.js";
 import type { CloudEvent } from "../../hosts/cloud/events.js";
@@ -112,7 +111,7 @@ export function connect(
 
 /** Resolves when the connection has ended. */
 export async function closed(client: MqttClient): Promise<void> {
-	if (client.connected) await once(client, "close");
+	if (client.connected) await new Promise<void>((resolve) => client.once("close", () => resolve()));
 }
 
 /** Waits until `find` gives something. */
