@@ -1,13 +1,12 @@
 // The local AWS IoT: state, authority, provisioning, broker and their sockets, put together. On loopback unless told otherwise.
 
-import { constants } from "node:crypto";
 import { writeFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { createServer, type Server, type TLSSocket } from "node:tls";
 import { type Authority, openAuthority } from "./authority.js";
-import { type Broker, openBroker } from "./broker.js";
+import { openBroker } from "./broker.js";
+import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control/server.js";
 import { type CloudEvent, EventLog, Metrics } from "./events.js";
+import { openListener } from "./listener.js";
 import { Provisioning } from "./provisioning.js";
 import { Registry } from "./registry.js";
 import { changeSettings, defaultSettings, type Settings, type SettingsPatch } from "./settings.js";
@@ -30,6 +29,13 @@ export interface CloudOptions {
 	/** Default us-east-1. */
 	readonly region?: string;
 	readonly settings?: SettingsPatch;
+	/**
+	 * Shell commands that stand for pre-provisioning hooks, by `targetArn`: JSON on standard input, JSON on standard output.
+	 * Given here and not among the settings, since whoever may change those may not run programs.
+	 */
+	readonly hookCommands?: Readonly<Record<string, string>>;
+	/** Starts the HTTP control plane, too, with these options. Its host is this cloud's unless it is given one. */
+	readonly controlPlane?: Omit<ControlPlaneOptions, "registry" | "events" | "metrics" | "settings">;
 	/** ms since 1970. Default `Date.now`. */
 	readonly now?: () => number;
 	/** Called with each event; must not throw. */
@@ -56,25 +62,15 @@ export interface Cloud {
 	changeSettings(patch: SettingsPatch): void;
 	readonly events: EventLog;
 	readonly metrics: Metrics;
+	/** Absent unless it was asked for. */
+	readonly controlPlane?: ControlPlane;
 	/** Number of MQTT connections. */
-	readonly connections: () => number;
+	connections(): number;
 	/** Drops every connection, stops listening, lets go of the state. */
 	close(): Promise<void>;
 }
 
 const alpnProtocol = "x-amzn-mqtt-ca";
-/** TLS 1.2 suites of AWS's IoTSecurityPolicy_TLS13_1_2_2022_10, after the three of TLS 1.3. */
-const ciphers = [
-	"TLS_AES_128_GCM_SHA256",
-	"TLS_AES_256_GCM_SHA384",
-	"TLS_CHACHA20_POLY1305_SHA256",
-	"ECDHE-RSA-AES128-GCM-SHA256",
-	"ECDHE-RSA-AES128-SHA256",
-	"ECDHE-RSA-AES128-SHA",
-	"ECDHE-RSA-AES256-GCM-SHA384",
-	"ECDHE-RSA-AES256-SHA384",
-	"ECDHE-RSA-AES256-SHA",
-].join(":");
 
 /**
  * Starts a cloud. Throws StateInUseError when another process has the directory, the system's error when a port is taken,
@@ -113,25 +109,52 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			temporaryClaimLifetime: () => settings.temporaryClaim.lifetime,
 		});
 		const report = events.report.bind(events);
-		const provisioning = new Provisioning({ registry, issuer: authority, settings, now, report, metrics });
+		const provisioning = new Provisioning({
+			registry,
+			issuer: authority,
+			settings,
+			now,
+			report,
+			metrics,
+			...(options.hookCommands && { hookCommands: options.hookCommands }),
+		});
 		const sweeper = setInterval(() => provisioning.sweep(), 60_000).unref();
 		closing.push(() => clearInterval(sweeper));
 		const broker = await openBroker({ registry, provisioning, settings, now, report });
 		closing.push(() => broker.close());
-		const listen = async (port: number, alpn: boolean) => {
-			const server = tlsServer(authority, broker, settings, alpn, events);
-			await listening(server, host, port);
-			closing.push(() => stopped(server));
-			return (server.address() as AddressInfo).port;
+		const listen = async (port: number, protocol?: string) => {
+			const listener = await openListener({
+				host,
+				port,
+				identity: authority.server,
+				...(protocol !== undefined && { alpnProtocol: protocol }),
+				settings: settings.connection,
+				report,
+				accept: (socket) => broker.accept(socket),
+			});
+			closing.push(() => listener.close());
+			return listener.port;
 		};
-		const port = await listen(options.port ?? 0, false);
-		const alpnPort = await listen(options.alpnPort ?? 0, true);
+		const port = await listen(options.port ?? 0);
+		const alpnPort = await listen(options.alpnPort ?? 0, alpnProtocol);
+		let controlPlane: ControlPlane | undefined;
+		if (options.controlPlane) {
+			controlPlane = await startControlPlane({
+				host,
+				now,
+				...options.controlPlane,
+				registry,
+				events,
+				metrics,
+				settings,
+			});
+			closing.push(() => controlPlane?.close());
+		}
 		let rootCertificatePath: string | undefined;
 		if (options.directory !== undefined) {
 			rootCertificatePath = join(options.directory, "root-ca.pem");
 			writeFileSync(rootCertificatePath, authority.serverRootPem, { mode: 0o600 });
 		}
-		// The HTTP control plane is mounted here.
 		return {
 			endpoint,
 			host,
@@ -146,6 +169,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			changeSettings: (patch) => changeSettings(settings, patch),
 			events,
 			metrics,
+			...(controlPlane && { controlPlane }),
 			connections: () => broker.connections,
 			close,
 		};
@@ -153,62 +177,4 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		await close();
 		throw error;
 	}
-}
-
-function tlsServer(authority: Authority, broker: Broker, settings: Settings, alpn: boolean, events: EventLog): Server {
-	const server = createServer(
-		{
-			...authority.server,
-			minVersion: "TLSv1.2",
-			ciphers,
-			honorCipherOrder: false,
-			requestCert: true,
-			// Whose certificate it is decides the account, not a chain; the handshake proves its key.
-			rejectUnauthorized: false,
-			// No names of authorities in the CertificateRequest: the client has one certificate, and it is the right one.
-			ca: [],
-			handshakeTimeout: settings.connection.handshakeTimeout,
-			secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
-			...(alpn && { ALPNProtocols: [alpnProtocol] }),
-		},
-		(socket: TLSSocket) => {
-			if (alpn && socket.alpnProtocol !== alpnProtocol) {
-				events.report({
-					event: "refused",
-					connectionId: "",
-					reason: "no ALPN",
-					explanation: `On this port the client must ask for the ALPN protocol ${alpnProtocol}.`,
-				});
-				socket.destroy();
-				return;
-			}
-			broker.accept(socket);
-		},
-	);
-	server.maxConnections = settings.connection.maximum;
-	// A handshake that fails is the client's affair; without a listener it would end the process.
-	server.on("tlsClientError", (error, socket) => {
-		events.report({
-			event: "refused",
-			connectionId: "",
-			reason: "TLS handshake",
-			explanation: `The TLS handshake failed (${(error as NodeJS.ErrnoException).code ?? "unknown"}).`,
-		});
-		socket.destroy();
-	});
-	return server;
-}
-
-function listening(server: Server, host: string, port: number): Promise<void> {
-	return new Promise((resolve, reject) => {
-		server.once("error", reject);
-		server.listen(port, host, () => {
-			server.off("error", reject);
-			resolve();
-		});
-	});
-}
-
-function stopped(server: Server): Promise<void> {
-	return new Promise((resolve) => server.close(() => resolve()));
 }

@@ -37,8 +37,6 @@ export interface ControlPlaneOptions {
 	host?: string;
 	/** Default 0: any free port. */
 	port?: number;
-	/** Called with what should never happen; the caller was told 500. Must not throw. */
-	onFault?(error: unknown): void;
 	/** ms since 1970. Default `Date.now`. */
 	now?(): number;
 	/** How long a client may take to send a request, ms. Default 30 000. */
@@ -65,6 +63,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 	const { host = "127.0.0.1", port = 0, requestTimeout = 30_000, accessKeys = [] } = options;
 	const signatures = options.signatures ?? (isLoopback(host) && accessKeys.length === 0 ? "any" : "checked");
 	const answer = answerer({ ...options, signatures });
+	if (signatures === "any") {
+		const message = "Development mode: the control plane takes any signature, and none. Access keys change that.";
+		options.events.report({ event: "warning", message });
+	}
 
 	const server = createServer(
 		{
@@ -119,7 +121,7 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 			if (signatures === "any") refuseForeignSites(request);
 			sendJson(response, 200, (await perform(request, target)) ?? {});
 		} catch (error) {
-			if (!(error instanceof AwsError)) options.onFault?.(error);
+			if (!(error instanceof AwsError)) events.report({ event: "warning", message: fault(error) });
 			sendError(request, response, error);
 		}
 	};
@@ -360,6 +362,12 @@ function sendError(request: IncomingMessage, response: ServerResponse, error: un
 		error instanceof AwsError ? error : new AwsError("InternalFailureException", "An unexpected error has occurred.");
 	sendJson(response, status, { message, ...members }, { "x-amzn-ErrorType": name });
 	drain(request);
+}
+
+/** Where something happened that never should. Without the error's own message, which may quote the request. */
+function fault(error: unknown): string {
+	const { name, stack = "" } = error instanceof Error ? error : new Error();
+	return `The control plane failed unexpectedly: ${name} ${/^\s*(at .*)$/m.exec(stack)?.[1] ?? ""}`;
 }
 
 /** Reads off what is still coming of a refused request, within bounds: hanging up at once would lose the answer. */

@@ -16,13 +16,16 @@ export interface RequestHead {
 /** What the Authorization header claims; nothing of it is proved until `checkSignature` returns. */
 export interface ClaimedSignature {
 	accessKeyId: string;
-	/** `date/region/iot/aws4_request` */
+	/** `date/region/service/aws4_request` */
 	scope: string;
 	/** `YYYYMMDD'T'HHMMSS'Z'`, the text that went into the signature. */
 	time: string;
 	signedHeaders: readonly string[];
 	signature: Buffer;
 }
+
+/** What clients call the service in the scope; older ones (AWS command line 2.9) sign for `execute-api`. */
+const signingNames = ["iot", "execute-api"];
 
 /** How far a client's clock may be off, ms (general AWS rule: 5 minutes). */
 const maximumSkew = 5 * 60_000;
@@ -73,7 +76,7 @@ export function readSignature(head: RequestHead, region: string, now: number): C
 		throw invalid("Date in Credential scope does not match the X-Amz-Date header, or that header is not a date.");
 	}
 	if (scopeRegion !== region) throw invalid(`Credential should be scoped to a valid region, here '${region}'.`);
-	if (service !== "iot") throw invalid("Credential should be scoped to correct service: 'iot'.");
+	if (!signingNames.includes(service!)) throw invalid("Credential should be scoped to correct service: 'iot'.");
 	if (Math.abs(instant - now) > maximumSkew) {
 		const here = new Date(now).toISOString().replace(/[-:]|\.\d+/g, "");
 		throw invalid(
@@ -92,7 +95,7 @@ export function readSignature(head: RequestHead, region: string, now: number): C
 	if (!/^[0-9a-f]{64}$/.test(signature)) throw mismatch();
 	return {
 		accessKeyId,
-		scope: `${date}/${region}/iot/aws4_request`,
+		scope: `${date}/${region}/${service}/aws4_request`,
 		time,
 		signedHeaders,
 		signature: Buffer.from(signature, "hex"),

@@ -167,6 +167,22 @@ t.test("a signature is good for five minutes, this region and this service", asy
 	});
 });
 
+t.test("older clients sign for execute-api", async (t) => {
+	const { url, port } = await started(t);
+	const time = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
+	const { accessKeyId, secretAccessKey } = administrator;
+	const scope = `${time.slice(0, 8)}/${region}/execute-api/aws4_request`;
+	const signedHeaders = ["host", "x-amz-date"];
+	const signature = expectedSignature(
+		{ accessKeyId, scope, time, signedHeaders },
+		secretAccessKey,
+		{ method: "GET", target: "/things", rawHeaders: ["host", `127.0.0.1:${port}`, "x-amz-date", time] },
+		new Uint8Array(),
+	).toString("hex");
+	const authorization = `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=host;x-amz-date, Signature=${signature}`;
+	t.equal((await fetch(`${url}/things`, { headers: { authorization, "x-amz-date": time } })).status, 200);
+});
+
 t.test("what is no signature at all gets the name AWS has for it", async (t) => {
 	const { url } = await started(t);
 	const ask = async (headers: Record<string, string>) => {

@@ -64,6 +64,9 @@ export async function started(t: Test, options: Partial<ControlPlaneOptions> = {
 	identities = [...state.identities.values()];
 	const registry = new Registry({ state, issuer, now });
 	const events = new EventLog(now);
+	events.listen((event) => {
+		if (event.event === "warning" && /unexpected/.test(event.message)) t.fail(event.message);
+	});
 	const metrics = new Metrics();
 	const settings = defaultSettings();
 	const { url, close } = await startControlPlane({
@@ -72,7 +75,6 @@ export async function started(t: Test, options: Partial<ControlPlaneOptions> = {
 		metrics,
 		settings,
 		accessKeys: [administrator],
-		onFault: (error) => t.fail("a fault inside the control plane", { error }),
 		...options,
 	});
 	t.teardown(async () => {
