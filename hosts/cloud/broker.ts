@@ -22,6 +22,7 @@ import type { Decision } from "./policy.js";
 import { Authorizer } from "./principal.js";
 import type { Provisioning, ProvisioningReply } from "./provisioning.js";
 import type { Registry } from "./registry.js";
+import { Sessions } from "./sessions.js";
 import type { ReplyFault, Settings } from "./settings.js";
 import { Throttles } from "./throttle.js";
 import { type ProvisioningTopic, parseProvisioningTopic } from "./topics.js";
@@ -217,11 +218,12 @@ export class Broker {
 	readonly #byClient = new WeakMap<object, Connection>();
 	/** Payloads of messages that the cloud itself sends: those alone may go out on reserved topics. */
 	readonly #own = new WeakSet<object>();
-	readonly #retained = new Set<string>();
+	readonly #sessions: Sessions;
 	readonly #stopFollowing: () => void;
 
-	constructor(aedes: Aedes, options: BrokerOptions) {
+	constructor(aedes: Aedes, sessions: Sessions, options: BrokerOptions) {
 		this.#aedes = aedes;
+		this.#sessions = sessions;
 		this.#options = options;
 		this.throttles = new Throttles(options.now);
 		this.#authorizer = new Authorizer(options.registry, options.settings, options.now);
@@ -263,6 +265,9 @@ export class Broker {
 				if (connection) connection.reason ??= "CLIENT_ERROR";
 			});
 		}
+		(aedes as NodeJS.EventEmitter).on("error", (error: Error) =>
+			this.report({ event: "warning", message: `The broker failed: ${error.message}` }),
+		);
 		aedes.on("subscribe", (subscriptions, client) => {
 			const connection = this.#byClient.get(client.conn);
 			if (!connection) return;
@@ -337,6 +342,7 @@ export class Broker {
 			connection.drop("SERVER_INITIATED_DISCONNECT");
 		}
 		await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
+		this.#sessions.close();
 	}
 
 	#open(socket: TLSSocket, principal: string, expiration: number | undefined): void {
@@ -393,17 +399,7 @@ export class Broker {
 			clientInitiatedDisconnect: reason === "CLIENT_INITIATED_DISCONNECT",
 			disconnectReason: reason,
 		});
-		if (client && !client.clean) this.#endSessionLater(clientId);
-	}
-
-	/** A persistent session ends some time after its connection. */
-	#endSessionLater(clientId: string): void {
-		setTimeout(() => {
-			const { clients, persistence } = this.#aedes as unknown as AedesInside;
-			if (!clients[clientId]) {
-				persistence.cleanSubscriptions({ id: clientId }).catch(() => {});
-			}
-		}, this.#options.settings.connection.persistentSession).unref();
+		if (client && !client.clean) this.#sessions.endLater(clientId, this.#options.settings.connection.persistentSession);
 	}
 
 	/** Drops the connections of a certificate that may no longer connect. */
@@ -489,6 +485,7 @@ export class Broker {
 	#ready(client: BrokerClient): void {
 		const connection = this.#byClient.get(client.conn);
 		if (connection) connection.client = client;
+		this.#sessions.resumed(client.id);
 	}
 
 	/** The error to refuse a PUBLISH with; when there is none, `done` has been or will be called. */
@@ -514,13 +511,11 @@ export class Broker {
 			qos: packet.qos,
 		});
 		if (!topic.startsWith("$")) {
-			if (retain && bytes > 0 && !this.#retained.has(topic) && this.#retained.size >= settings.limits.retained) {
-				connection.broken(`There are ${settings.limits.retained} retained messages already.`);
-				return new Error("retained");
-			}
-			if (retain) {
-				if (bytes > 0) this.#retained.add(topic);
-				else this.#retained.delete(topic);
+			if (retain && !this.#sessions.hasRoom(bytes)) {
+				this.report({
+					event: "warning",
+					message: "There is no room for another retained message (limits.storedBytes).",
+				});
 			}
 			done();
 			return undefined;
@@ -636,12 +631,11 @@ export class Broker {
 	}
 
 	#mayReceive(client: BrokerClient, packet: PublishPacket): boolean {
-		const { topic, payload, retain } = packet;
+		const { topic, payload } = packet;
 		const connection = this.#byClient.get(client.conn);
 		if (!connection?.connected) return false;
 		if (topic.startsWith("$") && !(typeof payload === "object" && this.#own.has(payload))) return false;
-		// AWS: a retained message goes to subscriptions without wildcards only, and `sensor/#` does not match `sensor`.
-		if (retain && !client.subscriptions[topic]) return false;
+		// To AWS `sensor/#` does not match `sensor`.
 		if (
 			client.subscriptions[`${topic}/#`] &&
 			!Object.keys(client.subscriptions).some((filter) => filterMatches(filter, topic))
@@ -710,7 +704,6 @@ interface PublishPacket {
 /** Members of aedes that its types leave out. */
 interface AedesInside {
 	readonly clients: Readonly<Record<string, BrokerClient>>;
-	readonly persistence: { cleanSubscriptions(client: { id: string }): Promise<unknown> };
 }
 
 function wait(milliseconds: number): Promise<void> {
@@ -719,14 +712,16 @@ function wait(milliseconds: number): Promise<void> {
 
 /** Opens a broker that has no socket yet: give it some with `accept`. */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
+	const sessions = new Sessions(options.settings);
 	const aedes = new Aedes({
+		persistence: sessions,
 		// The gate has its own, which also bound what a client can make us hold.
 		connectTimeout: 0x7fffffff,
 		drainTimeout: 0,
 		maxTopicLevels: 100,
 		queueLimit: 100,
 	});
-	const broker = new Broker(aedes, options);
+	const broker = new Broker(aedes, sessions, options);
 	await aedes.listen();
 	return broker;
 }

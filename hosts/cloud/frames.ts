@@ -17,20 +17,29 @@ export class FrameError extends Error {
 
 /** Cuts a stream of bytes into control packets. Holds no more than one packet of the largest allowed size. */
 export class FrameReader {
-	#held: Buffer = Buffer.alloc(0);
+	#held: Buffer[] = [];
+	#size = 0;
+	/** Bytes without which the held ones need not be looked at again. */
+	#wanted = 2;
 
 	/** Whole packets that have come. Throws FrameError when a packet is longer than `maximum` or its length is malformed. */
 	*read(chunk: Buffer, maximum: number): Generator<Buffer> {
-		let bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+		this.#held.push(chunk);
+		this.#size += chunk.length;
+		if (this.#size < this.#wanted) return;
+		let bytes = this.#held.length === 1 ? chunk : Buffer.concat(this.#held);
+		let length: number | undefined;
 		for (;;) {
-			const length = frameLength(bytes);
+			length = frameLength(bytes);
 			if (length !== undefined && length > maximum) throw new FrameError("The packet is larger than is allowed.");
 			if (length === undefined || bytes.length < length) break;
 			const frame = bytes.subarray(0, length);
 			bytes = bytes.subarray(length);
 			yield frame;
 		}
-		this.#held = bytes;
+		this.#held = bytes.length > 0 ? [bytes] : [];
+		this.#size = bytes.length;
+		this.#wanted = length ?? bytes.length + 1;
 	}
 }
 

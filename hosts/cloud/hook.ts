@@ -1,7 +1,8 @@
 // Calls a pre-provisioning hook: an HTTP URL or a local command in place of AWS's Lambda function. Five seconds, then it has failed.
 
 import { spawn } from "node:child_process";
-import type { HookTarget, Settings } from "./settings.js";
+import type { Settings } from "./settings.js";
+import type { ProvisioningHook } from "./state.js";
 
 /** What a hook is told (AWS developer guide, "Pre-provisioning hooks"). */
 export interface HookInput {
@@ -18,15 +19,18 @@ export type HookAnswer =
 	| { readonly allowed: true; readonly overrides: ReadonlyMap<string, string> }
 	| { readonly allowed: false; readonly explanation: string };
 
+/** Where a hook really is: a command is run by the shell, with JSON on its standard input and on its standard output. */
+export type HookTarget = { readonly url: string } | { readonly command: string };
+
 /** Calls a target and gives what it answered, as text. Rejects when it fails; ends when the signal says so. */
 export type HookCaller = (target: HookTarget, input: string, signal: AbortSignal) => Promise<string>;
 
 const maximumAnswer = 256 * 1024;
 
-/** Asks the hook at `targetArn`. Never throws: whatever goes wrong is a refusal. */
+/** Asks a hook. Never throws: whatever goes wrong is a refusal. `commands` are by `targetArn`. */
 export async function askHook(
-	targetArn: string,
-	payloadVersion: string | undefined,
+	{ targetArn, payloadVersion }: ProvisioningHook,
+	commands: Readonly<Record<string, string>>,
 	input: HookInput,
 	settings: Settings["hook"],
 	call: HookCaller = callHook,
@@ -34,13 +38,9 @@ export async function askHook(
 	const refuse = (explanation: string): HookAnswer => ({ allowed: false, explanation });
 	if (settings.fault === "deny") return refuse("The setting hook.fault says that the hook denies.");
 	if (settings.fault === "error") return refuse("The setting hook.fault says that the hook fails.");
-	const target = Object.hasOwn(settings.targets, targetArn)
-		? settings.targets[targetArn]
-		: /^https?:\/\//.test(targetArn)
-			? { url: targetArn }
-			: undefined;
+	const target = whereIs(targetArn, commands, settings.targets);
 	if (!target) {
-		return refuse(`Nothing is known under the hook's target ${targetArn}: give its URL or command in hook.targets.`);
+		return refuse(`Nothing is known under the hook's target ${targetArn}: give its URL in the setting hook.targets.`);
 	}
 	const signal = AbortSignal.timeout(settings.timeout);
 	const late = new Promise<never>((_, reject) =>
@@ -70,6 +70,16 @@ export async function askHook(
 	const wrong = overrides.find(([, value]) => typeof value !== "string");
 	if (wrong) return refuse(`parameterOverrides of the hook's answer has no text under ${wrong[0]}.`);
 	return { allowed: true, overrides: new Map(overrides as [string, string][]) };
+}
+
+function whereIs(
+	targetArn: string,
+	commands: Readonly<Record<string, string>>,
+	urls: Readonly<Record<string, string>>,
+): HookTarget | undefined {
+	if (Object.hasOwn(commands, targetArn)) return { command: commands[targetArn]! };
+	if (Object.hasOwn(urls, targetArn)) return { url: urls[targetArn]! };
+	return /^https?:\/\//.test(targetArn) ? { url: targetArn } : undefined;
 }
 
 const callHook: HookCaller = (target, input, signal) =>

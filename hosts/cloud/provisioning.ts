@@ -41,6 +41,8 @@ export interface ProvisioningOptions {
 	readonly now: () => number;
 	readonly report: (event: CloudEventBody) => void;
 	readonly metrics?: Metrics;
+	/** Shell commands that stand for hooks, by `targetArn`. */
+	readonly hookCommands?: Readonly<Record<string, string>>;
 	/** In place of HTTP and commands. */
 	readonly callHook?: HookCaller;
 	/** Calls back after some ms, for the activation delay. Default `setTimeout`. */
@@ -331,11 +333,11 @@ export class Provisioning {
 		certificateId: string,
 		parameters: ReadonlyMap<string, string>,
 	): Promise<ReadonlyMap<string, string>> {
-		const { registry, settings, callHook } = this.#options;
+		const { registry, settings, callHook, hookCommands } = this.#options;
 		if (!hook) return new Map();
 		const answer = await askHook(
-			hook.targetArn,
-			hook.payloadVersion,
+			hook,
+			hookCommands ?? {},
 			{
 				claimCertificateId: request.claimCertificateId,
 				certificateId,

@@ -41,12 +41,6 @@ export interface ReplyFault {
 	rejection?: Rejection;
 }
 
-/** Where a pre-provisioning hook really is. */
-export type HookTarget =
-	| { readonly url: string }
-	/** Run by the shell; JSON on its standard input, JSON on its standard output. */
-	| { readonly command: string };
-
 /** All settings; see `defaultSettings` for the defaults. Times in ms, sizes in bytes unless said otherwise. */
 export interface Settings {
 	/** Error table: what each case of rejection says. Only 400 InvalidCertificateOwnershipToken and InvalidParameters were ever seen of AWS. */
@@ -94,12 +88,12 @@ export interface Settings {
 		connectsPerClientId: number;
 		/** PUBLISHes a second that one connection may send, excess is dropped; 0: no limit. */
 		publishesPerSecond: number;
-		/** A TLS handshake and a CONNECT must each come within this. */
+		/** A TLS handshake (read at start) and a CONNECT must each come within this. */
 		handshakeTimeout: number;
 		connectTimeout: number;
 		/** A client that takes nothing off its socket for so long is dropped. */
 		drainTimeout: number;
-		/** Connections in all, and those that have not sent CONNECT yet (the oldest of these makes room). */
+		/** Connections in all (read at start), and those that have not sent CONNECT yet (the oldest of these makes room). */
 		maximum: number;
 		maximumPending: number;
 		/** Longest life of a persistent session after its connection. */
@@ -115,9 +109,11 @@ export interface Settings {
 		/** Seconds. */
 		minimumKeepAlive: number;
 		maximumKeepAlive: number;
-		/** Retained messages, and messages waiting for one persistent session. */
+		/** Retained messages, persistent sessions, messages waiting for one such session, and bytes of all that is kept. */
 		retained: number;
+		sessions: number;
 		queued: number;
+		storedBytes: number;
 	};
 	throttle: Record<ProvisioningOperation, Throttle | undefined>;
 	policy: {
@@ -144,8 +140,8 @@ export interface Settings {
 	};
 	hook: {
 		timeout: number;
-		/** What `targetArn` of a template leads to. A target that is an http(s) URL itself needs no entry. */
-		targets: Record<string, HookTarget>;
+		/** URL of what `targetArn` of a template stands for. A target that is an http(s) URL itself needs no entry. */
+		targets: Record<string, string>;
 		/** `allowProvisioning: "true"` counts as true. */
 		acceptText: boolean;
 		/** In place of calling the hook. */
@@ -207,7 +203,9 @@ export function defaultSettings(): Settings {
 			minimumKeepAlive: 30,
 			maximumKeepAlive: 1200,
 			retained: 10_000,
+			sessions: 10_000,
 			queued: 1_000,
+			storedBytes: 64 * 1024 * 1024,
 		},
 		throttle: {
 			CreateKeysAndCertificate: undefined,
