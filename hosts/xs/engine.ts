@@ -97,9 +97,16 @@ export const exitCodes = {
 	"unhandled rejection": 18,
 } as const satisfies Partial<Record<EndReason, number>>;
 
-/** Answer to a question of the device. An Error is thrown there, with its `code`; `powerOff` ends the device at once. */
-export type Answer = undefined | number | Uint8Array | Error | typeof powerOff;
-export const powerOff = Symbol("power off");
+/** Bytes that lie in the device's flash, so that reading them takes no RAM. */
+export class Resource {
+	readonly bytes: Uint8Array;
+	constructor(bytes: Uint8Array) {
+		this.bytes = bytes;
+	}
+}
+
+/** Answer to a question of the device. An Error is thrown there, with its `code`. */
+export type Answer = undefined | number | Uint8Array | Resource | Error;
 
 /** What the host does for the device. */
 export interface Peer {
@@ -119,7 +126,8 @@ export class Life {
 	readonly #peer: Peer;
 	readonly #events: Buffer[] = [];
 	#busy = true;
-	#over = false;
+	/** Switched off, if only just now: what it still says is not heard. */
+	#off = false;
 	#lastWords: Partial<Ending> = {};
 	#end!: (ending: Ending) => void;
 	#measured: ((report: MemoryReport) => void)[] = [];
@@ -133,9 +141,9 @@ export class Life {
 		});
 	}
 
-	/** True while the device works, or has events waiting. */
+	/** True while the device works. */
 	get busy(): boolean {
-		return this.#busy || this.#events.length > 0;
+		return this.#busy;
 	}
 
 	/** Something happens to the device, once it is done with what happened before. */
@@ -143,10 +151,12 @@ export class Life {
 		this.#send(encodeFrame(kind, id, number, bytes));
 	}
 
-	/** Switches the device off, once it is done with what it does. */
+	/** Switches the device off. What it does until it notices, nobody hears. */
 	powerOff(): void {
+		if (this.#off) return;
+		this.#off = true;
 		this.#events.length = 0;
-		this.#send(encodeFrame(kinds.powerOff));
+		if (!this.#busy) this.#flash.write(encodeFrame(kinds.powerOff));
 	}
 
 	/** What the heap holds now; after a collection if asked for. */
@@ -158,7 +168,7 @@ export class Life {
 	}
 
 	#send(event: Buffer): void {
-		if (this.#over) return;
+		if (this.#off) return;
 		this.#events.push(event);
 		if (!this.#busy) this.#next();
 	}
@@ -174,7 +184,8 @@ export class Life {
 	receive(frame: Frame): void {
 		switch (frame.kind) {
 			case kinds.idle:
-				this.#next();
+				if (this.#off) this.#flash.write(encodeFrame(kinds.powerOff));
+				else this.#next();
 				break;
 			case kinds.measure:
 				this.#measured.shift()?.(JSON.parse(frame.bytes.toString()));
@@ -183,23 +194,27 @@ export class Life {
 				this.#lastWords = JSON.parse(frame.bytes.toString());
 				break;
 			case kinds.ended:
-				this.#over = true;
+				this.#off = true;
+				this.#busy = false;
 				this.#end({ reason: "crash", ...this.#lastWords, code: frame.number });
 				break;
 			default:
-				if (frame.kind & 1) this.#peer.take(frame);
-				else this.#reply(this.#peer.answer(frame));
+				if (frame.kind & 1) {
+					if (!this.#off) this.#peer.take(frame);
+				} else this.#reply(this.#off ? undefined : this.#peer.answer(frame));
 		}
 	}
 
 	#reply(answer: Answer): void {
-		if (answer === undefined) this.#flash.write(encodeFrame(kinds.undefined));
-		else if (answer === powerOff) this.#flash.write(encodeFrame(kinds.powerOff));
+		// the power may have failed while the answer was found
+		if (this.#off) this.#flash.write(encodeFrame(kinds.powerOff));
+		else if (answer === undefined) this.#flash.write(encodeFrame(kinds.undefined));
 		else if (typeof answer === "number") this.#flash.write(encodeFrame(kinds.number, 0, answer));
 		else if (answer instanceof Error) {
 			const { code = "" } = answer as Error & { code?: string };
 			this.#flash.write(encodeFrame(kinds.error, 0, 0, `${code}\0${answer.message}`));
-		} else this.#flash.write(encodeFrame(kinds.bytes, 0, 0, answer));
+		} else if (answer instanceof Resource) this.#flash.write(encodeFrame(kinds.resource, 0, 0, answer.bytes));
+		else this.#flash.write(encodeFrame(kinds.bytes, 0, 0, answer));
 	}
 }
 

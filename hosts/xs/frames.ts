@@ -2,7 +2,7 @@
 //
 // A frame, all little-endian: length of what follows (4 bytes), kind (1), id (4), number (8, a double), then bytes.
 // Node sends an event and the device answers with any number of frames, ending in `idle`; in between a question of the
-// device (`ask` in hosts/xs/device.js) is answered by exactly one of `undefined`, `number`, `bytes`, `error`, `powerOff`.
+// device (`ask` in hosts/xs/device.js) is answered by exactly one of `undefined`, `number`, `bytes`, `resource`, `error`, `powerOff`.
 
 /** Kinds of frames. Below 32 they are between Node and the engine itself (engine/engine.h has the same numbers). */
 export const kinds = {
@@ -20,6 +20,7 @@ export const kinds = {
 	idle: 12,
 	lastWords: 13,
 	restart: 14,
+	resource: 15,
 } as const;
 
 export interface Frame {

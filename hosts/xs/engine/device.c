@@ -114,9 +114,12 @@ static void getArguments(txMachine* the, Arguments* result)
 			view = slot->next;
 			slot = view->next->value.reference->next;
 		}
-		if (!slot || slot->kind != XS_ARRAY_BUFFER_KIND)
+		if (slot && slot->kind == XS_ARRAY_BUFFER_KIND)
+			result->bytes = slot->value.arrayBuffer.address;
+		else if (slot && slot->kind == XS_HOST_KIND && slot->next && slot->next->kind == XS_BUFFER_INFO_KIND)
+			result->bytes = slot->value.host.data;
+		else
 			mxTypeError("no bytes");
-		result->bytes = slot->value.arrayBuffer.address;
 		result->size = slot->next->value.bufferInfo.length;
 		if (view) {
 			result->bytes = (const char*)result->bytes + view->value.dataView.offset;
@@ -175,6 +178,15 @@ static void ask(txMachine* the)
 	case FRAME_BYTES:
 		fxArrayBuffer(the, mxResult, frame.bytes, frame.size, -1);
 		break;
+	case FRAME_RESOURCE: { // as the SDK's Resource: bytes in flash, which cost the heap only the object
+		char* bytes = malloc(frame.size);
+		memcpy(bytes, frame.bytes, frame.size);
+		fxNewHostObject(the, C_NULL);
+		mxPullSlot(mxResult);
+		fxSetHostBuffer(the, mxResult, bytes, frame.size);
+		fxPetrifyHostBuffer(the, mxResult);
+		break;
+	}
 	case FRAME_ERROR:
 		throwError(the, &frame);
 		break;
@@ -215,7 +227,7 @@ static void start(txMachine* the)
 {
 	fxBeginHost(the);
 	mxTry(the) {
-		mxPushStringX("main");
+		mxPushStringX((txString)mainModule());
 		fxAwaitImport(the, XS_IMPORT_NAMESPACE);
 		mxPop();
 	}

@@ -32,6 +32,7 @@ enum {
 	FRAME_IDLE = 12,
 	FRAME_LAST_WORDS = 13,
 	FRAME_RESTART = 14,
+	FRAME_RESOURCE = 15,
 };
 
 typedef struct {
@@ -79,6 +80,7 @@ void printMemory(Text* text, txMachine* the);
 extern txMachine* gxFlash;
 void addModule(const char* name, const char* source, const char* map, bool preload);
 void sealFlash(const txHostFunctionBuilder* natives, const char* const* names, int count);
+const char* mainModule(void); // name of the first that is not preloaded: it runs at power-on
 void printFlash(Text* text);
 bool inFlash(void* address);
 

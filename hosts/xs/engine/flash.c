@@ -54,6 +54,14 @@ static Module* findModule(const char* name)
 	return module;
 }
 
+const char* mainModule(void)
+{
+	Module* module = gxFirstModule;
+	while (module && module->preload)
+		module = module->next;
+	return module ? module->name : "";
+}
+
 // As the SDK resolves: an ending ".js" or ".mjs" is dropped; "./" and "../" are relative to the importing module's name.
 txID fxFindModule(txMachine* the, txSlot* realm, txID importer, txSlot* specifier)
 {
@@ -234,6 +242,7 @@ static void keepSlotInPlace(txSlot* slot)
 	case XS_KEY_KIND: slot->kind = XS_KEY_X_KIND; break;
 	case XS_CODE_KIND: slot->kind = XS_CODE_X_KIND; break;
 	case XS_BIGINT_KIND: slot->kind = XS_BIGINT_X_KIND; break;
+	case XS_REGEXP_KIND: slot->value.regexp.data = C_NULL; break; // what was captured last: RAM, made at each use
 	default: break;
 	}
 }

@@ -99,18 +99,23 @@ void fxCollected(txMachine* the, txSlot* frame)
 		area->liveChunksPeak = the->currentChunksSize;
 }
 
-// The deepest slot of the stack that was ever written, natives included.
+// The deepest slot that the stack ever reached, natives included: XS itself notes it only when functions return. Looked
+// for from above, since number conversion and regular expressions borrow the far end for a moment.
 static int measureStack(txMachine* the)
 {
-	txSlot* slot = the->stackBottom;
-	while (slot < the->stackTop) {
-		const unsigned char* p = (const unsigned char*)slot;
-		for (size_t i = 0; i < sizeof(txSlot); i++)
-			if (p[i] != UNTOUCHED)
-				return (int)(the->stackTop - slot);
-		slot++;
+	int untouched = 0;
+	txSlot* slot = the->stackTop;
+	txSlot* peak = the->stackPeak;
+	while (slot > the->stackBottom && untouched < 16) {
+		const unsigned char* p = (const unsigned char*)--slot;
+		size_t i = 0;
+		while (i < sizeof(txSlot) && p[i] == UNTOUCHED)
+			i++;
+		untouched = i < sizeof(txSlot) ? 0 : untouched + 1;
+		if (!untouched && slot < peak)
+			peak = slot;
 	}
-	return 0;
+	return (int)(the->stackTop - peak);
 }
 
 void printMemory(Text* text, txMachine* the)

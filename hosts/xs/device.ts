@@ -1,0 +1,394 @@
+// A simulated ESP32 whose program runs in the real XS engine, in as much memory as an ESP32 has. Takes what the Node
+// host's SimulatedDevice takes, so that a story can be played on either; TLS, flash and time are Node's.
+
+import { createHash, randomBytes } from "node:crypto";
+import type { Application, ApplicationContext, Identity } from "../../src/application.js";
+import type { DeviceEvent } from "../../src/events.js";
+import type { Credentials, Socket, SocketError, TimerId } from "../../src/host.js";
+import type { Connection } from "../../src/mqtt/connection.js";
+import type { SimulatedDeviceOptions } from "../node/device.js";
+import { openTlsSocket } from "../node/socket.js";
+import { realTime, type Time } from "../node/time.js";
+import { type Answer, type Ending, type Flash, type Life, type MemoryReport, type Preset, presets, Resource } from "./engine.js";
+import * as kinds from "./firmware/kinds.js";
+import type { Frame } from "./frames.js";
+
+/** ms from power-on to the device program's first line, as on an ESP32. */
+const BOOT_TIME = 300;
+
+/** What a simulated device in XS is made of. */
+export interface XsDeviceOptions extends SimulatedDeviceOptions {
+	/** Default `esp32`. */
+	readonly preset?: Preset;
+	/** A life ended, by whatever: how, and what memory it had. */
+	onLifeEnd?(ending: Ending): void;
+}
+
+/** A machine that runs the device program in XS. Made switched off. Has the flash for itself while it is on. */
+export class XsDevice {
+	readonly #flash: Flash;
+	readonly #options: XsDeviceOptions;
+	#session: Session | undefined;
+	#bootTimer: TimerId;
+	/** Settles when the process of the life before is gone. */
+	#gone: Promise<unknown> = Promise.resolve();
+	#boots = 0;
+	#claimErased = false;
+	#starting = false;
+
+	constructor(flash: Flash, options: XsDeviceOptions) {
+		this.#flash = flash;
+		this.#options = options;
+	}
+
+	/** How often the device program was begun. */
+	get boots(): number {
+		return this.#boots;
+	}
+
+	get claimErased(): boolean {
+		return this.#claimErased;
+	}
+
+	/** Whether the device program is at work right now: virtual time must wait for it. */
+	get busy(): boolean {
+		return this.#starting || (this.#session?.busy ?? false);
+	}
+
+	/** What the heap holds now, after a collection; `undefined` when it is off. */
+	async measure(): Promise<MemoryReport | undefined> {
+		return this.#session?.measure();
+	}
+
+	/** Switches on. Nothing when it is on already. */
+	powerOn(): void {
+		if (this.#session !== undefined || this.#bootTimer !== undefined || this.#starting) return;
+		const { time = realTime, bootTime = BOOT_TIME } = this.#options;
+		this.#bootTimer = time.set(() => {
+			this.#bootTimer = undefined;
+			this.#starting = true;
+			this.#gone.then(() => {
+				if (!this.#starting) return;
+				this.#starting = false;
+				this.#boots += 1;
+				this.#begin();
+			});
+		}, bootTime);
+	}
+
+	/** Cuts the power: whatever the device program was about to do, it does no more. */
+	powerOff(): void {
+		if (this.#bootTimer !== undefined) (this.#options.time ?? realTime).clear(this.#bootTimer);
+		this.#bootTimer = undefined;
+		this.#starting = false;
+		const session = this.#session;
+		this.#session = undefined;
+		session?.end();
+	}
+
+	#begin(): void {
+		const session = new Session(this.#flash, this.#options, {
+			erased: () => this.#claimErased,
+			erase: () => {
+				this.#claimErased = true;
+			},
+		});
+		this.#session = session;
+		this.#gone = session.ended.then((ending) => {
+			this.#options.onLifeEnd?.(ending);
+			if (this.#session !== session) return;
+			this.#session = undefined;
+			session.end();
+			if (ending.reason === "restart") this.powerOn();
+			else this.#options.onCrash?.(new Error(`${ending.reason} (exit code ${ending.code})\n${ending.detail ?? ""}`));
+		});
+	}
+}
+
+/** What of the claim outlives a power-on. */
+interface ClaimSwitch {
+	erased(): boolean;
+	erase(): void;
+}
+
+/** A connection as the application outside sees it. */
+interface RemoteConnection {
+	readonly connection: Connection;
+	stop?: (() => void) | undefined;
+	ended: boolean;
+}
+
+/** One power-on: answers what the device asks. */
+class Session {
+	readonly ended: Promise<Ending>;
+	readonly #options: XsDeviceOptions;
+	readonly #claim: ClaimSwitch;
+	readonly #life: Life;
+	readonly #time: Time;
+	readonly #started: number;
+	readonly #timers = new Map<number, TimerId>();
+	readonly #sockets = new Map<number, Socket>();
+	readonly #connections = new Map<number, RemoteConnection>();
+	readonly #calls = new Map<number, { resolve(): void; reject(error: Error): void }>();
+	#lastCall = 0;
+	/** Time of day less ticks; undefined while the clock is unset. */
+	#clockOffset: number | undefined;
+	#off = false;
+	#storageKey = "";
+	#certificate: Uint8Array = new Uint8Array(0);
+	#key: Uint8Array = new Uint8Array(0);
+	#roots: Uint8Array[] = [];
+	#keyPairKey: Uint8Array | undefined;
+
+	constructor(flash: Flash, options: XsDeviceOptions, claim: ClaimSwitch) {
+		this.#options = options;
+		this.#claim = claim;
+		this.#time = options.time ?? realTime;
+		this.#started = this.#time.ticks();
+		const { clock = "set", preset = presets.esp32 } = options;
+		if (clock !== "unset") this.#clockOffset = (clock === "set" ? this.#time.timeOfDay() : clock) - this.#time.ticks();
+		this.#life = flash.boot(preset, {
+			answer: (frame) => this.#answer(frame),
+			take: (frame) => this.#take(frame),
+		});
+		this.ended = this.#life.ended;
+	}
+
+	get busy(): boolean {
+		return !this.#off && this.#life.busy;
+	}
+
+	measure(): Promise<MemoryReport> {
+		return this.#life.measure(true);
+	}
+
+	end(): void {
+		if (this.#off) return;
+		this.#off = true;
+		this.#life.powerOff();
+		for (const id of this.#timers.values()) this.#time.clear(id);
+		for (const socket of this.#sockets.values()) socket.close();
+		this.#timers.clear();
+		this.#sockets.clear();
+	}
+
+	/** Something happens to the device, unless it is off by then. */
+	#event(kind: number, id = 0, number = 0, bytes?: Uint8Array | string): void {
+		if (!this.#off) this.#life.event(kind, id, number, bytes);
+	}
+
+	get #now(): number | undefined {
+		return this.#clockOffset === undefined ? undefined : Math.floor(this.#clockOffset + this.#time.ticks());
+	}
+
+	#answer({ kind, id, number, bytes }: Frame): Answer {
+		const { claim, roots, storage } = this.#options;
+		const read = (value: ArrayBuffer | undefined) => (value === undefined ? undefined : new Uint8Array(value));
+		try {
+			switch (kind) {
+				case kinds.SETTINGS: {
+					const { configuration, device, clockFloor = 0, createKeyPair } = this.#options;
+					const settings: kinds.Settings = {
+						configuration,
+						device,
+						floor: clockFloor,
+						hasKeyPairs: createKeyPair !== undefined,
+					};
+					return Buffer.from(JSON.stringify(settings));
+				}
+				case kinds.CLAIM_CERTIFICATE:
+					return claim === undefined || this.#claim.erased() ? undefined : new Resource(claim.certificate);
+				case kinds.CLAIM_KEY:
+					return claim === undefined || this.#claim.erased() ? undefined : new Resource(claim.key);
+				case kinds.CLAIM_ERASE:
+					this.#claim.erase();
+					return undefined;
+				case kinds.ROOT: {
+					const root = roots[number];
+					return root === undefined ? undefined : new Resource(root);
+				}
+				case kinds.STORAGE_READ:
+					return read(storage.read(bytes.toString()));
+				case kinds.STORAGE_WRITE:
+					storage.write(this.#storageKey, new Uint8Array(bytes).buffer);
+					return undefined;
+				case kinds.STORAGE_DELETE:
+					storage.delete(bytes.toString());
+					return undefined;
+				case kinds.CLOCK_NOW:
+					return this.#now;
+				case kinds.CLOCK_TICKS:
+					return this.#time.ticks() - this.#started;
+				case kinds.RANDOM:
+					return this.#options.random?.(number) ?? randomBytes(number);
+				case kinds.SOCKET_OPEN:
+					this.#openSocket(id, number, JSON.parse(bytes.toString()));
+					return undefined;
+				case kinds.SOCKET_READ:
+					return read(this.#sockets.get(id)?.read());
+				case kinds.SHA256:
+					return createHash("sha256").update(bytes).digest();
+				case kinds.KEY_PAIR_KEY:
+					return this.#keyPairKey;
+				default:
+					throw new Error(`the device asks for ${kind}, which is nothing`);
+			}
+		} catch (error) {
+			return error as Error;
+		}
+	}
+
+	#take({ kind, id, number, bytes }: Frame): void {
+		switch (kind) {
+			case kinds.REPORT:
+				this.#options.onEvent?.(JSON.parse(bytes.toString()) as DeviceEvent);
+				break;
+			case kinds.HALTED:
+				this.#options.onHalt?.();
+				break;
+			case kinds.SOCKET_WRITE:
+				this.#sockets.get(id)?.write(new Uint8Array(bytes));
+				break;
+			case kinds.SOCKET_CLOSE:
+				this.#sockets.get(id)?.close();
+				this.#sockets.delete(id);
+				break;
+			case kinds.SOCKET_CERTIFICATE:
+				this.#certificate = new Uint8Array(bytes);
+				break;
+			case kinds.SOCKET_KEY:
+				this.#key = new Uint8Array(bytes);
+				break;
+			case kinds.SOCKET_ROOT:
+				this.#roots.push(new Uint8Array(bytes));
+				break;
+			case kinds.STORAGE_KEY:
+				this.#storageKey = bytes.toString();
+				break;
+			case kinds.TIMER_SET:
+				this.#timers.set(
+					id,
+					this.#time.set(() => {
+						this.#timers.delete(id);
+						this.#event(kinds.TIMER_FIRED, id);
+					}, number),
+				);
+				break;
+			case kinds.TIMER_CLEAR:
+				this.#time.clear(this.#timers.get(id));
+				this.#timers.delete(id);
+				break;
+			case kinds.CLOCK_SYNCHRONIZE:
+				this.#synchronize();
+				break;
+			case kinds.KEY_PAIR_MAKE:
+				this.#makeKeyPair(bytes.toString());
+				break;
+			default:
+				this.#takeFromApplication(kind, id, bytes);
+		}
+	}
+
+	#synchronize(): void {
+		const { timeServer = "right" } = this.#options;
+		this.#time.set(() => {
+			if (timeServer === "silent") return this.#event(kinds.CLOCK_SYNCHRONIZED, 0, 0, "no time server answers");
+			this.#clockOffset = (timeServer === "right" ? this.#time.timeOfDay() : timeServer) - this.#time.ticks();
+			this.#event(kinds.CLOCK_SYNCHRONIZED);
+		}, 1);
+	}
+
+	#makeKeyPair(commonName: string): void {
+		this.#options.createKeyPair?.(commonName).then(
+			({ key, certificateSigningRequest }) => {
+				this.#keyPairKey = key;
+				this.#event(kinds.KEY_PAIR_MADE, 0, 0, certificateSigningRequest);
+			},
+			(error: Error) => this.#event(kinds.KEY_PAIR_MADE, 0, 1, error.message),
+		);
+	}
+
+	#openSocket(id: number, port: number, options: { host: string; serverName: string; protocols?: string[] }): void {
+		const credentials: Credentials = { certificate: this.#certificate, key: this.#key };
+		const roots = this.#roots;
+		this.#roots = [];
+		const { traffic, network = (o, n) => openTlsSocket(o, n, traffic) } = this.#options;
+		const socket = network(
+			{
+				...options,
+				port,
+				credentials,
+				roots,
+				onReadable: (count) => this.#event(kinds.SOCKET_READABLE, id, count),
+				onWritable: (count) => this.#event(kinds.SOCKET_WRITABLE, id, count),
+				onError: (error: SocketError) => {
+					this.#sockets.delete(id);
+					this.#event(kinds.SOCKET_ERROR, id, 0, JSON.stringify(error));
+				},
+			},
+			() => this.#now,
+		);
+		this.#sockets.set(id, socket);
+	}
+
+	/* the application, which runs here */
+
+	#takeFromApplication(kind: number, id: number, bytes: Buffer): void {
+		const remote = this.#connections.get(id);
+		switch (kind) {
+			case kinds.APPLICATION:
+				this.#runApplication(id, JSON.parse(bytes.toString()));
+				break;
+			case kinds.MESSAGE: {
+				const end = bytes.indexOf(10);
+				remote?.connection.onMessage?.(bytes.toString("utf8", 0, end), new Uint8Array(bytes.subarray(end + 1)));
+				break;
+			}
+			case kinds.CONNECTION_ENDED:
+				if (remote !== undefined) remote.ended = true;
+				remote?.stop?.();
+				this.#connections.delete(id);
+				break;
+			case kinds.RETURNED: {
+				const call = this.#calls.get(id);
+				this.#calls.delete(id);
+				if (bytes.length === 0) call?.resolve();
+				else {
+					const failure = JSON.parse(bytes.toString());
+					call?.reject(Object.assign(new Error(failure.message), failure));
+				}
+			}
+		}
+	}
+
+	#runApplication(id: number, given: Omit<ApplicationContext, "connection" | "factoryReset"> & { identity: Identity; clientId: string }): void {
+		const call = (kind: number, number: number, bytes: Uint8Array | string): Promise<void> =>
+			new Promise((resolve, reject) => {
+				const callId = ++this.#lastCall;
+				this.#calls.set(callId, { resolve, reject });
+				this.#event(kind, callId, number, bytes);
+			});
+		const { clientId, ...context } = given;
+		const remote: RemoteConnection = {
+			ended: false,
+			connection: {
+				clientId,
+				onMessage: undefined,
+				get ended() {
+					return remote.ended;
+				},
+				subscribe: (filters: readonly string[]) => call(kinds.SUBSCRIBE, 0, JSON.stringify(filters)),
+				publish: (topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1) =>
+					call(kinds.PUBLISH, qos, Buffer.concat([Buffer.from(`${topic}\n`), Buffer.from(payload)])),
+				close: () => this.#event(kinds.CONNECTION_CLOSE),
+			} as unknown as Connection,
+		};
+		this.#connections.set(id, remote);
+		const application: Application = this.#options.application;
+		remote.stop = application({
+			...context,
+			connection: remote.connection,
+			factoryReset: (identity) => this.#event(kinds.FACTORY_RESET, 0, 0, identity),
+		});
+	}
+}
