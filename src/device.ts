@@ -31,7 +31,6 @@ export class Device {
 	keyPair: KeyPair | undefined;
 	/** A connection under the thing's name, made while proving it and kept for the application. */
 	connection: Connection | undefined;
-	#lastConnect = Number.NEGATIVE_INFINITY;
 
 	constructor(host: Host, application: Application) {
 		this.host = host;
@@ -125,11 +124,7 @@ export class Device {
 
 	async #connect(role: Role, clientId: string, credentials: Credentials, packetLimit: number): Promise<Connection> {
 		await this.#setClock();
-		const { clock } = this.host;
-		const early = this.#lastConnect + CONNECT_INTERVAL - clock.ticks();
-		if (early > 0) await this.wait(early);
 		this.report({ event: "connecting", role, clientId, attempt: this.backoff.attempts + 1 });
-		this.#lastConnect = clock.ticks();
 		const connection = await connect(this.host, { role, clientId, credentials, packetLimit });
 		this.report({ event: "connected", role, clientId });
 		return connection;

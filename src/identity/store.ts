@@ -78,14 +78,33 @@ export class Store {
 		return bytes + marker;
 	}
 
-	/** The credentials of a record; `undefined` when they are damaged or gone. @throws Failure STORE_READ_FAILED, STORE_NEWER */
+	/**
+	 * The credentials of a record, from its slot or from the copy beside it; `undefined` when neither is whole.
+	 * @throws Failure STORE_READ_FAILED, STORE_NEWER
+	 */
 	loadCredentials(record: DeviceRecord): Credentials | undefined {
-		const key = CREDENTIALS_KEYS[record.slot!];
-		const read: Read<Credentials> = decodeCredentials(this.#read(key), record.certificateId!);
-		if (read.is === "newer") throw new Failure("STORE_NEWER");
-		if (read.is === "good") return read.value;
-		this.#damaged(key);
+		for (const slot of [record.slot!, other(record.slot)]) {
+			const read = this.#readCredentials(slot, record);
+			if (read.is === "newer") throw new Failure("STORE_NEWER");
+			if (read.is === "good") return read.value;
+			if (slot === record.slot) this.#damaged(CREDENTIALS_KEYS[slot]);
+		}
 		return undefined;
+	}
+
+	/**
+	 * Sees to it that there are two whole copies of a proved identity's credentials, so that a rotten byte costs none.
+	 * Writes nothing when there are. @throws as save
+	 */
+	mirrorCredentials(record: DeviceRecord): void {
+		const { a, b } = { a: this.#readCredentials("a", record), b: this.#readCredentials("b", record) };
+		const whole = a.is === "good" ? a : b;
+		if (whole.is !== "good" || (a.is === "good" && b.is === "good")) return;
+		this.#write(CREDENTIALS_KEYS[a.is === "good" ? "b" : "a"], encodeCredentials(record.certificateId!, whole.value));
+	}
+
+	#readCredentials(slot: Slot, record: DeviceRecord): Read<Credentials> {
+		return decodeCredentials(this.#read(CREDENTIALS_KEYS[slot]), record.certificateId!);
 	}
 
 	/**

@@ -1,7 +1,8 @@
 // MQTT 3.1.1 packets to bytes and back: bytes are gathered into one whole packet of bounded size, then mqtt-packet reads it.
 
-import { generate, type Packet, parser, writeToStream } from "mqtt-packet";
+import { type Packet, parser, writeToStream } from "mqtt-packet";
 import { Failure } from "../provisioning/failure.js";
+import { toUtf8 } from "../utf8.js";
 
 export type { Packet };
 
@@ -11,7 +12,25 @@ type Parser = ReturnType<typeof parser>;
 writeToStream.cacheNumbers = false;
 
 /** Bytes of a packet. */
-export const encodePacket = (packet: Packet): Uint8Array => generate(packet);
+export function encodePacket(packet: Packet): Uint8Array {
+	// mqtt-packet's own `generate` would ask for a Buffer as payload; its stream form passes any bytes through.
+	const chunks: Uint8Array[] = [];
+	let length = 0;
+	const write = (chunk: Uint8Array | string): boolean => {
+		const bytes = typeof chunk === "string" ? toUtf8(chunk) : chunk;
+		chunks.push(bytes);
+		length += bytes.length;
+		return true;
+	};
+	writeToStream(packet, { write } as unknown as Parameters<typeof writeToStream>[1]);
+	const encoded = new Uint8Array(length);
+	let at = 0;
+	for (const chunk of chunks) {
+		encoded.set(chunk, at);
+		at += chunk.length;
+	}
+	return encoded;
+}
 
 /** Cuts a byte stream into packets. */
 export class PacketReader {

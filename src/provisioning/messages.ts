@@ -12,6 +12,7 @@ import {
 	unwrapPkcs8,
 	wrapPkcs1,
 } from "../identity/rsa.js";
+import { fromUtf8, toUtf8 } from "../utf8.js";
 import { Failure, type FailureCode, type Rejection } from "./failure.js";
 import type { Format } from "./topics.js";
 import { checkCbor, checkJson, Malformed } from "./well-formed.js";
@@ -59,23 +60,6 @@ function encode(format: Format, message: object): Uint8Array {
 
 const encoder = (): Encoder => new Encoder({ useRecords: false, mapsAsObjects: true, variableMapSize: true });
 const decoder = (): Decoder => new Decoder({ useRecords: false, mapsAsObjects: false });
-
-// ECMAScript itself has no UTF-8; CBOR's text strings are UTF-8 behind a length.
-
-/** The bytes of a text. */
-export function toUtf8(text: string): Uint8Array {
-	const item = encoder().encode(text);
-	const info = item[0]! & 31;
-	return item.slice(info < 24 ? 1 : 1 + (1 << (info - 24)));
-}
-
-/** The text that up to 65,535 bytes are. */
-function fromUtf8(bytes: Uint8Array): string {
-	const item = new Uint8Array(3 + bytes.length);
-	item.set([0x79, bytes.length >> 8, bytes.length & 0xff]);
-	item.set(bytes, 3);
-	return decoder().decode(item);
-}
 
 /**
  * Reads the reply to a request for a certificate. Without `ownKey` the private key is in the reply; with it (PKCS#8)

@@ -25,6 +25,12 @@ export async function run(device: Device): Promise<Next> {
 		connection = await device.connectAs(thingName!, credentials);
 	}
 	device.backoff.reset();
+	try {
+		store.mirrorCredentials(record);
+	} catch (error) {
+		// One copy is enough to live on.
+		device.report({ event: "failure", failure: asFailure(error).report() });
+	}
 	eraseClaim(device);
 
 	const identity: Identity = {

@@ -5,7 +5,7 @@ import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, webcr
 import { cryptoProvider, Pkcs10CertificateRequest, PublicKey, X509CertificateGenerator } from "@peculiar/x509";
 import type { Credentials } from "../../src/host.js";
 
-cryptoProvider.set(webcrypto as Crypto);
+cryptoProvider.set(webcrypto as unknown as Parameters<typeof cryptoProvider.set>[1]);
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 let authority: webcrypto.CryptoKeyPair | undefined;
@@ -36,19 +36,24 @@ export async function issueCertificate(): Promise<Issued> {
 async function certify(key: KeyObject) {
 	authority ??= (await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
 	return X509CertificateGenerator.create({
-		serialNumber: createHash("sha256").update(key.export({ type: "pkcs1", format: "der" })).digest("hex").slice(0, 32),
+		serialNumber: createHash("sha256")
+			.update(key.export({ type: "pkcs1", format: "der" }))
+			.digest("hex")
+			.slice(0, 32),
 		subject: "CN=AWS IoT Certificate",
 		issuer: "CN=Test Authority",
 		notBefore: new Date(Date.UTC(2026, 0, 1)),
 		notAfter: new Date(Date.UTC(2049, 11, 31, 23, 59, 59)),
 		publicKey: new PublicKey(createPublicKey(key).export({ type: "spki", format: "der" })),
-		signingKey: authority.privateKey as CryptoKey,
+		signingKey: authority.privateKey as webcrypto.CryptoKey,
 		signingAlgorithm: ALGORITHM,
 	});
 }
 
 /** Issues a certificate for a signing request (PEM). */
-export async function certifyRequest(certificateSigningRequest: string): Promise<{ certificateId: string; certificatePem: string }> {
+export async function certifyRequest(
+	certificateSigningRequest: string,
+): Promise<{ certificateId: string; certificatePem: string }> {
 	authority ??= (await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
 	const request = new Pkcs10CertificateRequest(certificateSigningRequest);
 	const certificate = await X509CertificateGenerator.create({
@@ -57,7 +62,7 @@ export async function certifyRequest(certificateSigningRequest: string): Promise
 		notBefore: new Date(Date.UTC(2026, 0, 1)),
 		notAfter: new Date(Date.UTC(2049, 11, 31, 23, 59, 59)),
 		publicKey: request.publicKey,
-		signingKey: authority.privateKey as CryptoKey,
+		signingKey: authority.privateKey as webcrypto.CryptoKey,
 		signingAlgorithm: ALGORITHM,
 	});
 	return {

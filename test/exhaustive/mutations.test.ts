@@ -1,0 +1,161 @@
+// A test of the tests: the device program with one of its safeguards taken out must be found out by the same checks that
+// find nothing wrong with the whole one.
+
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import t from "tap";
+import { MemoryFlash } from "../../hosts/node/flash.js";
+import { playCut, survey } from "../support/safety.js";
+import type { Cut, WorldOptions } from "../support/world.js";
+
+t.setTimeout(600_000);
+
+/** A safeguard, and the source without it. */
+interface Mutation {
+	readonly name: string;
+	readonly file: string;
+	readonly find: string;
+	readonly replace: string;
+}
+
+const MUTATIONS: readonly Mutation[] = [
+	{
+		name: "two slots: a record is written over the one that holds",
+		file: "identity/store.ts",
+		find: "const slot = other(this.#live);",
+		replace: 'const slot = this.#live ?? "a";',
+	},
+	{
+		name: "read-back: a write is believed",
+		file: "identity/store.ts",
+		find: "if (back !== undefined && equalBytes(new Uint8Array(back), new Uint8Array(value))) return value.byteLength;",
+		replace: "return value.byteLength;",
+	},
+	{
+		name: "marker order: the marker is written ahead of its record",
+		file: "identity/store.ts",
+		find: "const bytes = this.#write(RECORD_KEYS[slot], encodeRecord(record, this.#sequence + 1));",
+		replace:
+			"this.#write(MARKER_KEY, Uint8Array.of(slot.charCodeAt(0)).buffer);\n\t\tconst bytes = this.#write(RECORD_KEYS[slot], encodeRecord(record, this.#sequence + 1));",
+	},
+	{
+		name: "resume: a certificate not yet registered is forgotten at power-on",
+		file: "provisioning/steps.ts",
+		find: "created: register,",
+		replace: "created: create,",
+	},
+	{
+		name: "unknown outcome: a refused token is taken for a failed registration",
+		file: "provisioning/steps.ts",
+		find: "if (!sentBefore) {",
+		replace: "if (true) {",
+	},
+	{
+		name: "persistence: what cannot be written is given up",
+		file: "device.ts",
+		find: "await this.pauseAfter(failure);\n\t\t\t}",
+		replace: "throw failure;\n\t\t\t}",
+	},
+	{
+		name: "least pause: an attempt may follow at once",
+		file: "backoff.ts",
+		find: "return this.spread(CONNECT_INTERVAL,",
+		replace: "return this.spread(0,",
+	},
+];
+
+/** Flash of which one write does not read back. */
+class Unfaithful extends MemoryFlash {
+	#left: number;
+
+	constructor(nth: number) {
+		super();
+		this.#left = nth;
+	}
+
+	override write(key: string, value: ArrayBuffer): void {
+		super.write(key, value);
+		this.#left -= 1;
+		if (this.#left === 0) this.values.get(key)![value.byteLength >> 1]! ^= 0x10;
+	}
+}
+
+/** Flash that refuses one write. */
+class Refusing extends MemoryFlash {
+	#left: number;
+
+	constructor(nth: number) {
+		super();
+		this.#left = nth;
+	}
+
+	override write(key: string, value: ArrayBuffer): void {
+		this.#left -= 1;
+		if (this.#left === 0) throw new Error("flash refuses");
+		super.write(key, value);
+	}
+}
+
+/** The stories that every program is put to: one of each kind of the exhaustive tests. */
+async function* stories(): AsyncGenerator<readonly [readonly Cut[], WorldOptions]> {
+	const { writes, packets } = await survey();
+	for (const [i, size] of writes.entries()) {
+		for (const bytes of [0, 1, size >> 1, size - 1, size]) yield [[{ write: i + 1, bytes, tear: "mixed" }], {}];
+		yield [[], { flash: new Unfaithful(i + 1) }];
+		yield [[], { flash: new Refusing(i + 1) }];
+	}
+	for (let packet = 1; packet <= packets; packet++)
+		for (const gotThrough of [false, true]) yield [[{ packet, gotThrough }], {}];
+	// One attempt after the other fails.
+	for (const times of [1, 2, 3, 4]) {
+		let left = times;
+		yield [[], { fate: ({ packet }) => (packet.cmd === "suback" && left-- > 0 ? "close" : "pass") }];
+	}
+	// A token that was taken but whose answer was lost, with the connection kept.
+	yield [
+		[],
+		{
+			fate: ({ packet }) =>
+				packet.cmd === "publish" && packet.topic.endsWith("provision/cbor/accepted") ? "drop" : "pass",
+		},
+	];
+}
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/** Builds the mutant beside the sources, so that it finds the same packages. */
+async function build(mutation: Mutation, index: number) {
+	const folder = `${root}build/mutants/${index}`;
+	rmSync(folder, { recursive: true, force: true });
+	cpSync(`${root}src`, `${folder}/src`, { recursive: true });
+	cpSync(`${root}hosts/node`, `${folder}/hosts/node`, { recursive: true });
+	const path = `${folder}/src/${mutation.file}`;
+	const source = readFileSync(path, "utf8");
+	if (source.split(mutation.find).length !== 2) throw new Error(`${mutation.file} no longer has: ${mutation.find}`);
+	writeFileSync(
+		path,
+		source.replace(mutation.find, () => mutation.replace),
+	);
+	const { SimulatedDevice } = await import(`${folder}/hosts/node/device.ts`);
+	const { Store } = await import(`${folder}/src/identity/store.ts`);
+	return { machine: (options: unknown) => new SimulatedDevice(options), Store };
+}
+
+for (const [index, mutation] of MUTATIONS.entries())
+	t.test(`without ${mutation.name}, the checks find something`, async (test) => {
+		const { machine, Store } = await build(mutation, index);
+		let played = 0;
+		for await (const [cuts, options] of stories()) {
+			played += 1;
+			const defects = await playCut(cuts, { ...options, machine }, Store);
+			if (defects.length > 0) {
+				test.pass(`story ${played}: ${defects[0]}`);
+				return;
+			}
+		}
+		test.fail(`${played} stories find nothing wrong`);
+	});
+
+t.test("with every safeguard in place, the same checks find nothing", async (test) => {
+	for await (const [cuts, options] of stories()) test.same(await playCut(cuts, options), [], JSON.stringify(cuts));
+});

@@ -1,0 +1,100 @@
+// A network that loses, delays, doubles, reorders and cuts short, and a service that refuses: each at every packet, under
+// every rule that AWS might have for tokens. Whatever happened, the device must recover by itself.
+
+import { encode } from "cborg";
+import type { Packet } from "mqtt-packet";
+import t, { type Test } from "tap";
+import type { SettingsPatch } from "../../hosts/cloud/settings.js";
+import { playCut, survey, TOKEN_RULES } from "../support/safety.js";
+import type { Fate, Passing } from "../support/virtual-cloud.js";
+
+t.setTimeout(600_000);
+
+/** Does something to the nth packet, once. */
+const atPacket =
+	(n: number, fate: (passing: Passing) => Fate) =>
+	(passing: Passing): Fate =>
+		passing.index === n ? fate(passing) : "pass";
+
+async function playAll(
+	test: Test,
+	stories: readonly { name: string; fate: (passing: Passing) => Fate }[],
+	settings: SettingsPatch,
+	strays: number,
+): Promise<void> {
+	const wrong: string[] = [];
+	for (const { name, fate } of stories) {
+		const defects = await playCut([], { fate, settings }, undefined, strays);
+		if (defects.length > 0) wrong.push(`${name}: ${defects.join("; ")}`);
+	}
+	test.same(wrong.slice(0, 5), [], `${wrong.length} of ${stories.length} stories end wrong`);
+}
+
+for (const { name, settings } of TOKEN_RULES)
+	t.test(`given ${name}, when anything happens to any packet, then the device recovers`, async (test) => {
+		const { packets } = await survey({ settings });
+		const stories = [];
+		for (let n = 0; n < packets; n++) {
+			const happenings: Record<string, (passing: Passing) => Fate> = {
+				dropped: () => "drop",
+				doubled: () => "duplicate",
+				"delayed past every limit": () => ({ delay: 45_000 }),
+				"after its neighbour": () => "swap",
+				"cut to one byte": () => ({ truncate: 1 }),
+				"cut in half": ({ packet }) => ({ truncate: (packet.length ?? 20) >> 1 }),
+				"replaced by a hang-up": () => "close",
+			};
+			for (const [what, fate] of Object.entries(happenings))
+				stories.push({ name: `packet ${n} ${what}`, fate: atPacket(n, fate) });
+		}
+		// A lost reply may leave one certificate behind, as a cut may.
+		await playAll(test, stories, settings, 1);
+	});
+
+/** Every rejection of AWS_IOT.md 1.5, and what no service should say. */
+const REJECTIONS: readonly (readonly [statusCode: unknown, errorCode: unknown])[] = [
+	[400, "InvalidPayload"],
+	[400, "InvalidCertificateSigningRequest"],
+	[400, "InvalidCertificateOwnershipToken"],
+	[400, "InvalidParameters"],
+	[401, "Unauthorized"],
+	[403, "AccessDenied"],
+	[404, "ResourceNotFound"],
+	[409, "ResourceConflicts"],
+	[418, "?"],
+	[429, "Throttled"],
+	[500, "InternalFailure"],
+	[503, "ServiceUnavailable"],
+	["400", 7],
+	[undefined, undefined],
+];
+
+/** A rejection in place of an accepted reply. */
+function reject(packet: Packet, payload: Uint8Array): Packet {
+	if (packet.cmd !== "publish") return packet;
+	return { ...packet, topic: packet.topic.replace(/accepted$/, "rejected"), payload: Buffer.from(payload) };
+}
+
+const isReply = ({ packet }: Passing, topic: string): boolean =>
+	packet.cmd === "publish" && packet.topic.startsWith(topic) && packet.topic.endsWith("accepted");
+
+for (const { name, settings } of TOKEN_RULES)
+	t.test(`given ${name}, when a reply is replaced by any rejection, then the device recovers`, async (test) => {
+		const stories = [];
+		for (const topic of ["$aws/certificates/", "$aws/provisioning-templates/"])
+			for (const [statusCode, errorCode] of REJECTIONS) {
+				let times = 2;
+				const payload = encode({
+					...(statusCode === undefined ? {} : { statusCode }),
+					...(errorCode === undefined ? {} : { errorCode }),
+					errorMessage: "no",
+				});
+				stories.push({
+					name: `${topic}: ${statusCode} ${errorCode}`,
+					fate: (passing: Passing): Fate =>
+						isReply(passing, topic) && times-- > 0 ? { replace: reject(passing.packet, payload) } : "pass",
+				});
+			}
+		// The cloud had issued what the two replaced replies would have told.
+		await playAll(test, stories, settings, 2);
+	});

@@ -1,0 +1,94 @@
+// What must hold for a device whatever happens to it, checked at every power cut and at the end of every story.
+
+import type { SettingsPatch } from "../../hosts/cloud/settings.js";
+import { MemoryFlash } from "../../hosts/node/flash.js";
+import type { DeviceRecord } from "../../src/identity/record.js";
+import { decodeRecord } from "../../src/identity/record.js";
+import { Store } from "../../src/identity/store.js";
+import type { Cut, WorldOptions } from "./world.js";
+import { World } from "./world.js";
+
+/** What is not documented about ownership tokens: when one is used up, and for whom it is good. Every combination. */
+export const TOKEN_RULES: readonly { readonly name: string; readonly settings: SettingsPatch }[] = (
+	["success", "attempt", "never"] as const
+).flatMap((singleUse) =>
+	([[], ["claimCertificate"], ["clientId"], ["connection"]] as const).map((boundTo) => ({
+		name: `token used up by ${singleUse}, bound to ${boundTo[0] ?? "nothing"}`,
+		settings: { token: { singleUse, boundTo: [...boundTo] } },
+	})),
+);
+
+/** The record that holds in a flash, and its sequence number. */
+function held(flash: MemoryFlash, StoreClass: typeof Store): { record: DeviceRecord; sequence: number } {
+	const record = new StoreClass(flash, () => {}).load();
+	for (const key of ["state.a", "state.b"]) {
+		const read = decodeRecord(flash.read(key));
+		if (read.is === "good" && JSON.stringify(read.value) === JSON.stringify(record))
+			return { record, sequence: read.sequence };
+	}
+	return { record, sequence: 0 };
+}
+
+/**
+ * Plays the story with these cuts and says what was wrong; empty when nothing. `strays`: how many certificates may be
+ * left behind by faults other than cuts.
+ */
+export async function playCut(
+	cuts: readonly Cut[],
+	options: WorldOptions = {},
+	StoreClass = Store,
+	strays = 0,
+): Promise<string[]> {
+	let last = { sequence: 0, proved: false };
+	const check = (world: World): void => {
+		let now: ReturnType<typeof held>;
+		try {
+			now = held(world.flash, StoreClass);
+		} catch (error) {
+			world.defects.push(`flash cannot be loaded: ${error}`);
+			return;
+		}
+		if (now.sequence !== last.sequence && now.sequence !== last.sequence + 1)
+			world.defects.push(`the record is neither old nor new: ${now.sequence} after ${last.sequence}`);
+		if (last.proved && now.record.state !== "proved") world.defects.push("a proved identity is lost");
+		last = { sequence: now.sequence, proved: now.record.state === "proved" };
+	};
+	const world = await World.make({ ...options, cuts, onCut: check });
+	const { events } = world;
+	const push = events.push.bind(events);
+	events.push = (...given) => {
+		for (const event of given)
+			if (event.event === "stored")
+				last = { sequence: held(world.flash, StoreClass).sequence, proved: event.state === "proved" };
+		return push(...given);
+	};
+	world.machine.powerOn();
+	if (!(await world.play())) {
+		const failures = world.failures.slice(-3).join(", ");
+		world.defects.push(`not running after ${Math.round(world.time.ticks() / 60_000)} min (last failures: ${failures})`);
+	}
+	// One for the device, and one for each cut that came before it was kept.
+	if (world.cloud.issued > 1 + world.cuts + strays)
+		world.defects.push(`${world.cloud.issued} certificates after ${world.cuts} cuts`);
+	for (const [clientId, times] of world.cloud.connects)
+		for (let i = 1; i < times.length; i++)
+			if (times[i]! - times[i - 1]! < 1000) world.defects.push(`${clientId} sent CONNECT twice within a second`);
+	world.machine.powerOff();
+	return world.defects;
+}
+
+/** Counts of the plain story: writes with their sizes, and packets. */
+export async function survey(options: WorldOptions = {}): Promise<{ writes: number[]; packets: number }> {
+	const writes: number[] = [];
+	class Noting extends MemoryFlash {
+		override write(key: string, value: ArrayBuffer): void {
+			writes.push(value.byteLength);
+			super.write(key, value);
+		}
+	}
+	const world = await World.make({ ...options, flash: new Noting() });
+	world.machine.powerOn();
+	if (!(await world.play())) throw new Error(`the plain story fails: ${world.failures}`);
+	world.machine.powerOff();
+	return { writes, packets: world.cloud.packets };
+}

@@ -1,0 +1,379 @@
+// A far end in virtual time: the local cloud's own registry and provisioning behind an MQTT server in memory, with a
+// hand on every packet. No TLS and no key generation, so that tens of thousands of stories run in a minute; what TLS,
+// policies and the real broker do is for the tests over real sockets.
+
+import { X509Certificate } from "node:crypto";
+import { generate, type Packet, parser, writeToStream } from "mqtt-packet";
+import { Provisioning } from "../../hosts/cloud/provisioning.js";
+import { type CertificateIssuer, Registry } from "../../hosts/cloud/registry.js";
+import { changeSettings, defaultSettings, type Settings, type SettingsPatch } from "../../hosts/cloud/settings.js";
+import { openState } from "../../hosts/cloud/state.js";
+import type { Network } from "../../hosts/node/device.js";
+import type { VirtualTime } from "../../hosts/node/time.js";
+import type { Credentials, Socket, SocketErrorReason } from "../../src/host.js";
+import { certifyRequest, type Issued, issueCertificate } from "./credentials.js";
+
+writeToStream.cacheNumbers = false;
+
+/** ms that a packet travels. */
+const LATENCY = 10;
+export const TEMPLATE = "fleet";
+const HOST = "iot.test";
+
+/** A packet on its way. `index` counts all packets of a story, from 0, in either direction. */
+export interface Passing {
+	readonly direction: "up" | "down";
+	readonly index: number;
+	readonly packet: Packet;
+}
+
+/**
+ * What becomes of a packet. `cut`: the device's power fails as it is handed over, and it is lost; `cut after`: it has
+ * just got through.
+ */
+export type Fate =
+	| "pass"
+	| "drop"
+	| "duplicate"
+	| "swap"
+	| "close"
+	| "cut"
+	| "cut after"
+	| { readonly delay: number }
+	| { readonly truncate: number }
+	| { readonly replace: Packet };
+
+/** Issues certificates that were made before, in turn. Each story begins with the first. */
+export async function makeIssuer(count: number): Promise<() => CertificateIssuer & { issued: number }> {
+	const pool: Issued[] = [];
+	for (let i = 0; i < count; i++) pool.push(await issueCertificate());
+	return () => ({
+		rootCertificatePem: "",
+		issued: 0,
+		async createKeysAndCertificate() {
+			const { certificateId, certificatePem, privateKey } = pool[this.issued++]!;
+			const dates = { notBefore: Date.UTC(2026, 0, 1), notAfter: Date.UTC(2049, 11, 31) };
+			return { certificateId, certificatePem, privateKeyPem: privateKey, publicKeyPem: "", ...dates };
+		},
+		async createCertificateFromCsr(request: string) {
+			this.issued++;
+			return { ...(await certifyRequest(request)), notBefore: Date.UTC(2026, 0, 1), notAfter: Date.UTC(2049, 11, 31) };
+		},
+	});
+}
+
+/** The template that stories register with. */
+const TEMPLATE_BODY = {
+	Parameters: { SerialNumber: { Type: "String" } },
+	Resources: {
+		thing: { Type: "AWS::IoT::Thing", Properties: { ThingName: { Ref: "SerialNumber" } } },
+		certificate: {
+			Type: "AWS::IoT::Certificate",
+			Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "ACTIVE" },
+		},
+		policy: { Type: "AWS::IoT::Policy", Properties: { PolicyName: "device" } },
+	},
+	DeviceConfiguration: { color: "blue" },
+};
+
+/** Options of a virtual cloud. */
+export interface VirtualCloudOptions {
+	readonly time: VirtualTime;
+	readonly issuer: CertificateIssuer & { issued: number };
+	readonly settings?: SettingsPatch;
+	readonly templateBody?: object;
+	readonly templateEnabled?: boolean;
+	/** Decides over each packet. Default: all pass. */
+	readonly fate?: (passing: Passing) => Fate;
+	/** Called for the fates `cut` and `cut after`. */
+	readonly onCut?: () => void;
+}
+
+/** An AWS IoT in memory. */
+export class VirtualCloud {
+	readonly registry: Registry;
+	readonly settings: Settings;
+	readonly claim: Credentials;
+	readonly claimCertificateId: string;
+	/** Messages published under an identity: thing name and topic. */
+	readonly messages: { readonly clientId: string; readonly topic: string }[] = [];
+	/** Ticks of each CONNECT, by client id. */
+	readonly connects = new Map<string, number[]>();
+	/** Requests being worked on: virtual time must wait for them. */
+	busy = 0;
+	readonly #options: VirtualCloudOptions;
+	readonly #provisioning: Provisioning;
+	#packets = 0;
+	#connections = 0;
+
+	private constructor(
+		options: VirtualCloudOptions,
+		registry: Registry,
+		settings: Settings,
+		claimCertificateId: string,
+		claim: Credentials,
+	) {
+		this.#options = options;
+		this.registry = registry;
+		this.settings = settings;
+		this.claimCertificateId = claimCertificateId;
+		this.claim = claim;
+		const now = () => options.time.timeOfDay();
+		const later = (callback: () => void, milliseconds: number) => void options.time.set(callback, milliseconds);
+		this.#provisioning = new Provisioning({ registry, issuer: options.issuer, settings, now, report: () => {}, later });
+	}
+
+	static async open(options: VirtualCloudOptions): Promise<VirtualCloud> {
+		const settings = defaultSettings();
+		settings.token.length = 466;
+		if (options.settings !== undefined) changeSettings(settings, options.settings);
+		const state = await openState({ accountId: "123456789012", region: "us-east-1" });
+		const registry = new Registry({ state, issuer: options.issuer, now: () => options.time.timeOfDay() });
+		const Statement = [{ Effect: "Allow", Action: "iot:*", Resource: "*" }];
+		const policyDocument = JSON.stringify({ Version: "2012-10-17", Statement });
+		registry.policies.createPolicy({ policyName: "device", policyDocument });
+		registry.templates.createProvisioningTemplate({
+			templateName: TEMPLATE,
+			templateBody: JSON.stringify(options.templateBody ?? TEMPLATE_BODY),
+			enabled: options.templateEnabled ?? true,
+			provisioningRoleArn: "arn:aws:iam::123456789012:role/provisioning",
+		});
+		const { certificateId, certificatePem } = await registry.certificates.createKeysAndCertificate({
+			setAsActive: true,
+		});
+		const certificate = new Uint8Array(new X509Certificate(certificatePem).raw);
+		return new VirtualCloud(options, registry, settings, certificateId, { certificate, key: new Uint8Array(1) });
+	}
+
+	/** Certificates ever issued, the claim not counted. */
+	get issued(): number {
+		return this.#options.issuer.issued - 1;
+	}
+
+	/** Packets that have passed, in both directions. */
+	get packets(): number {
+		return this.#packets;
+	}
+
+	/** The network that leads here and nowhere else. */
+	readonly network: Network = (options) => {
+		const { time } = this.#options;
+		if (options.host !== HOST) {
+			time.set(() => options.onError({ reason: "resolve", message: "no address" }), LATENCY);
+			return { read: () => undefined, write: () => {}, close: () => {} };
+		}
+		return new Link(this, options).socket;
+	};
+
+	/** For Link. */
+	decide(direction: "up" | "down", packet: Packet): Fate {
+		const passing = { direction, index: this.#packets++, packet };
+		return this.#options.fate?.(passing) ?? "pass";
+	}
+
+	cut(): void {
+		this.#options.onCut?.();
+	}
+
+	get time(): VirtualTime {
+		return this.#options.time;
+	}
+
+	/** Whether the connection may be, as policies like AWS's samples have it. */
+	mayConnect(certificateId: string, clientId: string): boolean {
+		if (this.registry.certificates.get(certificateId)?.status !== "ACTIVE") return false;
+		if (certificateId === this.claimCertificateId) return clientId.startsWith("claim-");
+		const principal = this.registry.arn("cert", certificateId);
+		return this.registry.state.thingPrincipals
+			.by("principal", principal)
+			.some(({ thingName }) => thingName === clientId);
+	}
+
+	/** Answers a provisioning request, or undefined when the topic is no such. */
+	async provision(
+		topic: string,
+		payload: Uint8Array,
+		certificateId: string,
+		clientId: string,
+		connectionId: string,
+	): Promise<[topic: string, payload: Uint8Array] | undefined> {
+		const match =
+			/^\$aws\/(?:certificates\/(create|create-from-csr)|provisioning-templates\/([\w-]+)\/provision)\/(json|cbor)$/.exec(
+				topic,
+			);
+		if (match === null) {
+			this.messages.push({ clientId, topic });
+			return undefined;
+		}
+		const operation =
+			match[1] === "create" ? "CreateKeysAndCertificate" : match[1] ? "CreateCertificateFromCsr" : "RegisterThing";
+		this.busy += 1;
+		try {
+			const reply = await this.#provisioning.handle({
+				operation,
+				format: match[3] as "json" | "cbor",
+				...(match[2] === undefined ? {} : { templateName: match[2] }),
+				payload,
+				claimCertificateId: certificateId,
+				clientId,
+				connectionId,
+			});
+			return [`${topic}/${reply.accepted ? "accepted" : "rejected"}`, reply.payload];
+		} finally {
+			this.busy -= 1;
+		}
+	}
+
+	nextConnectionId(): string {
+		return `connection-${this.#connections++}`;
+	}
+
+	noteConnect(clientId: string): void {
+		const times = this.connects.get(clientId) ?? [];
+		times.push(this.time.ticks());
+		this.connects.set(clientId, times);
+	}
+}
+
+/** One connection: packets travel, one after the other in each direction, unless fate has it otherwise. */
+class Link {
+	readonly socket: Socket;
+	readonly #cloud: VirtualCloud;
+	readonly #options: Parameters<Network>[0];
+	readonly #certificateId: string;
+	readonly #connectionId: string;
+	readonly #filters = new Set<string>();
+	readonly #uplink = parser({ protocolVersion: 4 });
+	readonly #held: { up?: Packet; down?: Packet } = {};
+	#incoming: Uint8Array[] = [];
+	#clientId: string | undefined;
+	#deviceOpen = true;
+	#cloudOpen = true;
+
+	constructor(cloud: VirtualCloud, options: Parameters<Network>[0]) {
+		this.#cloud = cloud;
+		this.#options = options;
+		this.#certificateId = new X509Certificate(options.credentials.certificate).fingerprint256
+			.replaceAll(":", "")
+			.toLowerCase();
+		this.#connectionId = cloud.nextConnectionId();
+		this.#uplink.on("packet", (packet: Packet) => this.#travel("up", packet));
+		cloud.time.set(() => this.#deviceOpen && options.onWritable(4096), LATENCY);
+		this.socket = {
+			read: () => {
+				const bytes = this.#incoming.shift();
+				return bytes && new Uint8Array(bytes).buffer;
+			},
+			write: (bytes) => {
+				this.#uplink.parse(Buffer.from(bytes));
+				cloud.time.set(() => this.#deviceOpen && options.onWritable(4096), 1);
+			},
+			close: () => {
+				this.#deviceOpen = false;
+				cloud.time.set(() => {
+					this.#cloudOpen = false;
+				}, LATENCY);
+			},
+		};
+	}
+
+	#travel(direction: "up" | "down", packet: Packet): void {
+		const fate = this.#cloud.decide(direction, packet);
+		const deliver = (one: Packet, delay = 0) =>
+			this.#cloud.time.set(
+				() => (direction === "up" ? this.#atCloud(one) : this.#atDevice(generate(one))),
+				LATENCY + delay,
+			);
+		const held = this.#held[direction];
+		if (fate === "swap" && held === undefined) {
+			this.#held[direction] = packet;
+			// With no neighbour to change places with it is only late.
+			this.#cloud.time.set(() => {
+				if (this.#held[direction] !== packet) return;
+				delete this.#held[direction];
+				deliver(packet);
+			}, 1000);
+			return;
+		}
+		if (fate === "pass" || fate === "swap") deliver(packet);
+		else if (fate === "duplicate") {
+			deliver(packet);
+			deliver(packet);
+		} else if (fate === "close") this.#hangUp("closed");
+		else if (fate === "cut") this.#cloud.cut();
+		else if (fate === "cut after") {
+			if (direction === "up") deliver(packet);
+			else this.#atDevice(generate(packet));
+			this.#cloud.cut();
+		} else if (typeof fate === "object" && "delay" in fate) deliver(packet, fate.delay);
+		else if (typeof fate === "object" && "replace" in fate) deliver(fate.replace);
+		else if (typeof fate === "object" && direction === "down") {
+			const bytes = generate(packet).subarray(0, fate.truncate);
+			this.#cloud.time.set(() => this.#atDevice(bytes), LATENCY);
+			// Whatever follows is lost: a byte stream that lost bytes in its middle is not what TLS delivers.
+			this.#cloudOpen = false;
+		} else if (typeof fate === "object") this.#cloudOpen = false;
+		if (held !== undefined) {
+			delete this.#held[direction];
+			deliver(held);
+		}
+	}
+
+	#hangUp(reason: SocketErrorReason): void {
+		this.#cloudOpen = false;
+		this.#cloud.time.set(() => {
+			if (!this.#deviceOpen) return;
+			this.#deviceOpen = false;
+			this.#options.onError({ reason, message: "closed by the other side" });
+		}, LATENCY);
+	}
+
+	#atDevice(bytes: Uint8Array): void {
+		if (!this.#deviceOpen) return;
+		this.#incoming.push(bytes);
+		this.#options.onReadable(bytes.length);
+	}
+
+	#send(packet: Packet): void {
+		if (this.#cloudOpen) this.#travel("down", packet);
+	}
+
+	#atCloud(packet: Packet): void {
+		if (!this.#cloudOpen) return;
+		if (this.#clientId === undefined) {
+			if (packet.cmd !== "connect") return this.#hangUp("closed");
+			this.#cloud.noteConnect(packet.clientId);
+			if (!this.#cloud.mayConnect(this.#certificateId, packet.clientId)) return this.#hangUp("closed");
+			this.#clientId = packet.clientId;
+			return this.#send({ cmd: "connack", returnCode: 0, sessionPresent: false });
+		}
+		switch (packet.cmd) {
+			case "subscribe":
+				for (const { topic } of packet.subscriptions) this.#filters.add(topic);
+				return this.#send({ cmd: "suback", messageId: packet.messageId!, granted: packet.subscriptions.map(() => 1) });
+			case "publish":
+				return void this.#publish(packet);
+			case "pingreq":
+				return this.#send({ cmd: "pingresp" });
+			case "connect":
+				return this.#hangUp("closed");
+			case "disconnect":
+				this.#cloudOpen = false;
+		}
+	}
+
+	async #publish(packet: Extract<Packet, { cmd: "publish" }>): Promise<void> {
+		if (packet.qos === 1) this.#send({ cmd: "puback", messageId: packet.messageId! });
+		const payload = new Uint8Array(packet.payload as Buffer);
+		const reply = await this.#cloud.provision(
+			packet.topic,
+			payload,
+			this.#certificateId,
+			this.#clientId!,
+			this.#connectionId,
+		);
+		if (reply === undefined || !this.#filters.has(reply[0])) return;
+		const [topic, body] = reply;
+		this.#send({ cmd: "publish", topic, payload: Buffer.from(body), qos: 1, messageId: 1, dup: false, retain: false });
+	}
+}

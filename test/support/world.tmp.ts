@@ -1,0 +1,177 @@
+// One device and its cloud in virtual time: what a story is played in.
+
+import { SimulatedDevice, type SimulatedDeviceOptions } from "../../hosts/node/device.js";
+import { FailingFlash, MemoryFlash, type Tear } from "../../hosts/node/flash.js";
+import { createKeyPair } from "../../hosts/node/key-pair.js";
+import { VirtualTime } from "../../hosts/node/time.js";
+import type { Application } from "../../src/application.js";
+import type { Configuration } from "../../src/configuration.js";
+import type { DeviceEvent } from "../../src/events.js";
+import type { Storage } from "../../src/host.js";
+import {
+	type Fate,
+	makeIssuer,
+	type Passing,
+	TEMPLATE,
+	VirtualCloud,
+	type VirtualCloudOptions,
+} from "./virtual-cloud.js";
+
+/** What stories need of a simulated machine; the Node host's SimulatedDevice, or one in XS. */
+export interface Machine {
+	powerOn(): void;
+	powerOff(): void;
+	readonly boots: number;
+}
+
+/** Says hello once, as a device maker's first program would. */
+export const hello: Application = ({ identity, connection }) => {
+	connection.publish(`devices/${identity.thingName}/hello`, "hello").catch(() => {});
+	return undefined;
+};
+
+/** Where the power fails: in the nth write to flash after so many bytes of it, or at the nth packet in either direction. From 1. */
+export type Cut =
+	| { readonly write: number; readonly bytes: number; readonly tear?: Tear }
+	| { readonly packet: number; readonly gotThrough: boolean };
+
+/** How a story differs from the plain one. */
+export interface WorldOptions
+	extends Partial<Pick<SimulatedDeviceOptions, "clock" | "timeServer" | "clockFloor" | "application">>,
+		Partial<Pick<VirtualCloudOptions, "settings" | "templateBody" | "templateEnabled">> {
+	readonly configuration?: Partial<Configuration>;
+	readonly fate?: (passing: Passing) => Fate;
+	/** The power fails here, and comes back a second later; counting begins anew for the next. */
+	readonly cuts?: readonly Cut[];
+	/** Wraps the flash, to make it fail otherwise. */
+	readonly storage?: (flash: MemoryFlash) => Storage;
+	readonly flash?: MemoryFlash;
+	/** Default: the Node host. */
+	readonly machine?: (options: SimulatedDeviceOptions) => Machine;
+	/** Called just before the power fails. */
+	readonly onCut?: (world: World) => void;
+	readonly withoutClaim?: boolean;
+}
+
+const issuers = makeIssuer(24);
+/** Key pairs made before, since virtual time does not pass while a real one is made. */
+const keyPairs = Promise.all([createKeyPair("device-1"), createKeyPair("device-1")]);
+export const SERIAL_NUMBER = "device-1";
+
+/** A device with empty flash, switched off, and its cloud. */
+export class World {
+	readonly time = new VirtualTime();
+	readonly flash: MemoryFlash;
+	readonly events: DeviceEvent[] = [];
+	/** Everything thrown that must never be, and states that must never be seen. */
+	readonly defects: string[] = [];
+	cloud!: VirtualCloud;
+	machine!: Machine;
+	cuts = 0;
+	halted = false;
+
+	private constructor(flash: MemoryFlash) {
+		this.flash = flash;
+	}
+
+	static async make(options: WorldOptions = {}): Promise<World> {
+		const world = new World(options.flash ?? new MemoryFlash());
+		const plan = [...(options.cuts ?? [])];
+		let storage = options.storage?.(world.flash) ?? (world.flash as Storage);
+		let packetsToCut = Number.POSITIVE_INFINITY;
+		let gotThrough = false;
+		const arm = () => {
+			const cut = plan.shift();
+			packetsToCut = Number.POSITIVE_INFINITY;
+			storage = options.storage?.(world.flash) ?? world.flash;
+			if (cut === undefined) return;
+			if ("write" in cut) storage = new FailingFlash(world.flash, { ...cut, writes: cut.write }, cutPower);
+			else ({ packet: packetsToCut, gotThrough } = cut);
+		};
+		const cutPower = () => {
+			world.cuts += 1;
+			world.machine.powerOff();
+			options.onCut?.(world);
+			arm();
+			world.time.set(() => world.machine.powerOn(), 1000);
+		};
+		arm();
+		const fate = (passing: Passing): Fate => {
+			packetsToCut -= 1;
+			if (packetsToCut === 0) return gotThrough ? "cut after" : "cut";
+			return options.fate?.(passing) ?? "pass";
+		};
+		world.cloud = await VirtualCloud.open({
+			time: world.time,
+			issuer: (await issuers)(),
+			onCut: cutPower,
+			fate,
+			...(options.settings === undefined ? {} : { settings: options.settings }),
+			...(options.templateBody === undefined ? {} : { templateBody: options.templateBody }),
+			...(options.templateEnabled === undefined ? {} : { templateEnabled: options.templateEnabled }),
+		});
+		const { configuration, clock, timeServer, clockFloor } = options;
+		let nextKeyPair = 0;
+		const ready = await keyPairs;
+		const make = options.machine ?? ((given) => new SimulatedDevice(given));
+		world.machine = make({
+			configuration: { endpoint: "iot.test", template: TEMPLATE, ...configuration },
+			device: { serialNumber: SERIAL_NUMBER, firmwareVersion: "1.0.0" },
+			...(options.withoutClaim === true ? {} : { claim: world.cloud.claim }),
+			roots: [],
+			storage: {
+				read: (key) => storage.read(key),
+				write: (key, value) => storage.write(key, value),
+				delete: (key) => storage.delete(key),
+			},
+			application: options.application ?? hello,
+			time: world.time,
+			network: world.cloud.network,
+			createKeyPair: async () => ready[nextKeyPair++ % ready.length]!,
+			random: seededRandom(1),
+			...(clock === undefined ? {} : { clock }),
+			...(timeServer === undefined ? {} : { timeServer }),
+			...(clockFloor === undefined ? {} : { clockFloor }),
+			onEvent: (event) => world.events.push(event),
+			onHalt: () => {
+				world.halted = true;
+			},
+			onCrash: (error) =>
+				world.defects.push(`the device program threw: ${error instanceof Error ? error.stack : error}`),
+		});
+		return world;
+	}
+
+	/** Whether the device runs its application under its own name, and the cloud has heard it. */
+	get running(): boolean {
+		return this.cloud.messages.some(({ clientId }) => clientId === SERIAL_NUMBER);
+	}
+
+	/** Codes of the failures so far. */
+	get failures(): string[] {
+		return this.events.flatMap((event) => (event.event === "failure" ? [event.failure.code] : []));
+	}
+
+	/** Lets time pass until `done`, or the limit in ms of virtual time, or nothing is left to happen. Gives whether it is done. */
+	async play2(done: () => boolean = () => this.running, limit = 4 * 3_600_000): Promise<boolean> {
+		for (;;) {
+			await settle();
+			while (this.cloud.busy > 0 || (this.machine as never as { busy: boolean }).busy) await settle();
+			if (done()) return true;
+			if (this.time.ticks() > limit || !this.time.advance()) return false;
+		}
+	}
+}
+
+/** Random bytes that are the same in every run (Lehmer's generator). */
+export function seededRandom(seed: number): (count: number) => Uint8Array {
+	let state = seed;
+	return (count) =>
+		Uint8Array.from({ length: count }, () => {
+			state = (state * 16_807) % 2_147_483_647;
+			return state & 0xff;
+		});
+}
+
+/** Lets everything that was promised happen. */
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
