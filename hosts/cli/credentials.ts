@@ -1,0 +1,69 @@
+// Certificates and keys from the files that people have, as the bytes that a device is given. A file that is not what it
+// should be ends in one line that names it. Never puts a file's contents into an error.
+
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Credentials } from "../../src/host.js";
+import { CommandError } from "./command.js";
+
+/** A file's bytes. @throws CommandError */
+export function readInput(path: string): Buffer {
+	try {
+		return readFileSync(path);
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code === "ENOENT") throw new CommandError(`there is no file ${path}`);
+		if (code === "EISDIR") throw new CommandError(`${path} is a folder, not a file`);
+		if (code === "EACCES") throw new CommandError(`no permission to read ${path}`);
+		throw new CommandError(`${path} cannot be read (${code})`);
+	}
+}
+
+const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** The certificates in PEM text (one or more), or the one in DER bytes, as DER. @throws Error when there is none */
+export function certificatesIn(bytes: string | Buffer): Uint8Array[] {
+	const blocks = (typeof bytes === "string" ? bytes : bytes.toString("latin1")).match(BLOCK);
+	return (blocks ?? [bytes]).map((one) => new Uint8Array(new X509Certificate(one).raw));
+}
+
+/** The certificates of a file (PEM, one or more, or a single one in DER), as DER. @throws CommandError */
+export function readCertificates(path: string): Uint8Array[] {
+	const bytes = readInput(path);
+	try {
+		return certificatesIn(bytes);
+	} catch {
+		throw new CommandError(`${path} is not a certificate (PEM or DER)`);
+	}
+}
+
+/** A private key as a device takes it: PKCS#8, DER. */
+export const deviceKey = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ type: "pkcs8", format: "der" }));
+
+/** A certificate with its private key. @throws CommandError when they do not belong together, too */
+export function readCredentials(certificatePath: string, keyPath: string): Credentials {
+	const certificate = readCertificates(certificatePath)[0]!;
+	const key = readPrivateKey(keyPath);
+	if (key.asymmetricKeyType !== "rsa")
+		throw new CommandError(`${keyPath} is no RSA key, and a device on the Moddable SDK can sign with nothing else`);
+	if (!new X509Certificate(certificate).checkPrivateKey(key))
+		throw new CommandError(`the key in ${keyPath} does not belong to the certificate in ${certificatePath}`);
+	return { certificate, key: deviceKey(key) };
+}
+
+function readPrivateKey(path: string): KeyObject {
+	const bytes = readInput(path);
+	if (/-----BEGIN ENCRYPTED |ENCRYPTED\r?\n/.test(bytes.toString("latin1")))
+		throw new CommandError(`${path} is protected by a password: take that off first (openssl pkey)`);
+	const forms = [
+		{ key: bytes, format: "pem" },
+		{ key: bytes, format: "der", type: "pkcs8" },
+		{ key: bytes, format: "der", type: "pkcs1" },
+	] as const;
+	for (const form of forms) {
+		try {
+			return createPrivateKey(form);
+		} catch {}
+	}
+	throw new CommandError(`${path} is not a private key (PEM or DER)`);
+}

@@ -1,0 +1,357 @@
+// `fleet demo`: a device without an identity, a local cloud, and everything that happens until the cloud has the first message
+// from the device as itself. Says that it worked only when the cloud says so.
+
+import { createPrivateKey, randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { DeviceEvent, Role } from "../../src/events.js";
+import type { Credentials, Storage } from "../../src/host.js";
+import { type Cloud, startCloud } from "../cloud/cloud.js";
+import { SimulatedDevice } from "../node/device.js";
+import { FileFlash, MemoryFlash } from "../node/flash.js";
+import { createKeyPair } from "../node/key-pair.js";
+import { HELLO_TOPIC, helloApplication } from "./application.js";
+import { CommandError, command, oneOf } from "./command.js";
+import { certificatesIn, deviceKey } from "./credentials.js";
+import { narrateCloud, narrateDevice, narrateFailure } from "./narration.js";
+import { claimFiles, createClaim, policyNames, prepareTemplate, writeClaim } from "./prepare.js";
+import { bytes, type Line, line, milliseconds, short, style } from "./terminal.js";
+import { version } from "./version.js";
+import { type ConnectionCost, Wire } from "./wire.js";
+
+const TEMPLATE = "fleet";
+/** ms for everything: it takes about two seconds. */
+const LIMIT = 60_000;
+
+export const demo = command({
+	name: "demo",
+	summary: "watch a simulated ESP32 give itself an identity (what npm start runs)",
+	options: {
+		format: { type: "string", value: "cbor|json", default: "cbor", help: "encoding of requests and replies" },
+		csr: { type: "boolean", help: "the device makes its own key pair, which then never travels" },
+		keep: { type: "string", value: "FOLDER", help: "leave the cloud's state, the claim and the device's flash there" },
+		json: { type: "boolean", help: "print nothing but one JSON summary" },
+	},
+	details: `Starts a local AWS IoT on free ports of this machine, with nothing in it but a template, a policy for devices
+and a claim certificate; switches on an ESP32 with empty flash; ends when the cloud has the first message from
+the device under its new identity. Exit code 0 only if the cloud confirms that.`,
+	async run({ format, csr, keep, json }) {
+		const choices: Choices = {
+			format: oneOf("format", format, ["cbor", "json"]),
+			keyPair: csr ? "csr" : "keys",
+			...(keep === undefined ? {} : { folder: emptyFolder(keep) }),
+		};
+		const started = performance.now();
+		const say = (text = "") => json || console.log(text);
+		const tell: Tell = (who, told) => {
+			const at = style.dim(milliseconds(performance.now() - started).padStart(9));
+			say(`${at}  ${who === "cloud" ? style.magenta("cloud") : style.cyan("esp32")}  ${line(told)}`);
+		};
+		say(style.bold("An ESP32 that has nothing but a claim certificate gives itself an identity."));
+		say("All on this machine: real TLS, real MQTT, nothing simulated but the chip.\n");
+		const summary = await play(choices, tell);
+		if (json) console.log(JSON.stringify(summary, undefined, "\t"));
+		else say(`\n${conclusion(summary)}${keep === undefined ? "" : `\n\n${continuation(keep)}`}`);
+		return 0;
+	},
+});
+
+interface Choices {
+	readonly format: "cbor" | "json";
+	readonly keyPair: "keys" | "csr";
+	/** Where to keep everything; in memory without. */
+	readonly folder?: string;
+}
+
+type Tell = (who: "cloud" | "device", told: Line) => void;
+
+/** What takes its time. */
+type Step = "cloud" | "boot" | "connect" | "subscribe" | "create" | "register" | "restart" | "prove" | "message";
+
+/** What `--json` prints. Bytes are MQTT's, without TLS; times are ms. */
+interface Summary {
+	readonly thingName: string;
+	readonly certificateId: string;
+	readonly format: string;
+	readonly keyPair: string;
+	readonly roundTripsAfterConnack: number;
+	readonly bytesSent: number;
+	readonly bytesReceived: number;
+	readonly connections: readonly ConnectionCost[];
+	readonly boots: number;
+	readonly flashWrites: number;
+	readonly flashBytesWritten: number;
+	readonly milliseconds: Readonly<Partial<Record<Step | "total", number>>>;
+	readonly confirmed: Confirmation;
+	/** What the cloud refused on the way: nothing, when all is well. */
+	readonly refusals: readonly string[];
+}
+
+/** A message as the cloud received it. */
+interface Received {
+	readonly topic: string;
+	readonly bytes: number;
+}
+
+/** What the cloud's registry and its log say of the device. */
+interface Confirmation {
+	readonly certificateStatus: "ACTIVE";
+	readonly thing: string;
+	readonly policies: readonly string[];
+	readonly firstMessage: Received;
+}
+
+async function play(choices: Choices, tell: Tell): Promise<Summary> {
+	const { folder } = choices;
+	const watch = new Stopwatch();
+	watch.begin("cloud");
+	const cloud = await startCloud(folder === undefined ? {} : { directory: join(folder, "cloud") });
+	try {
+		prepareTemplate(cloud, TEMPLATE);
+		const claim = await createClaim(cloud, TEMPLATE);
+		if (folder !== undefined) writeClaim(join(folder, "cloud"), TEMPLATE, claim);
+		watch.end("cloud");
+		const { accountId, region } = cloud.registry.state.account;
+		tell("cloud", { text: `is AWS IoT for account ${accountId} in ${region}, MQTT over TLS on port ${cloud.port}` });
+		tell("cloud", { text: `has template ${TEMPLATE}, and policy ${policyNames(TEMPLATE).device} for devices` });
+		tell("cloud", {
+			text: `lets claim certificate ${short(claim.certificateId)}… provision with that template and do nothing else`,
+		});
+		const refusals: string[] = [];
+		const deafen = cloud.events.listen((event) => {
+			const told = narrateCloud(event);
+			if (told !== undefined) tell("cloud", told);
+			if (told?.mood === "bad") refusals.push(told.text);
+		});
+		const credentials = {
+			certificate: certificatesIn(claim.certificatePem)[0]!,
+			key: deviceKey(createPrivateKey(claim.privateKeyPem)),
+		};
+		const [device, firstMessage] = await provision(cloud, credentials, choices, watch, tell).finally(deafen);
+		return { ...device, confirmed: confirm(cloud, device, firstMessage), refusals };
+	} finally {
+		await cloud.close();
+	}
+}
+
+type Device = Omit<Summary, "confirmed" | "refusals">;
+
+/** Switches a device on and waits until the cloud has its first message. @throws CommandError when that does not come */
+async function provision(
+	cloud: Cloud,
+	claim: Credentials,
+	{ format, keyPair, folder }: Choices,
+	watch: Stopwatch,
+	tell: Tell,
+): Promise<[device: Device, firstMessage: Received]> {
+	const flash = new CountedFlash(
+		folder === undefined ? new MemoryFlash() : new FileFlash(join(folder, "device.flash")),
+	);
+	const wire = new Wire();
+	let identity: { readonly thingName: string; readonly certificateId: string } | undefined;
+	let settle!: { resolve(message: Received): void; reject(error: CommandError): void };
+	const received = new Promise<Received>((resolve, reject) => {
+		settle = { resolve, reject };
+	});
+	const fail = (why: string) => settle.reject(new CommandError(why));
+	const machine = new SimulatedDevice({
+		configuration: { endpoint: "localhost", port: cloud.port, template: TEMPLATE, format, keyPair },
+		device: { serialNumber: `240ac4${randomBytes(3).toString("hex")}`, firmwareVersion: version },
+		claim,
+		roots: certificatesIn(cloud.rootCertificate),
+		storage: flash,
+		createKeyPair,
+		traffic: wire,
+		application: helloApplication({
+			topic: HELLO_TOPIC,
+			onHello: ({ topic, payload, acknowledged }) => {
+				if (acknowledged) return;
+				watch.begin("message");
+				tell("device", { text: `says hello on ${topic}`, up: Buffer.byteLength(payload) });
+			},
+		}),
+		onEvent: (event) => {
+			if (event.event === "connecting") wire.begin(event.role);
+			if (event.event === "provisioned") {
+				const { thingName, certificateId } = event;
+				identity = { thingName, certificateId };
+			}
+			const took = watch.follow(event);
+			const answered = event.event === "subscribed" || event.event === "reply";
+			tell("device", {
+				...narrateDevice(event),
+				...(took === undefined ? {} : { took }),
+				...(answered ? { note: `round trip ${wire.connections.at(-1)!.roundTripsAfterConnack}` } : {}),
+			});
+			if (event.event === "failure" && event.failure.class !== "retry") fail(narrateFailure(event.failure));
+		},
+		onHalt: () => fail("the device stopped"),
+		onCrash: (error) => fail(`the device program threw: ${(error as Error).message}`),
+	});
+	cloud.events.listen((event) => {
+		if (event.event !== "published" || event.principal !== identity?.certificateId) return;
+		watch.end("message");
+		settle.resolve({ topic: event.topic, bytes: event.bytes });
+	});
+	const timer = setTimeout(() => fail(`the cloud had no message within ${LIMIT / 1000} s`), LIMIT);
+	try {
+		tell("device", { text: "is switched on" });
+		watch.begin("total");
+		watch.begin("boot");
+		machine.powerOn();
+		const firstMessage = await received;
+		watch.end("total");
+		const sum = (member: "bytesSent" | "bytesReceived" | "roundTripsAfterConnack", role?: Role) =>
+			wire.connections
+				.filter((connection) => role === undefined || connection.role === role)
+				.reduce((total, connection) => total + connection[member], 0);
+		const device: Device = {
+			...identity!,
+			format,
+			keyPair,
+			roundTripsAfterConnack: sum("roundTripsAfterConnack", "claim"),
+			bytesSent: sum("bytesSent"),
+			bytesReceived: sum("bytesReceived"),
+			connections: wire.connections,
+			boots: machine.boots,
+			flashWrites: flash.writes,
+			flashBytesWritten: flash.bytesWritten,
+			milliseconds: watch.times,
+		};
+		return [device, firstMessage];
+	} finally {
+		clearTimeout(timer);
+		machine.powerOff();
+	}
+}
+
+/** Asks the cloud, not the device. @throws CommandError */
+function confirm({ registry }: Cloud, { thingName, certificateId }: Device, firstMessage: Received): Confirmation {
+	const { status, certificateArn } = registry.certificates.describeCertificate({
+		certificateId,
+	}).certificateDescription;
+	const policies = registry.policies
+		.listAttachedPolicies({ target: certificateArn })
+		.policies.map(({ policyName }) => policyName);
+	const { principals } = registry.things.listThingPrincipals({ thingName });
+	const { device } = policyNames(TEMPLATE);
+	if (status !== "ACTIVE") throw new CommandError(`the cloud says that the certificate is ${status}`);
+	if (!principals.includes(certificateArn))
+		throw new CommandError("the cloud says that the certificate is not the thing's");
+	if (!policies.includes(device))
+		throw new CommandError(`the cloud says that the certificate has not policy ${device}`);
+	return { certificateStatus: status, thing: thingName, policies, firstMessage };
+}
+
+function conclusion(summary: Summary): string {
+	const { thingName, certificateId, confirmed, milliseconds: took } = summary;
+	const { topic, bytes: size } = confirmed.firstMessage;
+	const yes = style.green("✓");
+	const steps = Object.entries(took)
+		.filter(([step]) => step !== "total" && step !== "cloud")
+		.map(([step, time]) => `${step} ${Math.round(time)}`)
+		.join(", ");
+	const rows = [
+		["round trips", `${summary.roundTripsAfterConnack} after CONNACK`],
+		["MQTT", `${bytes(summary.bytesSent)} sent, ${bytes(summary.bytesReceived)} received`],
+		["flash", `${summary.flashWrites} writes, ${bytes(summary.flashBytesWritten)}`],
+		["time", `${milliseconds(took.total!)} from power-on, ${summary.boots} boots`],
+		["", style.dim(`ms: ${steps}`)],
+	];
+	return [
+		`The cloud confirms:`,
+		`  ${yes} certificate ${short(certificateId)}… is ${confirmed.certificateStatus}`,
+		`  ${yes} it belongs to thing ${style.bold(thingName)} and has policy ${confirmed.policies.join(", ")}`,
+		`  ${yes} ${bytes(size)} came from it on ${topic}`,
+		"",
+		...rows.map(([name, value]) => `  ${name!.padEnd(13)}${value}`),
+	].join("\n");
+}
+
+/** How to go on with what was kept. */
+function continuation(folder: string): string {
+	const directory = join(folder, "cloud");
+	const { certificate, key } = claimFiles(directory, TEMPLATE);
+	return `Go on with the same cloud and device:
+  npm run fleet -- cloud --directory ${directory} --template ${TEMPLATE}
+  npm run fleet -- device --endpoint localhost --root-ca ${join(directory, "root-ca.pem")} --template ${TEMPLATE} \\
+    --claim ${certificate} --claim-key ${key} --flash ${join(folder, "device.flash")}`;
+}
+
+/** @throws CommandError when there is something already: a device that has an identity would not claim one */
+function emptyFolder(path: string): string {
+	if (existsSync(path) && readdirSync(path).length > 0) throw new CommandError(`${path} is not empty`);
+	mkdirSync(path, { recursive: true, mode: 0o700 });
+	return path;
+}
+
+/** Flash that counts. */
+class CountedFlash implements Storage {
+	writes = 0;
+	bytesWritten = 0;
+	readonly #flash: Storage;
+
+	constructor(flash: Storage) {
+		this.#flash = flash;
+	}
+
+	read(key: string): ArrayBuffer | undefined {
+		return this.#flash.read(key);
+	}
+
+	write(key: string, value: ArrayBuffer): void {
+		this.writes += 1;
+		this.bytesWritten += value.byteLength;
+		this.#flash.write(key, value);
+	}
+
+	delete(key: string): void {
+		this.writes += 1;
+		this.#flash.delete(key);
+	}
+}
+
+/** Times of steps, in ms. */
+class Stopwatch {
+	readonly times: Partial<Record<Step | "total", number>> = {};
+	readonly #begun = new Map<Step | "total", number>();
+
+	begin(step: Step | "total"): void {
+		this.#begun.set(step, performance.now());
+	}
+
+	/** Gives what the step took. */
+	end(step: Step | "total"): number | undefined {
+		const begun = this.#begun.get(step);
+		if (begun === undefined) return undefined;
+		this.#begun.delete(step);
+		const took = Math.round((performance.now() - begun) * 10) / 10;
+		this.times[step] = took;
+		return took;
+	}
+
+	/** Begins and ends steps by what the device tells; gives what an ended one took. */
+	follow(event: DeviceEvent): number | undefined {
+		switch (event.event) {
+			case "boot":
+				return this.end("boot") ?? this.end("restart");
+			case "connecting":
+				return void this.begin(event.role === "claim" ? "connect" : "prove");
+			case "connected": {
+				const took = this.end(event.role === "claim" ? "connect" : "prove");
+				if (event.role === "claim") this.begin("subscribe");
+				return took;
+			}
+			case "subscribed":
+				return this.end("subscribe");
+			case "request":
+				return void this.begin(event.operation === "RegisterThing" ? "register" : "create");
+			case "reply":
+				return this.end(event.operation === "RegisterThing" ? "register" : "create");
+			case "restart":
+				return void this.begin("restart");
+			default:
+				return undefined;
+		}
+	}
+}

@@ -1,0 +1,257 @@
+// `fleet device`: one simulated ESP32 against any endpoint, the local cloud or a real AWS account. What it keeps, it keeps in
+// its flash image, as a real one does.
+
+import { randomBytes } from "node:crypto";
+import { type Configuration, checkConfiguration } from "../../src/configuration.js";
+import type { DeviceEvent } from "../../src/events.js";
+import type { Credentials, Storage } from "../../src/host.js";
+import type { Failure, FailureReport } from "../../src/provisioning/failure.js";
+import { SimulatedDevice } from "../node/device.js";
+import { FileFlash } from "../node/flash.js";
+import { createKeyPair } from "../node/key-pair.js";
+import { HELLO_TOPIC, helloApplication } from "./application.js";
+import { CommandError, command, oneOf, UsageError, wholeNumber } from "./command.js";
+import { readCertificates, readCredentials } from "./credentials.js";
+import { narrateDevice, narrateFailure } from "./narration.js";
+import { clockTime, line, style } from "./terminal.js";
+import { version } from "./version.js";
+
+/** Seconds that `--once` waits unless told otherwise. */
+const ONCE_LIMIT = 60;
+/** Where a simulated board keeps what a real one has in its fuses. */
+const SERIAL_KEY = "factory.serial";
+
+const options = {
+	endpoint: {
+		type: "string",
+		value: "HOST",
+		required: true,
+		help: "the data endpoint (aws iot describe-endpoint --endpoint-type iot:Data-ATS), or localhost",
+	},
+	port: { type: "string", value: "PORT", default: "8883", help: "8883, 443, or a local cloud's" },
+	"root-ca": { type: "string", value: "FILE", required: true, help: "root certificates that the server's may end in" },
+	template: { type: "string", value: "NAME", required: true, help: "the provisioning template" },
+	flash: {
+		type: "string",
+		value: "FILE",
+		required: true,
+		help: "flash image, made when absent. The device is who this file says: keep it as you would a private key",
+	},
+	claim: { type: "string", value: "FILE", help: "the claim certificate; not needed once the device has its identity" },
+	"claim-key": { type: "string", value: "FILE", help: "its private key" },
+	serial: { type: "string", value: "TEXT", help: "serial number (default: made up once and kept in the flash image)" },
+	parameter: {
+		type: "string",
+		value: "NAME=VALUE",
+		multiple: true,
+		help: "a parameter of the template; may be repeated",
+	},
+	"thing-name": {
+		type: "string",
+		value: "PATTERN",
+		help: "how the template names things, as in esp32-{SerialNumber} (default {SerialNumber})",
+	},
+	format: { type: "string", value: "cbor|json", default: "cbor", help: "encoding of requests and replies" },
+	csr: { type: "boolean", help: "the device makes its own key pair, which then never travels" },
+	topic: { type: "string", value: "TOPIC", default: HELLO_TOPIC, help: "where it says hello once it has its identity" },
+	once: { type: "boolean", help: "end after the first message; exit code 1 when it does not come to that" },
+	limit: { type: "string", value: "SECONDS", help: `how long --once waits at most (default ${ONCE_LIMIT})` },
+	duration: { type: "string", value: "SECONDS", help: "switch the device off after this time (default: on Ctrl-C)" },
+	"factory-reset": {
+		type: "string",
+		value: "forget|keep",
+		help: "reset it once it is connected. forget: its identity is erased and it claims a new one. keep: it stays who it is",
+	},
+	json: { type: "boolean", help: "one JSON object a line for each event, for programs" },
+} as const;
+
+export const device = command({
+	name: "device",
+	summary: "one simulated ESP32 against a local cloud or a real AWS account",
+	options,
+	details: `Called again with the same flash image, the device finds its identity there and runs as that device. A factory
+reset goes through the device program, so that the device must be able to connect; for one that cannot,
+deleting the flash image forgets everything, the serial number too.`,
+	async run(values) {
+		const once = values.once ? limit("limit", values.limit ?? String(ONCE_LIMIT)) : undefined;
+		if (!values.once && values.limit !== undefined) throw new UsageError("--limit belongs to --once");
+		const duration = values.duration === undefined ? undefined : limit("duration", values.duration);
+		if (once !== undefined && duration !== undefined) throw new UsageError("--once and --duration exclude each other");
+		const configuration: Configuration = {
+			endpoint: values.endpoint,
+			port: wholeNumber("port", values.port, 1, 65_535),
+			template: values.template,
+			parameters: readParameters(values.parameter),
+			...(values["thing-name"] === undefined ? {} : { thingName: values["thing-name"] }),
+			format: oneOf("format", values.format, ["cbor", "json"]),
+			keyPair: values.csr ? "csr" : "keys",
+		};
+		const given = values["factory-reset"];
+		const reset = given === undefined ? undefined : oneOf("factory-reset", given, ["forget", "keep"]);
+		const claim = readClaim(values.claim, values["claim-key"]);
+		const roots = readCertificates(values["root-ca"]);
+		check(configuration, values.serial ?? "any");
+		const flash = openFlash(values.flash);
+		const serialNumber = values.serial ?? ownSerial(flash);
+		return run({
+			configuration,
+			roots,
+			claim,
+			flash,
+			serialNumber,
+			topic: values.topic,
+			reset,
+			once,
+			duration,
+			json: values.json,
+		});
+	},
+});
+
+interface Run {
+	readonly configuration: Configuration;
+	readonly roots: readonly Uint8Array[];
+	readonly claim: Credentials | undefined;
+	readonly flash: Storage;
+	readonly serialNumber: string;
+	readonly topic: string;
+	readonly reset: "forget" | "keep" | undefined;
+	/** ms. */
+	readonly once: number | undefined;
+	readonly duration: number | undefined;
+	readonly json: boolean;
+}
+
+/** How a run ended; `undefined` when it was switched off from outside. */
+type End =
+	| "hello"
+	| "limit"
+	| "duration"
+	| "signal"
+	| { readonly failure: FailureReport }
+	| { readonly crash: unknown };
+
+async function run(given: Run): Promise<number> {
+	const { once, duration, json, claim } = given;
+	const say = json ? sayJson : sayText;
+	let lastFailure: FailureReport | undefined;
+	let { reset } = given;
+	let greeted = false;
+	const ended = await new Promise<End>((resolve) => {
+		const device = new SimulatedDevice({
+			configuration: given.configuration,
+			device: { serialNumber: given.serialNumber, firmwareVersion: version },
+			...(claim === undefined ? {} : { claim }),
+			roots: given.roots,
+			storage: given.flash,
+			createKeyPair,
+			application: helloApplication({
+				topic: given.topic,
+				takeReset: () => {
+					const wanted = reset;
+					reset = undefined;
+					return wanted;
+				},
+				onHello: ({ topic, payload, acknowledged }) => {
+					say(
+						acknowledged ? { event: "acknowledged", topic } : { event: "published", topic, bytes: payload.length },
+						acknowledged
+							? { text: `its message on ${topic} has arrived`, mood: "good" }
+							: { text: `says hello on ${topic}: ${payload}`, up: payload.length },
+					);
+					greeted ||= acknowledged;
+					if (acknowledged && once !== undefined) end("hello");
+				},
+				onMessage: (topic, bytes) =>
+					say({ event: "message", topic, bytes }, { text: `gets a message on ${topic}`, down: bytes }),
+			}),
+			onEvent: (event: DeviceEvent) => {
+				say(event, narrateDevice(event));
+				if (event.event !== "failure") return;
+				lastFailure = event.failure;
+				// What somebody has to mend will not mend itself within the limit.
+				if (once !== undefined && event.failure.class === "operator") end({ failure: event.failure });
+			},
+			onHalt: () => end({ failure: lastFailure! }),
+			onCrash: (error) => end({ crash: error }),
+		});
+		const timer = setTimeout(() => end(once === undefined ? "duration" : "limit"), once ?? duration ?? 2 ** 31 - 1);
+		const interrupt = () => end("signal");
+		process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+		const end = (how: End): void => {
+			clearTimeout(timer);
+			process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+			device.powerOff();
+			resolve(how);
+		};
+		device.powerOn();
+	});
+	if (ended === "hello" || ended === "signal" || (ended === "duration" && greeted)) return 0;
+	if (ended === "limit" || ended === "duration") {
+		const seconds = (once ?? duration)! / 1000;
+		const why = lastFailure === undefined ? "" : `. ${narrateFailure(lastFailure)}`;
+		throw new CommandError(`no message was sent within ${seconds} s${why}`);
+	}
+	if ("failure" in ended) throw new CommandError(narrateFailure(ended.failure));
+	throw ended.crash;
+}
+
+function sayText(_: object, told: Parameters<typeof line>[0]): void {
+	console.log(`${style.dim(clockTime())}  ${line(told)}`);
+}
+
+function sayJson(event: object): void {
+	console.log(JSON.stringify({ time: new Date().toISOString(), ...event }));
+}
+
+const limit = (name: string, text: string): number => wholeNumber(name, text, 1, 1_000_000) * 1000;
+
+function readParameters(given: readonly string[]): Record<string, string> {
+	const parameters: Record<string, string> = {};
+	for (const text of given) {
+		const at = text.indexOf("=");
+		if (at < 1) throw new UsageError(`--parameter must be NAME=VALUE, not ${text}`);
+		parameters[text.slice(0, at)] = text.slice(at + 1);
+	}
+	return parameters;
+}
+
+function readClaim(certificate: string | undefined, key: string | undefined): Credentials | undefined {
+	if (certificate !== undefined && key !== undefined) return readCredentials(certificate, key);
+	if (certificate !== undefined) throw new UsageError("--claim-key FILE is missing");
+	if (key !== undefined) throw new UsageError("--claim FILE is missing");
+	return undefined;
+}
+
+/** The option that a member of the configuration comes from. */
+const OPTION: Readonly<Record<string, string>> = { thingName: "--thing-name", serialNumber: "--serial" };
+
+function check(configuration: Configuration, serialNumber: string): void {
+	try {
+		checkConfiguration(configuration, serialNumber);
+	} catch (error) {
+		const { detail = "" } = error as Failure;
+		throw new UsageError(`${OPTION[detail] ?? `--${detail}`} cannot be right`);
+	}
+}
+
+function openFlash(path: string): Storage {
+	try {
+		return new FileFlash(path);
+	} catch (error) {
+		const { code, message } = error as NodeJS.ErrnoException;
+		if (code === undefined) throw new CommandError(message);
+		if (code === "ENOENT") throw new CommandError(`there is no folder for ${path}`);
+		if (code === "EISDIR") throw new CommandError(`${path} is a folder, not a flash image`);
+		throw new CommandError(`${path} cannot be read and written (${code})`);
+	}
+}
+
+/** A simulated board's serial number: a MAC address of Espressif's, made up once. */
+function ownSerial(flash: Storage): string {
+	const kept = flash.read(SERIAL_KEY);
+	if (kept !== undefined) return Buffer.from(kept).toString();
+	const serial = `240ac4${randomBytes(3).toString("hex")}`;
+	flash.write(SERIAL_KEY, new TextEncoder().encode(serial).buffer);
+	return serial;
+}

@@ -1,0 +1,150 @@
+// The events of devices and of the local cloud in plain words, one line each. Events hold no secrets, so these do not.
+
+import type { DeviceEvent, DeviceState, Operation } from "../../src/events.js";
+import type { FailureReport } from "../../src/provisioning/failure.js";
+import type { CloudEvent } from "../cloud/events.js";
+import { bytes, type Line, short } from "./terminal.js";
+
+const POWER_ON: Readonly<Record<DeviceState, string>> = {
+	unprovisioned: "flash is empty: no identity yet",
+	created: "a certificate is in flash, not registered yet",
+	registering: "a certificate is in flash; whether it was registered is not known",
+	registered: "a new identity is in flash, not proved yet",
+	refused: "an identity is in flash that the service refused",
+	proved: "an identity is in flash",
+};
+
+const ASKS: Readonly<Record<Operation, string>> = {
+	CreateKeysAndCertificate: "asks for a key pair and a certificate (CreateKeysAndCertificate)",
+	CreateCertificateFromCsr: "asks for a certificate for its own key (CreateCertificateFromCsr)",
+	RegisterThing: "asks to be registered (RegisterThing)",
+};
+
+const GETS: Readonly<Record<Operation, string>> = {
+	CreateKeysAndCertificate: "gets a key pair, a certificate and an ownership token",
+	CreateCertificateFromCsr: "gets a certificate and an ownership token",
+	RegisterThing: "gets its name",
+};
+
+const KEEPS: Readonly<Record<DeviceState, string>> = {
+	unprovisioned: "keeps nothing of an identity in flash",
+	created: "keeps certificate, key and token in flash",
+	registering: "notes in flash that registration is under way",
+	registered: "keeps its name in flash",
+	refused: "notes in flash that the identity was refused",
+	proved: "notes in flash that the identity works",
+};
+
+/** What a device did. */
+export function narrateDevice(event: DeviceEvent): Line {
+	switch (event.event) {
+		case "boot":
+			return { text: `starts: ${POWER_ON[event.state]}${event.thingName === undefined ? "" : `, ${event.thingName}`}` };
+		case "clock.synchronizing":
+			return { text: "asks a time server for the time", mood: "quiet" };
+		case "clock.set":
+			return { text: `sets its clock to ${new Date(event.now).toISOString()}`, mood: "quiet" };
+		case "connecting":
+			return {
+				text:
+					`connects with ${event.role === "claim" ? "the claim certificate" : "its own certificate"}` +
+					` as ${event.clientId}${event.attempt > 1 ? `, attempt ${event.attempt}` : ""}`,
+			};
+		case "connected":
+			return { text: "is connected: TLS is up, CONNACK is here", mood: "quiet" };
+		case "disconnected":
+			return event.code === undefined
+				? { text: "hangs up", mood: "quiet" }
+				: { text: `loses the connection (${event.code})`, mood: "bad" };
+		case "subscribed":
+			return { text: `subscribes to the ${event.filters} reply topics`, mood: "quiet" };
+		case "request":
+			return { text: ASKS[event.operation], up: event.bytes };
+		case "reply":
+			return event.accepted
+				? { text: GETS[event.operation], down: event.bytes }
+				: { text: `is refused (${event.operation})`, down: event.bytes, mood: "bad" };
+		case "certificate.id-mismatch":
+			return { text: `notes that the certificate id is not its SHA-256: ${short(event.certificateId)}…`, mood: "bad" };
+		case "stored":
+			return { text: `${KEEPS[event.state]} (${bytes(event.bytes)} written)`, mood: "quiet" };
+		case "store.damaged":
+			return { text: `finds ${event.key} in flash damaged and leaves it alone`, mood: "bad" };
+		case "provisioned":
+			return { text: `is thing ${event.thingName} with certificate ${short(event.certificateId)}…`, mood: "good" };
+		case "proved":
+			return { text: "has proved its identity: the claim is not needed any more", mood: "good" };
+		case "set-aside":
+			return { text: `puts certificate ${short(event.certificateId)}… aside (${event.code})`, mood: "bad" };
+		case "claim.erased":
+			return { text: "erases the claim" };
+		case "identity.forgotten":
+			return { text: "has forgotten its identity" };
+		case "failure":
+			return { text: narrateFailure(event.failure), mood: "bad" };
+		case "pause":
+			return { text: `waits ${(event.milliseconds / 1000).toFixed(1)} s before it tries again`, mood: "quiet" };
+		case "restart":
+			return { text: event.reason === "provisioned" ? "restarts as what it is now" : "restarts after a factory reset" };
+	}
+}
+
+/** A failure, what AWS said of it, and what to do. */
+export function narrateFailure({ code, meaning, advice, detail, rejection }: FailureReport): string {
+	const said =
+		rejection === undefined
+			? ""
+			: `; it said ${rejection.statusCode} ${rejection.errorCode}: ${rejection.errorMessage}`;
+	return `${code}: ${meaning}${detail === undefined ? "" : ` (${detail})`}${said}. What to do: ${advice}`;
+}
+
+/** What the cloud did; `undefined` for what is of no interest to somebody who watches. */
+export function narrateCloud(event: CloudEvent): Line | undefined {
+	switch (event.event) {
+		case "connected":
+			return { text: `lets certificate ${short(event.principal)}… in as ${event.clientId}`, mood: "quiet" };
+		case "disconnected":
+			return { text: `${event.clientId} is gone (${event.disconnectReason})`, mood: "quiet" };
+		case "subscribed":
+		case "reply":
+			return undefined;
+		case "published":
+			return event.topic.startsWith("$")
+				? undefined
+				: { text: `takes ${bytes(event.bytes)} from ${event.clientId} on ${event.topic}`, mood: "good" };
+		case "provisioning":
+			return narrateProvisioning(event);
+		case "denied":
+			return {
+				text:
+					`denies ${event.clientId} (certificate ${short(event.principal)}…) ${event.action} on ${event.resource}:` +
+					` ${event.explanation}`,
+				mood: "bad",
+			};
+		case "refused":
+			return {
+				text: `refuses ${event.clientId ?? "a client"} (${event.reason}): ${event.explanation}`,
+				mood: "bad",
+			};
+		case "violation":
+			return { text: `hangs up on ${event.clientId ?? "a client"}: ${event.explanation}`, mood: "bad" };
+		case "certificate.expired":
+			return { text: `deletes certificate ${short(event.certificateId)}…, whose time is over`, mood: "quiet" };
+		case "warning":
+			return { text: event.message, mood: "bad" };
+	}
+}
+
+function narrateProvisioning(event: CloudEvent & { readonly event: "provisioning" }): Line {
+	const { operation, status, certificateId = "", thingName, clientId, errorCode, statusCode, explanation } = event;
+	if (status === "Failure") {
+		const why = explanation === undefined ? "" : `: ${explanation}`;
+		return { text: `rejects ${operation} of ${clientId} with ${statusCode} ${errorCode}${why}`, mood: "bad" };
+	}
+	if (operation === "RegisterThing")
+		return {
+			text: `provisions thing ${thingName} with certificate ${short(certificateId)}…`,
+			mood: "good",
+		};
+	return { text: `issues certificate ${short(certificateId)}…, pending activation` };
+}

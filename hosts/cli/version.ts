@@ -1,0 +1,7 @@
+// The version of this package, which is the simulated firmware's as well.
+
+import { readFileSync } from "node:fs";
+
+export const version = (
+	JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }
+).version;
