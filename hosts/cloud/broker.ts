@@ -612,7 +612,10 @@ export class Broker {
 		const { faults } = this.#options.settings;
 		const index = faults.findIndex((fault) => fault.operation === operation);
 		const fault = faults[index];
-		if (fault && --fault.times <= 0) faults.splice(index, 1);
+		if (fault) {
+			fault.times = (fault.times ?? 1) - 1;
+			if (fault.times <= 0) faults.splice(index, 1);
+		}
 		return fault;
 	}
 

@@ -21,7 +21,7 @@ export interface Rejection {
 	readonly statusCode: number;
 	readonly errorCode: string;
 	/** In place of the message that tells what is wrong. */
-	readonly errorMessage?: string;
+	readonly errorMessage?: string | undefined;
 }
 
 /** A token bucket: `rate` requests a second, `burst` at once. `undefined` is no limit. */
@@ -34,7 +34,7 @@ export interface Throttle {
 export interface ReplyFault {
 	operation: ProvisioningOperation;
 	/** How many replies; counted down, gone at 0. Default 1. */
-	times: number;
+	times?: number;
 	/** `drop`: done but not answered. `duplicate`: sent twice. `delay`: sent after `milliseconds`. `reject`: not done, `rejection` sent. `close`: done, then hung up instead of answered. */
 	action: "drop" | "duplicate" | "delay" | "reject" | "close";
 	milliseconds?: number;
@@ -116,6 +116,8 @@ export interface Settings {
 		storedBytes: number;
 	};
 	throttle: Record<ProvisioningOperation, Throttle | undefined>;
+	/** Requests to the control plane by operation; one that is not named has no limit. AWS has 10 to 100 a second for most. */
+	controlPlane: { throttle: Record<string, Throttle> };
 	policy: {
 		/** How long a change of policies, attachments or groups takes to take effect. AWS: up to minutes. */
 		propagationDelay: number;
@@ -145,9 +147,9 @@ export interface Settings {
 		/** `allowProvisioning: "true"` counts as true. */
 		acceptText: boolean;
 		/** In place of calling the hook. */
-		fault?: "deny" | "error" | "hang";
+		fault?: "deny" | "error" | "hang" | undefined;
 		/** Added to what the hook answers. */
-		override?: Record<string, string>;
+		override?: Record<string, string> | undefined;
 	};
 	temporaryClaim: {
 		lifetime: number;
@@ -212,6 +214,7 @@ export function defaultSettings(): Settings {
 			CreateCertificateFromCsr: undefined,
 			RegisterThing: { rate: 10, burst: 10 },
 		},
+		controlPlane: { throttle: {} },
 		policy: { propagationDelay: 0 },
 		template: {
 			overrideDefault: "DO_NOTHING",
@@ -226,57 +229,124 @@ export function defaultSettings(): Settings {
 	};
 }
 
-/** Some of the settings: objects are merged member by member, lists and values are replaced. */
+/**
+ * Some of the settings: objects are merged member by member, lists and maps of the user's own names are replaced. `null` takes
+ * away what may be absent (a limit of `throttle`, `hook.fault`, `hook.override`, an `errorMessage`).
+ */
 export type SettingsPatch = { [K in keyof Settings]?: Patch<Settings[K]> };
-type Patch<T> = T extends readonly unknown[] ? T : T extends object ? { [K in keyof T]?: Patch<T[K]> | undefined } : T;
+type Patch<T> = T extends readonly unknown[]
+	? T
+	: T extends object
+		? { [K in keyof T]?: Patch<T[K]> | null | undefined }
+		: T;
 
-/** Changes settings in place. Throws TypeError for a member that does not exist or has another type. */
+/** Changes settings in place. Throws TypeError for a member that does not exist or a value that will not do; then nothing has changed. */
 export function changeSettings(settings: Settings, patch: SettingsPatch): void {
-	// First on a copy, so that a bad patch changes nothing.
-	merge(structuredClone(settings) as unknown as Json, patch as Json, "");
-	merge(settings as unknown as Json, patch as Json, "");
+	if (!isObject(patch)) throw new TypeError("Settings must be an object.");
+	merge(structuredClone(settings) as unknown as Json, patch, "");
+	merge(settings as unknown as Json, patch, "");
 }
 
 type Json = Record<string, unknown>;
 
-/** Members whose names are the user's, or that may be absent. */
-const open = new Set(["hook.targets", "hook.override", "hook.fault", "errors", "throttle"]);
-const choices: Readonly<Record<string, readonly unknown[]>> = {
-	"token.singleUse": ["success", "attempt", "never"],
-	"reply.subscription": ["exact", "matching", "none"],
-	"reply.qos": [0, 1],
-	"reply.puback": ["before", "after", "withhold"],
-	"connection.connectDenied": ["close", 5, 7],
-	"connection.subscribeDenied": ["close", "suback"],
-	"connection.unknownCertificate": ["close", "reset"],
-	"template.overrideDefault": ["DO_NOTHING", "REPLACE", "FAIL"],
-	"template.undeclaredParameters": ["ignore", "reject"],
-	"template.nonTextParameters": ["reject", "stringify"],
-	"certificate.issuer": ["RSA", "EC"],
-	"certificate.nonObjectPayload": ["reject", "ignore"],
-	"hook.fault": ["deny", "error", "hang", undefined],
+/** Says what kind of value is wanted when this one will not do. */
+type Check = (value: unknown) => string | undefined;
+
+const oneOf =
+	(...values: readonly unknown[]): Check =>
+	(value) =>
+		values.includes(value) ? undefined : `one of ${values.map((one) => String(one ?? "null")).join(", ")}`;
+const listOf =
+	(check: Check): Check =>
+	(value) =>
+		Array.isArray(value) ? value.map(check).find(Boolean) : "a list";
+const textMap: Check = (value) =>
+	isObject(value) && Object.values(value).every((text) => typeof text === "string") ? undefined : "a map of texts";
+const optional =
+	(check: Check): Check =>
+	(value) =>
+		value === undefined ? undefined : check(value);
+const positive: Check = (value) => (isNumber(value) && value > 0 ? undefined : "a number above 0");
+
+const operations = ["CreateKeysAndCertificate", "CreateCertificateFromCsr", "RegisterThing"];
+
+const checkThrottle: Check = (value) =>
+	isObject(value) && !positive(value.rate) && isNumber(value.burst) && value.burst >= 1
+		? undefined
+		: "an object with rate above 0 and burst of at least 1";
+const checkFault: Check = (value) =>
+	isObject(value) &&
+	operations.includes(value.operation as string) &&
+	["drop", "duplicate", "delay", "reject", "close"].includes(value.action as string) &&
+	(value.times === undefined || !positive(value.times)) &&
+	(value.milliseconds === undefined || isNumber(value.milliseconds)) &&
+	(value.rejection === undefined || isRejection(value.rejection))
+		? undefined
+		: "a list of faults: operation, action, and perhaps times, milliseconds, rejection";
+
+/** What is not just "of the same kind as the default". `*` stands for one level of a path. */
+const checks: Readonly<Record<string, Check>> = {
+	"errors.*.errorMessage": optional((value) => (typeof value === "string" ? undefined : "text")),
+	"token.length": (value) =>
+		isNumber(value) && value >= 1 && value <= 65_536 ? undefined : "a number from 1 to 65536",
+	"token.singleUse": oneOf("success", "attempt", "never"),
+	"token.boundTo": listOf(oneOf("claimCertificate", "clientId", "connection")),
+	"reply.subscription": oneOf("exact", "matching", "none"),
+	"reply.qos": oneOf(0, 1),
+	"reply.puback": oneOf("before", "after", "withhold"),
+	faults: listOf(checkFault),
+	"connection.connectDenied": oneOf("close", 5, 7),
+	"connection.subscribeDenied": oneOf("close", "suback"),
+	"connection.unknownCertificate": oneOf("close", "reset"),
+	"throttle.*": optional(checkThrottle),
+	"template.overrideDefault": oneOf("DO_NOTHING", "REPLACE", "FAIL"),
+	"template.undeclaredParameters": oneOf("ignore", "reject"),
+	"template.nonTextParameters": oneOf("reject", "stringify"),
+	"certificate.issuer": oneOf("RSA", "EC"),
+	"certificate.nonObjectPayload": oneOf("reject", "ignore"),
+	"controlPlane.throttle": (value) =>
+		isObject(value) ? Object.values(value).map(checkThrottle).find(Boolean) : "throttles by operation",
+	"hook.targets": textMap,
+	"hook.fault": oneOf("deny", "error", "hang", undefined),
+	"hook.override": optional(textMap),
 };
+/** Members that the defaults leave out. */
+const absentByDefault = /^(errors\.\w+\.errorMessage|hook\.(fault|override))$/;
 
 function merge(target: Json, patch: Json, path: string): void {
-	for (const [key, value] of Object.entries(patch)) {
+	for (const [key, given] of Object.entries(patch)) {
 		const name = path ? `${path}.${key}` : key;
-		const free = open.has(name) || open.has(path);
-		if (!free && !Object.hasOwn(target, key)) throw new TypeError(`There is no setting ${name}.`);
-		if (name in choices && !choices[name]!.includes(value)) {
-			throw new TypeError(`The setting ${name} must be one of ${choices[name]!.join(", ")}.`);
-		}
 		const before = target[key];
-		if (isObject(before) && isObject(value) && name !== "hook.targets") merge(before, value, name);
-		else if (free || name in choices || sameKind(before, value)) target[key] = structuredClone(value);
-		else throw new TypeError(`The setting ${name} has another type.`);
+		if (!Object.hasOwn(target, key) && !absentByDefault.test(name)) throw new TypeError(`There is no setting ${name}.`);
+		const value = given === null ? undefined : given;
+		const check = checks[name] ?? checks[`${path}.*`] ?? checks[name.replace(/\.\w+\./, ".*.")];
+		if (!check && isObject(before) && isObject(value)) merge(before, value, name);
+		else {
+			const wanted = check ? check(value) : sameKind(before, value);
+			if (wanted) throw new TypeError(`The setting ${name} must be ${wanted}.`);
+			target[key] = structuredClone(value);
+		}
 	}
 }
+
+const sameKind = (before: unknown, value: unknown): string | undefined => {
+	if (typeof before === "number") return isNumber(value) ? undefined : "a number that is not negative";
+	return typeof before === typeof value && !isObject(before) ? undefined : `of the type ${typeof before}`;
+};
 
 function isObject(value: unknown): value is Json {
 	return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function sameKind(a: unknown, b: unknown): boolean {
-	if (typeof b === "number" && !(Number.isFinite(b) && b >= 0)) return false;
-	return typeof a === typeof b && Array.isArray(a) === Array.isArray(b) && (a === null) === (b === null);
+function isNumber(value: unknown): value is number {
+	return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}
+
+function isRejection(value: unknown): boolean {
+	return (
+		isObject(value) &&
+		isNumber(value.statusCode) &&
+		typeof value.errorCode === "string" &&
+		(value.errorMessage === undefined || typeof value.errorMessage === "string")
+	);
 }

@@ -1,0 +1,259 @@
+// Tokens and certificates over time, what OverrideSettings do to things that exist, and pre-provisioning hooks.
+
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import t from "tap";
+import { askHook, type HookInput } from "../../hosts/cloud/hook.js";
+import { provisioningTemplate } from "../../hosts/cloud/samples.js";
+import { defaultSettings } from "../../hosts/cloud/settings.js";
+import { startCore } from "./core.js";
+
+const hour = 3_600_000;
+
+t.test("A token lasts an hour; then an unused certificate is deleted", async (t) => {
+	const core = await startCore();
+	const early = await core.create();
+	core.pass(hour - 1);
+	const { certificateOwnershipToken } = early;
+	t.ok((await core.ask("RegisterThing", { certificateOwnershipToken, parameters: { SerialNumber: "A" } })).accepted);
+	const late = await core.create();
+	const attached = await core.create();
+	core.registry.policies.attachPolicy({
+		policyName: "device",
+		target: core.registry.certificates.arn(attached.certificateId),
+	});
+	core.pass(hour);
+	const reply = await core.ask("RegisterThing", {
+		certificateOwnershipToken: late.certificateOwnershipToken,
+		parameters: { SerialNumber: "B" },
+	});
+	t.match(reply, { accepted: false, statusCode: 400, errorCode: "InvalidCertificateOwnershipToken" });
+	t.equal(core.registry.certificates.get(late.certificateId), undefined, "deleted");
+	t.ok(core.registry.certificates.get(attached.certificateId), "kept, since a policy hangs on it");
+	t.equal(core.registry.certificates.get(early.certificateId)?.status, "ACTIVE", "kept, since it was activated");
+	t.equal(core.registry.state.tokens.size, 0);
+});
+
+t.test("When a token is used up, and whose it is, are settings", async (t) => {
+	const core = await startCore();
+	const twice = async (singleUse: "success" | "attempt" | "never") => {
+		core.settings.token.singleUse = singleUse;
+		core.clock.now += 10_000;
+		const { certificateOwnershipToken } = await core.create();
+		const ask = (parameters: object) => core.ask("RegisterThing", { certificateOwnershipToken, parameters });
+		const replies = [await ask({}), await ask({ SerialNumber: "S" }), await ask({ SerialNumber: "S" })];
+		return replies.map((reply) => reply.errorCode ?? "accepted");
+	};
+	t.same(await twice("success"), ["InvalidParameters", "accepted", "InvalidCertificateOwnershipToken"]);
+	t.same(
+		await twice("attempt"),
+		Array.from(["InvalidParameters"]).concat(Array(2).fill("InvalidCertificateOwnershipToken")),
+	);
+	t.same(await twice("never"), ["InvalidParameters", "accepted", "accepted"]);
+
+	core.settings.token.singleUse = "success";
+	for (const [bound, other] of [
+		["claimCertificate", { claimCertificateId: "d".repeat(64) }],
+		["clientId", { clientId: "other" }],
+		["connection", { connectionId: "other" }],
+	] as const) {
+		core.clock.now += 10_000;
+		const { certificateOwnershipToken } = await core.create();
+		const payload = { certificateOwnershipToken, parameters: { SerialNumber: "S" } };
+		core.settings.token.boundTo = [bound];
+		t.match(await core.ask("RegisterThing", payload, other), { errorCode: "InvalidCertificateOwnershipToken" });
+		core.settings.token.boundTo = [];
+		t.ok((await core.ask("RegisterThing", payload, other)).accepted, `not bound to the ${bound} by default`);
+	}
+});
+
+t.test("Two registrations with one token at once make one of them", async (t) => {
+	const core = await startCore();
+	const { certificateOwnershipToken } = await core.create();
+	const replies = await Promise.all(
+		["A", "B"].map((SerialNumber) =>
+			core.ask("RegisterThing", { certificateOwnershipToken, parameters: { SerialNumber } }),
+		),
+	);
+	t.same(replies.map(({ accepted }) => accepted).sort(), [false, true]);
+	t.equal(core.registry.state.things.size, 1);
+});
+
+t.test("A certificate may take its time to become active", async (t) => {
+	const core = await startCore(undefined, { certificate: { activationDelay: 5_000 } });
+	const { certificateOwnershipToken, certificateId } = await core.create();
+	t.ok((await core.ask("RegisterThing", { certificateOwnershipToken, parameters: { SerialNumber: "A" } })).accepted);
+	t.equal(core.registry.certificates.get(certificateId)?.status, "PENDING_ACTIVATION");
+	core.pass(5_000);
+	t.equal(core.registry.certificates.get(certificateId)?.status, "ACTIVE");
+});
+
+t.test("A thing that exists: OverrideSettings", async (t) => {
+	const outcome = async (override: Record<string, string> | undefined) => {
+		const body = {
+			Parameters: { SerialNumber: { Type: "String" } },
+			Resources: {
+				thing: {
+					Type: "AWS::IoT::Thing",
+					Properties: {
+						ThingName: "T1",
+						AttributePayload: { b: "new", c: "new" },
+						ThingTypeName: "type2",
+						ThingGroups: ["group2"],
+						BillingGroup: "billing2",
+					},
+					...(override && { OverrideSettings: override }),
+				},
+				certificate: {
+					Type: "AWS::IoT::Certificate",
+					Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" } },
+				},
+			},
+		};
+		const { registry, register } = await startCore(body);
+		const { things } = registry;
+		for (const number of ["1", "2"]) {
+			things.createThingType({ thingTypeName: `type${number}` });
+			things.createThingGroup({ thingGroupName: `group${number}` });
+			things.createBillingGroup({ billingGroupName: `billing${number}` });
+		}
+		const attributePayload = { attributes: { a: "old", b: "old" } };
+		things.createThing({ thingName: "T1", attributePayload, thingTypeName: "type1", billingGroupName: "billing1" });
+		things.addThingToThingGroup({ thingName: "T1", thingGroupName: "group1" });
+		const { accepted, statusCode, errorCode } = await register();
+		const { attributes, thingTypeName, billingGroupName } = things.describeThing({ thingName: "T1" });
+		const certificates = things.listThingPrincipals({ thingName: "T1" }).principals.length;
+		const what = [attributes, thingTypeName, things.groupsOf("T1").sort(), billingGroupName, certificates];
+		return accepted ? what : [statusCode, errorCode, ...what];
+	};
+	const old = { a: "old", b: "old" };
+	t.same(await outcome(undefined), [old, "type1", ["group1"], "billing1", 1], "by default nothing but the certificate");
+	const all = (setting: string) => ({ AttributePayload: setting, ThingTypeName: setting, ThingGroups: setting });
+	t.same(await outcome(all("DO_NOTHING")), [old, "type1", ["group1"], "billing1", 1]);
+	t.same(await outcome(all("REPLACE")), [{ b: "new", c: "new" }, "type2", ["group2"], "billing1", 1]);
+	t.same(await outcome({ AttributePayload: "MERGE", ThingGroups: "MERGE", BillingGroup: "REPLACE" }), [
+		{ a: "old", b: "new", c: "new" },
+		"type1",
+		["group1", "group2"],
+		"billing2",
+		1,
+	]);
+	for (const property of ["AttributePayload", "ThingTypeName", "ThingGroups"]) {
+		t.same(
+			await outcome({ ...all("REPLACE"), [property]: "FAIL" }),
+			[409, "ResourceConflicts", old, "type1", ["group1"], "billing1", 0],
+			`${property} FAIL leaves everything as it was`,
+		);
+	}
+});
+
+t.test("What a template needs must exist; nothing is made by halves", async (t) => {
+	const body = provisioningTemplate("missing") as { Resources: { thing: { Properties: object } } };
+	const core = await startCore(body);
+	t.match(await core.register(), { accepted: false, errorCode: "InvalidParameters", errorMessage: /Policy not found/ });
+	t.equal(core.registry.state.things.size, 0, "the thing that came before the policy is gone again");
+});
+
+t.test("A policy document makes a policy named by its hash, once", async (t) => {
+	const body = provisioningTemplate("x") as { Resources: { policy: { Properties: object } } };
+	body.Resources.policy.Properties = {
+		PolicyDocument: { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "iot:Connect", Resource: "*" }] },
+	};
+	const core = await startCore(body);
+	t.ok((await core.register({ SerialNumber: "A" })).accepted);
+	t.ok((await core.register({ SerialNumber: "B" })).accepted);
+	const { policies } = core.registry.policies.listPolicies();
+	t.equal(policies.length, 2, "the policy 'device' of the rig and this one");
+});
+
+t.test("A template without a thing gives no thing name; DeviceConfiguration reaches the device", async (t) => {
+	const core = await startCore({
+		Resources: {
+			certificate: {
+				Type: "AWS::IoT::Certificate",
+				Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "inactive" },
+			},
+		},
+		DeviceConfiguration: { url: "https://example.com", n: 5 },
+	});
+	t.same(await core.register(), { accepted: true, deviceConfiguration: { url: "https://example.com", n: "5" } });
+	t.match(
+		core.events.find(({ event }) => event === "warning"),
+		{ message: /no thing/ },
+	);
+	t.equal([...core.registry.state.certificates.values()][0]?.status, "INACTIVE");
+});
+
+t.test("A hook decides, and adds parameters", async (t) => {
+	const inputs: HookInput[] = [];
+	let answer: unknown;
+	const core = await startCore(undefined, { template: { undeclaredParameters: "ignore" } }, async (target, input) => {
+		t.same(target, { url: "http://hook.example/" });
+		inputs.push(JSON.parse(input));
+		return typeof answer === "string" ? answer : JSON.stringify(answer);
+	});
+	core.registry.templates.updateProvisioningTemplate({
+		templateName: "T",
+		preProvisioningHook: { targetArn: "http://hook.example/", payloadVersion: "2020-04-01" },
+	});
+	answer = { allowProvisioning: true, parameterOverrides: { SerialNumber: "overridden" } };
+	t.match(await core.register({ SerialNumber: "S", Undeclared: "u" }), { accepted: true, thingName: "overridden" });
+	const [input] = inputs;
+	t.match(input, {
+		claimCertificateId: "c".repeat(64),
+		certificateId: /^[0-9a-f]{64}$/,
+		certificatePem: /^certificate/,
+		templateArn: core.registry.templates.arn("T"),
+		clientId: "claim-1",
+		parameters: { SerialNumber: "S", Undeclared: "u" },
+	});
+	answer = { allowProvisioning: "true" };
+	t.ok((await core.register()).accepted, 'AWS\'s guide writes true and "true"');
+	core.settings.hook.acceptText = false;
+	const denied = { accepted: false, statusCode: 403, errorCode: "AccessDenied" };
+	t.match(await core.register(), denied);
+	for (const refusal of [
+		{ allowProvisioning: false },
+		{},
+		"nonsense",
+		null,
+		{ allowProvisioning: true, parameterOverrides: { a: 1 } },
+	]) {
+		answer = refusal;
+		core.pass(1_000);
+		t.match(await core.register(), denied);
+	}
+	answer = { allowProvisioning: true };
+	for (const fault of ["deny", "error"] as const) {
+		core.settings.hook.fault = fault;
+		t.match(await core.register(), denied);
+	}
+});
+
+t.test("A hook is called over HTTP or as a command, and has its time", async (t) => {
+	const server = createServer((request, response) => {
+		if (request.url === "/hang") return;
+		if (request.url === "/error") response.statusCode = 500;
+		request.pipe(response);
+	});
+	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+	t.teardown(() => {
+		server.closeAllConnections();
+		server.close();
+	});
+	const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+	const settings = { ...defaultSettings().hook, timeout: 200 };
+	const input = { allowProvisioning: true, parameterOverrides: { echo: "é" } } as unknown as HookInput;
+	const ask = (targetArn: string, commands = {}) => askHook({ targetArn }, commands, input, settings);
+	t.same(await ask(`${url}/`), { allowed: true, overrides: new Map([["echo", "é"]]) });
+	t.match(await ask(`${url}/error`), { allowed: false, explanation: /status 500/ });
+	t.match(await ask(`${url}/hang`), { allowed: false, explanation: /did not answer within 200 ms/ });
+	const lambda = "arn:aws:lambda:us-east-1:123456789012:function:hook";
+	t.match(await ask(lambda), { allowed: false, explanation: /hook.targets/ });
+	settings.targets = { [lambda]: `${url}/` };
+	t.match(await ask(lambda), { allowed: true });
+	t.match(await ask(lambda, { [lambda]: "cat" }), { allowed: true });
+	t.match(await ask(lambda, { [lambda]: "cat; exit 3" }), { allowed: false, explanation: /status 3/ });
+	t.match(await ask(lambda, { [lambda]: "sleep 30" }), { allowed: false, explanation: /within 200 ms/ });
+	t.match(await ask(lambda, { [lambda]: "yes" }), { allowed: false, explanation: /too long|within/ });
+});

@@ -1,0 +1,47 @@
+// Settings are changed as a whole or not at all, and only to what makes sense.
+
+import t from "tap";
+import { changeSettings, defaultSettings, type SettingsPatch } from "../../hosts/cloud/settings.js";
+
+t.test("A patch changes what it names and leaves the rest", async (t) => {
+	const settings = defaultSettings();
+	changeSettings(settings, { token: { lifetime: 5 }, throttle: { RegisterThing: null }, hook: { fault: "deny" } });
+	const expected = defaultSettings();
+	expected.token.lifetime = 5;
+	expected.throttle.RegisterThing = undefined;
+	expected.hook.fault = "deny";
+	t.strictSame(settings, expected);
+	changeSettings(settings, { throttle: { RegisterThing: { rate: 1, burst: 2 } }, hook: { fault: null } });
+	t.same(settings.throttle.RegisterThing, { rate: 1, burst: 2 });
+	t.equal(settings.hook.fault, undefined);
+	changeSettings(settings, { faults: [{ operation: "RegisterThing", action: "drop" }] });
+	t.same(settings.faults, [{ operation: "RegisterThing", action: "drop" }]);
+});
+
+t.test("What does not exist or will not do is refused, and nothing has changed", async (t) => {
+	for (const [patch, reason] of [
+		[{ token: { lifetime: 1, colour: "red" } }, /no setting token.colour/],
+		[{ token: { lifetime: 1 }, weather: {} }, /no setting weather/],
+		[{ token: { lifetime: "1" } }, /token.lifetime must be a number/],
+		[{ token: { lifetime: -1 } }, /not negative/],
+		[{ token: { boundTo: ["moon"] } }, /token.boundTo must be one of/],
+		[{ token: 5 }, /token must be/],
+		[{ token: null }, /token must be/],
+		[{ reply: { puback: "never" } }, /reply.puback must be one of before, after, withhold/],
+		[{ throttle: { RegisterThing: { rate: 0, burst: 1 } } }, /throttle.RegisterThing must be/],
+		[{ throttle: { Other: { rate: 1, burst: 1 } } }, /no setting throttle.Other/],
+		[{ errors: { denied: { statusCode: "x" } } }, /errors.denied.statusCode/],
+		[{ errors: { denied: { errorMessage: 5 } } }, /errors.denied.errorMessage must be text/],
+		[{ faults: [{ operation: "RegisterThing" }] }, /faults must be/],
+		[{ faults: {} }, /faults must be a list/],
+		[{ hook: { targets: { a: { command: "rm" } } } }, /hook.targets must be a map of texts/],
+		[JSON.parse('{"__proto__":{"polluted":true}}'), /no setting/],
+		[JSON.parse('{"token":{"constructor":{"x":1}}}'), /no setting token.constructor/],
+		["text", /must be an object/],
+	] as const) {
+		const settings = defaultSettings();
+		t.throws(() => changeSettings(settings, patch as SettingsPatch), reason);
+		t.strictSame(settings, defaultSettings());
+	}
+	t.notOk("polluted" in {});
+});
