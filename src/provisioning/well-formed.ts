@@ -70,7 +70,8 @@ export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; read
 	const indefiniteString = (major: number): void => {
 		const first = at;
 		if (copy === undefined) {
-			copy = bytes.slice();
+			// Not slice(): of a Buffer, which is what Node hands over, that would be no copy.
+			copy = new Uint8Array(bytes);
 			written = at - 1;
 		}
 		const length = chunks(major);

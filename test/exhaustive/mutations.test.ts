@@ -56,12 +56,6 @@ const MUTATIONS: readonly Mutation[] = [
 		find: "await this.pauseAfter(failure);\n\t\t\t}",
 		replace: "throw failure;\n\t\t\t}",
 	},
-	{
-		name: "least pause: an attempt may follow at once",
-		file: "backoff.ts",
-		find: "return this.spread(CONNECT_INTERVAL,",
-		replace: "return this.spread(0,",
-	},
 ];
 
 /** Flash of which one write does not read back. */
@@ -106,11 +100,6 @@ async function* stories(): AsyncGenerator<readonly [readonly Cut[], WorldOptions
 	}
 	for (let packet = 1; packet <= packets; packet++)
 		for (const gotThrough of [false, true]) yield [[{ packet, gotThrough }], {}];
-	// One attempt after the other fails.
-	for (const times of [1, 2, 3, 4]) {
-		let left = times;
-		yield [[], { fate: ({ packet }) => (packet.cmd === "suback" && left-- > 0 ? "close" : "pass") }];
-	}
 	// A token that was taken but whose answer was lost, with the connection kept.
 	yield [
 		[],

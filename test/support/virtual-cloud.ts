@@ -3,10 +3,17 @@
 // policies and the real broker do is for the tests over real sockets.
 
 import { X509Certificate } from "node:crypto";
+import { encode } from "cborg";
 import { generate, type Packet, parser, writeToStream } from "mqtt-packet";
 import { Provisioning } from "../../hosts/cloud/provisioning.js";
 import { type CertificateIssuer, Registry } from "../../hosts/cloud/registry.js";
-import { changeSettings, defaultSettings, type Settings, type SettingsPatch } from "../../hosts/cloud/settings.js";
+import {
+	changeSettings,
+	defaultSettings,
+	type ProvisioningOperation,
+	type Settings,
+	type SettingsPatch,
+} from "../../hosts/cloud/settings.js";
 import { openState } from "../../hosts/cloud/state.js";
 import type { Network } from "../../hosts/node/device.js";
 import type { VirtualTime } from "../../hosts/node/time.js";
@@ -41,6 +48,9 @@ export type Fate =
 	| "cut after"
 	| { readonly delay: number }
 	| { readonly truncate: number }
+	/** Arrives in pieces: so many bytes first, the rest after; or all in pieces of one size. */
+	| { readonly split: number }
+	| { readonly pieces: number }
 	| { readonly replace: Packet };
 
 /** Issues certificates that were made before, in turn. Each story begins with the first. */
@@ -85,6 +95,8 @@ export interface VirtualCloudOptions {
 	readonly templateEnabled?: boolean;
 	/** Decides over each packet. Default: all pass. */
 	readonly fate?: (passing: Passing) => Fate;
+	/** How many bytes the device may write at a time. Default 4,096. */
+	readonly window?: number;
 	/** Called for the fates `cut` and `cut after`. */
 	readonly onCut?: () => void;
 }
@@ -175,6 +187,10 @@ export class VirtualCloud {
 		this.#options.onCut?.();
 	}
 
+	get window(): number {
+		return this.#options.window ?? 4096;
+	}
+
 	get time(): VirtualTime {
 		return this.#options.time;
 	}
@@ -209,6 +225,11 @@ export class VirtualCloud {
 			match[1] === "create" ? "CreateKeysAndCertificate" : match[1] ? "CreateCertificateFromCsr" : "RegisterThing";
 		this.busy += 1;
 		try {
+			const refusal = this.#refusal(operation);
+			if (refusal !== undefined) {
+				const payload = match[3] === "cbor" ? encode(refusal) : Buffer.from(JSON.stringify(refusal));
+				return [`${topic}/rejected`, payload];
+			}
 			const reply = await this.#provisioning.handle({
 				operation,
 				format: match[3] as "json" | "cbor",
@@ -222,6 +243,15 @@ export class VirtualCloud {
 		} finally {
 			this.busy -= 1;
 		}
+	}
+
+	/** The settings' next fault of the kind `reject`; the broker's other faults are told by fates here. */
+	#refusal(operation: ProvisioningOperation): object | undefined {
+		const fault = this.settings.faults.find(
+			(one) => one.operation === operation && one.action === "reject" && (one.times ?? 1) > 0,
+		);
+		if (fault !== undefined) fault.times = (fault.times ?? 1) - 1;
+		return fault?.rejection;
 	}
 
 	nextConnectionId(): string {
@@ -258,7 +288,8 @@ class Link {
 			.toLowerCase();
 		this.#connectionId = cloud.nextConnectionId();
 		this.#uplink.on("packet", (packet: Packet) => this.#travel("up", packet));
-		cloud.time.set(() => this.#deviceOpen && options.onWritable(4096), LATENCY);
+		const allow = () => this.#deviceOpen && options.onWritable(cloud.window);
+		cloud.time.set(allow, LATENCY);
 		this.socket = {
 			read: () => {
 				const bytes = this.#incoming.shift();
@@ -266,7 +297,7 @@ class Link {
 			},
 			write: (bytes) => {
 				this.#uplink.parse(Buffer.from(bytes));
-				cloud.time.set(() => this.#deviceOpen && options.onWritable(4096), 1);
+				cloud.time.set(allow, 1);
 			},
 			close: () => {
 				this.#deviceOpen = false;
@@ -307,7 +338,15 @@ class Link {
 			this.#cloud.cut();
 		} else if (typeof fate === "object" && "delay" in fate) deliver(packet, fate.delay);
 		else if (typeof fate === "object" && "replace" in fate) deliver(fate.replace);
-		else if (typeof fate === "object" && direction === "down") {
+		else if (typeof fate === "object" && ("split" in fate || "pieces" in fate)) {
+			const bytes = generate(packet);
+			const size = "pieces" in fate ? fate.pieces : Math.max(fate.split, bytes.length - fate.split);
+			let first = "pieces" in fate ? size : fate.split;
+			for (let at = 0; at < bytes.length; at += first, first = size) {
+				const piece = bytes.subarray(at, at + first);
+				this.#cloud.time.set(() => this.#atDevice(piece), LATENCY);
+			}
+		} else if (typeof fate === "object" && direction === "down") {
 			const bytes = generate(packet).subarray(0, fate.truncate);
 			this.#cloud.time.set(() => this.#atDevice(bytes), LATENCY);
 			// Whatever follows is lost: a byte stream that lost bytes in its middle is not what TLS delivers.

@@ -22,6 +22,8 @@ export interface Machine {
 	powerOn(): void;
 	powerOff(): void;
 	readonly boots: number;
+	/** Still at work, though nothing is due: a machine outside this process. Virtual time waits for it. */
+	readonly busy?: boolean;
 }
 
 /** Says hello once, as a device maker's first program would. */
@@ -38,7 +40,7 @@ export type Cut =
 /** How a story differs from the plain one. */
 export interface WorldOptions
 	extends Partial<Pick<SimulatedDeviceOptions, "clock" | "timeServer" | "clockFloor" | "application">>,
-		Partial<Pick<VirtualCloudOptions, "settings" | "templateBody" | "templateEnabled">> {
+		Partial<Pick<VirtualCloudOptions, "settings" | "templateBody" | "templateEnabled" | "window">> {
 	readonly configuration?: Partial<Configuration>;
 	readonly fate?: (passing: Passing) => Fate;
 	/** The power fails here, and comes back a second later; counting begins anew for the next. */
@@ -107,6 +109,7 @@ export class World {
 			onCut: cutPower,
 			fate,
 			...(options.settings === undefined ? {} : { settings: options.settings }),
+			...(options.window === undefined ? {} : { window: options.window }),
 			...(options.templateBody === undefined ? {} : { templateBody: options.templateBody }),
 			...(options.templateEnabled === undefined ? {} : { templateEnabled: options.templateEnabled }),
 		});
@@ -156,7 +159,7 @@ export class World {
 	async play(done: () => boolean = () => this.running, limit = 4 * 3_600_000): Promise<boolean> {
 		for (;;) {
 			await settle();
-			while (this.cloud.busy > 0) await settle();
+			while (this.cloud.busy > 0 || this.machine.busy === true) await settle();
 			if (done()) return true;
 			if (this.time.ticks() > limit || !this.time.advance()) return false;
 		}
