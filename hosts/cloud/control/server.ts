@@ -9,6 +9,7 @@ import type { EventLog, Metrics } from "../events.js";
 import { evaluate, type PolicyVariables } from "../policy.js";
 import type { Registry } from "../registry.js";
 import type { Settings } from "../settings.js";
+import { Throttles } from "../throttle.js";
 import { limitConnections } from "./connections.js";
 import { handlers } from "./handlers.js";
 import type { AccessKey } from "./iam.js";
@@ -108,6 +109,7 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 	const { registry, signatures, events } = options;
 	const { now = Date.now } = options;
 	const keys = new Map(options.accessKeys?.map((key) => [key.accessKeyId, key]));
+	const throttles = new Throttles(now);
 	let receiving = 0;
 
 	return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -130,6 +132,9 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 		const found = route(request.method!, target);
 		const head: RequestHead = { method: request.method!, target, rawHeaders: request.rawHeaders };
 		const { caller, body } = await authenticate(request, head, found.name);
+		if (!throttles.take(found.name, options.settings.controlPlane.throttle[found.name])) {
+			throw new AwsError("ThrottlingException", "Rate exceeded");
+		}
 		const input = readInput(operations[found.name], found, head, body);
 		if (caller) authorize(caller, found.name, input, request);
 		// The input was read by the members of this very operation, which is what the handler's type says.

@@ -30,6 +30,18 @@ t.test("settings are read and changed while the cloud runs", async (t) => {
 	t.match(settings, { faults, reply: { delay: 250 } }, "and the cloud has them");
 });
 
+t.test("what may be absent is taken out with null", async (t) => {
+	const { url, settings } = await started(t);
+	await ask(url, "settings", patch({ hook: { fault: "deny" }, errors: { denied: { statusCode: 401 } } }));
+	t.equal(settings.hook.fault, "deny");
+	t.same(settings.errors.denied, { statusCode: 401, errorCode: "AccessDenied" }, "an object is merged");
+	await ask(url, "settings", patch({ hook: { fault: null }, throttle: { RegisterThing: null } }));
+	t.equal(settings.hook.fault, undefined);
+	t.equal(settings.throttle.RegisterThing, undefined);
+	await ask(url, "settings", patch({ throttle: { RegisterThing: { rate: 5, burst: 1 } } }));
+	t.same(settings.throttle.RegisterThing, { rate: 5, burst: 1 });
+});
+
 t.test("a change that is not good changes nothing and says why", async (t) => {
 	const { url, settings } = await started(t);
 	const before = structuredClone(settings);
@@ -39,6 +51,7 @@ t.test("a change that is not good changes nothing and says why", async (t) => {
 		[{ token: { lifetime: "long" } }, /token\.lifetime/],
 		[{ token: { lifetime: -1 } }, /token\.lifetime/],
 		[{ nothing: 1 }, /nothing/],
+		[{ controlPlane: { throttle: { CreateThing: { rate: 1 } } } }, /controlPlane\.throttle/],
 	] as const) {
 		const answer = await ask(url, "settings", patch(change));
 		t.match(answer, { status: 400, body: { message } });

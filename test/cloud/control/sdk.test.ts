@@ -70,7 +70,7 @@ import {
 import t from "tap";
 import { operations } from "../../../hosts/cloud/control/operations.js";
 import { selfSignedCertificate, signingRequest } from "./pem.js";
-import { arn, refusal, roleArn, type Started, started } from "./started.js";
+import { administrator, arn, refusal, roleArn, type Started, started } from "./started.js";
 
 const called = new Set<string>();
 
@@ -754,6 +754,22 @@ t.test("RegisterThing makes what a template body says, for bulk registration", a
 	t.match(registered.resourceArns, { thing: arn("thing/thing-7"), certificate: certificateArn });
 	t.same((await aws.send(new ListThingPrincipalsCommand({ thingName: "thing-7" }))).principals, [certificateArn]);
 	t.match(await refusal(aws.send(new RegisterThingCommand({ templateBody: "{" }))), { status: 400 });
+});
+
+t.test("a throttled operation is refused with status 400, and the SDK tries again", async (t) => {
+	let frozen: number | undefined = Date.now();
+	const cloud = await started(t, { now: () => frozen ?? Date.now() });
+	cloud.settings.controlPlane.throttle = { CreateThing: { rate: 100, burst: 1 } };
+	const create = (aws: IoTClient, thingName: string) => aws.send(new CreateThingCommand({ thingName }));
+	const once = cloud.client();
+	await create(once, "a");
+	t.match(await refusal(create(once, "b")), { name: "ThrottlingException", status: 400, message: "Rate exceeded" });
+	frozen = undefined;
+	const patient = cloud.client(administrator, { maxAttempts: 10 });
+	await Promise.all(["e", "f", "g", "h"].map((name) => create(patient, name)));
+	t.pass("all four were made in the end");
+	await once.send(new ListThingsCommand({}));
+	t.pass("another operation has no limit");
 });
 
 t.test("no operation was left out", async (t) => {

@@ -41,7 +41,7 @@ export interface Started {
 	metrics: Metrics;
 	settings: Settings;
 	/** AWS's own client, signing with this key. It does not retry. */
-	client(key?: AccessKey, options?: { region?: string; endpoint?: string }): IoTClient;
+	client(key?: AccessKey, options?: { region?: string; endpoint?: string; maxAttempts?: number }): IoTClient;
 }
 
 /** The authority's own keys, made once for all tests of a file. */
