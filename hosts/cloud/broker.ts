@@ -585,14 +585,14 @@ export class Broker {
 				break;
 			case "duplicate":
 				tell("duplicated");
-				this.#reply(connection, replyTopic, reply.payload);
+				await this.#reply(connection, replyTopic, reply.payload);
 				break;
 		}
-		tell(this.#reply(connection, replyTopic, reply.payload));
+		tell(await this.#reply(connection, replyTopic, reply.payload));
 	}
 
-	/** Sends a reply to the connection that asked, when it has subscribed as the settings demand. */
-	#reply(connection: Connection, topic: string, bytes: Uint8Array): "sent" | "unsubscribed" | "gone" {
+	/** Sends a reply to the connection that asked, when it has subscribed as the settings demand; resolves when it is written. */
+	async #reply(connection: Connection, topic: string, bytes: Uint8Array): Promise<"sent" | "unsubscribed" | "gone"> {
 		const { client, gate } = connection;
 		const { subscription, qos } = this.#options.settings.reply;
 		if (!client || client.closed || gate.destroyed) return "gone";
@@ -604,7 +604,9 @@ export class Broker {
 		if (!subscribed) return "unsubscribed";
 		const payload = Buffer.from(bytes);
 		this.#own.add(payload);
-		client.publish({ cmd: "publish", topic, payload, qos, retain: false, dup: false }, () => {});
+		await new Promise<void>((resolve) =>
+			client.publish({ cmd: "publish", topic, payload, qos, retain: false, dup: false }, () => resolve()),
+		);
 		return "sent";
 	}
 

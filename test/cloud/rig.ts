@@ -123,6 +123,11 @@ export async function eventually<T>(find: () => T | undefined): Promise<T> {
 	}
 }
 
+/** The last event of this name. */
+export function last(rig: Rig, name: CloudEvent["event"]): CloudEvent | undefined {
+	return rig.events.filter(({ event }) => event === name).at(-1);
+}
+
 /** Asks and waits for the reply on `accepted` or `rejected`, which must have been subscribed to. */
 export function exchange(client: MqttClient, topic: string, payload: Uint8Array | string) {
 	return new Promise<{ accepted: boolean; payload: Buffer }>((resolve, reject) => {
