@@ -2,6 +2,7 @@
 
 import { AccessKeyError } from "../cloud/control/iam.js";
 
+import { cloud } from "./cloud.js";
 import { type Command, CommandError, columns, UsageError } from "./command.js";
 
 import { demo } from "./demo.js";
@@ -9,7 +10,7 @@ import { device } from "./device.js";
 import { failures } from "./failures.js";
 import { version } from "./version.js";
 
-const commands: readonly Command[] = [demo, device, failures];
+const commands: readonly Command[] = [demo, cloud, device, failures];
 
 /** Runs `fleet` with these arguments and gives its exit code: 0, 1 when the work could not be done, 2 when called wrongly. */
 export async function main(args: readonly string[]): Promise<number> {

@@ -115,12 +115,7 @@ export function narrateCloud(event: CloudEvent): Line | undefined {
 		case "provisioning":
 			return narrateProvisioning(event);
 		case "denied":
-			return {
-				text:
-					`denies ${event.clientId} (certificate ${short(event.principal)}…) ${event.action} on ${event.resource}:` +
-					` ${event.explanation}`,
-				mood: "bad",
-			};
+			return { text: narrateDenial(event), mood: "bad" };
 		case "refused":
 			return {
 				text: `refuses ${event.clientId ?? "a client"} (${event.reason}): ${event.explanation}`,
@@ -133,6 +128,13 @@ export function narrateCloud(event: CloudEvent): Line | undefined {
 		case "warning":
 			return { text: event.message, mood: "bad" };
 	}
+}
+
+function narrateDenial(event: CloudEvent & { readonly event: "denied" }): string {
+	const { clientId, principal, action, resource, explanation } = event;
+	// Most explanations name what was asked for.
+	const what = explanation.includes(resource) ? "" : ` ${action} on ${resource}`;
+	return `denies ${clientId} (certificate ${short(principal)}…)${what}: ${explanation}`;
 }
 
 function narrateProvisioning(event: CloudEvent & { readonly event: "provisioning" }): Line {

@@ -1,0 +1,251 @@
+// `fleet cloud`: the local AWS IoT, until it is stopped. Says where it is, how to use it, and everything that it refuses.
+
+import { randomBytes, X509Certificate } from "node:crypto";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Cloud, startCloud } from "../cloud/cloud.js";
+import { type AccessKey, administratorAccess, parseAccessKeys, readAccessKeys } from "../cloud/control/iam.js";
+import { type ControlPlane, startControlPlane } from "../cloud/control/server.js";
+import type { CloudEvent } from "../cloud/events.js";
+import { fingerprint } from "../cloud/registry/certificates.js";
+import { StateInUseError } from "../cloud/state.js";
+import { CommandError, command, UsageError, wholeNumber } from "./command.js";
+import { narrateCloud } from "./narration.js";
+import { claimFiles, createClaim, policyNames, prepareTemplate, writeClaim } from "./prepare.js";
+import { clockTime, line, style } from "./terminal.js";
+
+const options = {
+	directory: { type: "string", value: "FOLDER", default: ".fleet/cloud", help: "where it keeps its state" },
+	host: { type: "string", value: "ADDRESS", default: "127.0.0.1", help: "address to listen on; 0.0.0.0 for all" },
+	"server-name": {
+		type: "string",
+		value: "NAME",
+		multiple: true,
+		help: "another name or address under which devices reach this machine: the server's certificate will bear it",
+	},
+	port: { type: "string", value: "PORT", default: "8883", help: "MQTT over TLS; 0 for any free port" },
+	"alpn-port": { type: "string", value: "PORT", default: "8443", help: "the same with ALPN, AWS's port 443" },
+	"http-port": { type: "string", value: "PORT", default: "8880", help: "the control plane, for AWS's SDKs and CLI" },
+	template: { type: "string", value: "NAME", default: "fleet", help: "the template to begin with, made when absent" },
+	"access-key": {
+		type: "boolean",
+		help: "check signatures; an administrator's access key is made on first use and kept in FOLDER/aws-credentials",
+	},
+	"access-keys": {
+		type: "string",
+		value: "FILE",
+		help: 'check signatures by the access keys in this JSON file: {"accessKeys": [{accessKeyId, secretAccessKey, principal, policies}]}',
+	},
+	hook: {
+		type: "string",
+		value: "ARN=COMMAND",
+		multiple: true,
+		help: "run a command where a template names this ARN as its pre-provisioning hook: JSON in, JSON out",
+	},
+	json: { type: "boolean", help: "one JSON object a line: how to use it, then each event" },
+} as const;
+
+export const cloud = command({
+	name: "cloud",
+	summary: "a local AWS IoT, until Ctrl-C",
+	options,
+	details: `On first start it makes its own root certificate, the template, a policy for devices and a claim certificate with
+key, all in FOLDER and readable by nobody else. Without access keys, and only on a loopback address, the control
+plane takes any signature: development mode.`,
+	async run(values) {
+		const { directory, host, template, json } = values;
+		if (!/^[0-9A-Za-z_-]{1,36}$/.test(template))
+			throw new UsageError(`--template must be 1 to 36 of 0-9 A-Z a-z _ -, not ${template}`);
+		const ports = {
+			port: wholeNumber("port", values.port, 0, 65_535),
+			alpnPort: wholeNumber("alpn-port", values["alpn-port"], 0, 65_535),
+		};
+		const httpPort = wholeNumber("http-port", values["http-port"], 0, 65_535);
+		if (values["access-key"] && values["access-keys"] !== undefined)
+			throw new UsageError("--access-key and --access-keys exclude each other");
+		const given = values["access-keys"] === undefined ? [] : readAccessKeys(values["access-keys"]);
+		const hookCommands = readHooks(values.hook);
+
+		const say = json ? sayJson : sayText;
+		const running = await startCloud({
+			directory,
+			host,
+			serverNames: values["server-name"],
+			...ports,
+			hookCommands,
+			onEvent: say,
+		}).catch((error: unknown) => {
+			throw explainStart(error, directory, { "--port": ports.port, "--alpn-port": ports.alpnPort });
+		});
+		try {
+			prepareTemplate(running, template);
+			const claim = await keepClaim(running, directory, template);
+			const { accountId, region } = running.registry.state.account;
+			const accessKeys = values["access-key"] ? ownAccessKey(directory, accountId) : given;
+			const control = await startControlPlane({
+				registry: running.registry,
+				events: running.events,
+				metrics: running.metrics,
+				settings: running.settings,
+				accessKeys,
+				host,
+				port: httpPort,
+			}).catch((error: unknown) => {
+				throw explainStart(error, directory, { "--http-port": httpPort });
+			});
+			const facts: Facts = {
+				endpoint: running.endpoint,
+				host,
+				port: running.port,
+				alpnPort: running.alpnPort,
+				url: control.url,
+				signatures: control.signatures,
+				accountId,
+				region,
+				template,
+				...policyNames(template),
+				rootCertificate: running.rootCertificatePath!,
+				claimCertificate: claim.certificate,
+				claimKey: claim.key,
+				...(values["access-key"] ? { credentials: join(directory, CREDENTIALS_FILE) } : {}),
+			};
+			console.log(json ? JSON.stringify({ event: "started", ...facts }) : instructions(facts));
+			await stopped();
+			await control.close();
+			return 0;
+		} finally {
+			await running.close();
+		}
+	},
+});
+
+/** What whoever wants to use it must know. */
+interface Facts {
+	readonly endpoint: string;
+	readonly host: string;
+	readonly port: number;
+	readonly alpnPort: number;
+	readonly url: string;
+	readonly signatures: ControlPlane["signatures"];
+	readonly accountId: string;
+	readonly region: string;
+	readonly template: string;
+	readonly claim: string;
+	readonly device: string;
+	readonly rootCertificate: string;
+	readonly claimCertificate: string;
+	readonly claimKey: string;
+	readonly credentials?: string;
+}
+
+function instructions(facts: Facts): string {
+	const name = /^(127\.|::1$|0\.0\.0\.0$|::$)/.test(facts.host) ? "localhost" : facts.host;
+	const rows = [
+		["account", `${facts.accountId} in ${facts.region}`],
+		["MQTT over TLS", `${facts.host} port ${facts.port}; with ALPN x-amzn-mqtt-ca port ${facts.alpnPort}`],
+		["names", `localhost, ${facts.endpoint}`],
+		["control plane", facts.url],
+		["template", `${facts.template}, with policies ${facts.claim} (claims) and ${facts.device} (devices)`],
+		["root", facts.rootCertificate],
+		["claim", `${facts.claimCertificate}, ${facts.claimKey}`],
+	];
+	const credentials =
+		facts.credentials !== undefined
+			? `export AWS_SHARED_CREDENTIALS_FILE=${facts.credentials} AWS_DEFAULT_REGION=${facts.region}`
+			: facts.signatures === "any"
+				? `export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=${facts.region}`
+				: `export AWS_DEFAULT_REGION=${facts.region}   # and an access key of your file`;
+	return `${style.bold("A local AWS IoT is running. Ctrl-C stops it; it keeps its state.")}
+
+${rows.map(([what, value]) => `  ${style.dim(what!.padEnd(15))}${value}`).join("\n")}
+
+${style.bold("A simulated device:")}
+  npm run fleet -- device --endpoint ${name} --port ${facts.port} --template ${facts.template} \\
+    --root-ca ${facts.rootCertificate} --claim ${facts.claimCertificate} --claim-key ${facts.claimKey} \\
+    --flash .fleet/one.flash
+
+${style.bold("AWS's command line:")}
+  ${credentials}
+  aws iot list-things --endpoint-url ${facts.url}
+
+${style.bold("What happens:")}  ${style.dim(`(also ${facts.url}/_local/events)`)}`;
+}
+
+function sayText(event: CloudEvent): void {
+	const told = narrateCloud(event);
+	if (told !== undefined) console.log(`${style.dim(clockTime())}  ${line(told)}`);
+}
+
+function sayJson(event: CloudEvent): void {
+	console.log(JSON.stringify(event));
+}
+
+/** Resolves when somebody wants it to stop. Asked a second time, the process just ends. */
+function stopped(): Promise<void> {
+	return new Promise((resolve) => {
+		process.once("SIGINT", resolve).once("SIGTERM", resolve);
+	});
+}
+
+/** The claim of this template, from its files while it is good, else a new one. */
+async function keepClaim(running: Cloud, directory: string, template: string) {
+	const files = claimFiles(directory, template);
+	if (existsSync(files.certificate) && existsSync(files.key)) {
+		try {
+			const id = fingerprint(new Uint8Array(new X509Certificate(readFileSync(files.certificate)).raw));
+			if (running.registry.certificates.get(id)?.status === "ACTIVE") return files;
+		} catch {
+			// Not a certificate: somebody has put something else there.
+			throw new CommandError(`${files.certificate} is not a certificate: move it away`);
+		}
+	}
+	writeClaim(directory, template, await createClaim(running, template));
+	return files;
+}
+
+const CREDENTIALS_FILE = "aws-credentials";
+const CREDENTIALS = /^aws_access_key_id = (\w+)\naws_secret_access_key = (\w+)$/m;
+
+/** An administrator's access key, in the file form of AWS's tools. Made on first use. */
+function ownAccessKey(directory: string, accountId: string): AccessKey[] {
+	const path = join(directory, CREDENTIALS_FILE);
+	if (!existsSync(path)) {
+		const id = `AKIA${randomBytes(8).toString("hex").toUpperCase()}`;
+		const secret = randomBytes(20).toString("hex");
+		const text = `[default]\naws_access_key_id = ${id}\naws_secret_access_key = ${secret}\n`;
+		writeFileSync(path, text, { mode: 0o600 });
+	}
+	chmodSync(path, 0o600);
+	const found = CREDENTIALS.exec(readFileSync(path, "utf8"));
+	if (found === null) throw new CommandError(`${path} is not as this command has written it: move it away`);
+	const [, accessKeyId, secretAccessKey] = found;
+	const principal = `arn:aws:iam::${accountId}:user/administrator`;
+	return parseAccessKeys([{ accessKeyId, secretAccessKey, principal, policies: [administratorAccess] }]);
+}
+
+function readHooks(given: readonly string[]): Record<string, string> {
+	const hooks: Record<string, string> = {};
+	for (const text of given) {
+		const at = text.indexOf("=");
+		if (at < 1 || at === text.length - 1) throw new UsageError(`--hook must be ARN=COMMAND, not ${text}`);
+		hooks[text.slice(0, at)] = text.slice(at + 1);
+	}
+	return hooks;
+}
+
+/** What keeps the cloud from starting, in words; `ports` by the option that sets them. */
+function explainStart(error: unknown, directory: string, ports: Readonly<Record<string, number>>): unknown {
+	if (error instanceof StateInUseError) return new CommandError(`${directory} is in use by another process`);
+	const { code, port, address, path } = error as NodeJS.ErrnoException & { port?: number; address?: string };
+	const option = Object.keys(ports).find((name) => ports[name] === port);
+	if (code === "EADDRINUSE" && option !== undefined)
+		return new CommandError(`port ${port} is in use: choose another with ${option} (0: any free one)`);
+	if (code === "EACCES" && option !== undefined)
+		return new CommandError(`no permission to listen on port ${port}: choose another with ${option}`);
+	if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND" || code === "EAI_AGAIN")
+		return new CommandError(`${address ?? "that address"} is no address of this machine: see --host`);
+	if (code === "EACCES" || code === "EPERM" || code === "EROFS")
+		return new CommandError(`no permission to write ${path ?? directory}`);
+	if (code === "ENOTDIR" || code === "EEXIST") return new CommandError(`${directory} is not a folder`);
+	return error;
+}
