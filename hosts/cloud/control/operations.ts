@@ -5,6 +5,8 @@ import type { Members, Shape, Structure, Value } from "./shapes.js";
 
 const boolean = { type: "boolean" } as const;
 const text = { type: "string" } as const;
+/** The model gives ARNs no limit; without one a caller could fill answers and events with a mebibyte each. */
+const resourceArn = { type: "string", max: 2048 } as const;
 const pageSize = { type: "integer", min: 1, max: 250 } as const;
 const marker = { type: "string", max: 1024, pattern: "[A-Za-z0-9+/]+={0,2}" } as const;
 const registryName = { type: "string", min: 1, max: 128, pattern: "[a-zA-Z0-9:_-]+" } as const;
@@ -108,7 +110,7 @@ const billingGroup = ({ billingGroupName }: { billingGroupName: string }) => [`b
 const tagged = ({ resourceArn }: { resourceArn: string }) => [resourceArn];
 
 const members = {
-	body: { thingGroupName: registryName, thingGroupArn: text, thingName: registryName, thingArn: text },
+	body: { thingGroupName: registryName, thingGroupArn: resourceArn, thingName: registryName, thingArn: resourceArn },
 	resources: (input: { thingGroupName?: string; thingGroupArn?: string; thingName?: string; thingArn?: string }) => [
 		input.thingGroupArn ?? `thinggroup/${input.thingGroupName}`,
 		input.thingArn ?? `thing/${input.thingName}`,
@@ -234,12 +236,12 @@ export const operations = {
 	ListPolicies: operation("GET /policies", { query: { marker, pageSize, isAscendingOrder: boolean } }),
 	AttachPolicy: operation("PUT /target-policies/{policyName}", {
 		path: { policyName },
-		body: { "target*": text },
+		body: { "target*": resourceArn },
 		resources: target,
 	}),
 	DetachPolicy: operation("POST /target-policies/{policyName}", {
 		path: { policyName },
-		body: { "target*": text },
+		body: { "target*": resourceArn },
 		resources: target,
 	}),
 	AttachPrincipalPolicy: operation("PUT /principal-policies/{policyName}", {
@@ -253,7 +255,7 @@ export const operations = {
 		resources: principal,
 	}),
 	ListAttachedPolicies: operation("POST /attached-policies/{target}", {
-		path: { target: text },
+		path: { target: resourceArn },
 		query: { recursive: boolean, marker, pageSize },
 		resources: target,
 	}),
@@ -414,12 +416,15 @@ export const operations = {
 		} as const,
 	}),
 
-	TagResource: operation("POST /tags", { body: { "resourceArn*": text, "tags*": tags }, resources: tagged }),
+	TagResource: operation("POST /tags", { body: { "resourceArn*": resourceArn, "tags*": tags }, resources: tagged }),
 	UntagResource: operation("POST /untag", {
-		body: { "resourceArn*": text, "tagKeys*": { type: "list", member: tagKey } } as const,
+		body: { "resourceArn*": resourceArn, "tagKeys*": { type: "list", member: tagKey } } as const,
 		resources: tagged,
 	}),
-	ListTagsForResource: operation("GET /tags", { query: { "resourceArn*": text, nextToken: text }, resources: tagged }),
+	ListTagsForResource: operation("GET /tags", {
+		query: { "resourceArn*": resourceArn, nextToken: text },
+		resources: tagged,
+	}),
 };
 
 /** Name of an operation. */

@@ -269,7 +269,7 @@ function readInput(operation: Operation, found: Route, head: RequestHead, body: 
 	for (const [name, shape] of Object.entries(operation.pathMembers)) {
 		input[name] = fromText(shape, decode(found.path[name]!), name);
 	}
-	const required = Object.fromEntries(Object.keys(operation.headerMembers).map((name) => [`${name}*`, anyText]));
+	const required = Object.fromEntries(Object.keys(operation.headerMembers).map((name) => [`${name}*`, principal]));
 	const wrong = [operation.pathMembers, operation.queryMembers, required, operation.bodyMembers].flatMap((members) =>
 		violations(members, input),
 	);
@@ -280,7 +280,8 @@ function readInput(operation: Operation, found: Route, head: RequestHead, body: 
 	return input;
 }
 
-const anyText = { type: "string" } as const;
+/** All members in headers are principals. Node bounds the head they come in. */
+const principal = { type: "string", max: 2048 } as const;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 function parseJson(body: Buffer): object {

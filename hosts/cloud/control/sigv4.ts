@@ -51,21 +51,21 @@ export function readSignature(head: RequestHead, region: string, now: number): C
 	const signature = fields.get("Signature");
 	const signedHeaders = fields.get("SignedHeaders")?.split(";");
 	const time = headerValue(head, "x-amz-date");
-	const missing = [
-		credential || "'Credential' parameter",
-		signature || "'Signature' parameter",
-		signedHeaders?.[0] ? "" : "'SignedHeaders' parameter",
-		time || "existence of an 'X-Amz-Date' header",
-	].filter((text) => text.includes("'"));
-	if (!credential || !signature || !signedHeaders || !time || missing.length > 0) {
+	if (!credential || !signature || !signedHeaders?.[0] || !time) {
+		const missing = [
+			!credential && "'Credential' parameter",
+			!signature && "'Signature' parameter",
+			!signedHeaders?.[0] && "'SignedHeaders' parameter",
+			!time && "existence of an 'X-Amz-Date' header",
+		].filter((what) => what !== false);
 		throw new AwsError(
 			"IncompleteSignatureException",
 			missing.map((what) => `Authorization header requires ${what}.`).join(" "),
 		);
 	}
 
-	const [accessKeyId, date, scopeRegion, service, terminator, ...excess] = credential.split("/");
-	if (!accessKeyId || terminator !== "aws4_request" || excess.length > 0) {
+	const [accessKeyId = "", date, scopeRegion, service, terminator, ...excess] = credential.split("/");
+	if (!/^\w{4,128}$/.test(accessKeyId) || terminator !== "aws4_request" || excess.length > 0) {
 		throw new AwsError(
 			"IncompleteSignatureException",
 			"Credential must have five parts: ACCESS_KEY_ID/DATE/REGION/iot/aws4_request.",
@@ -88,7 +88,7 @@ export function readSignature(head: RequestHead, region: string, now: number): C
 	for (let i = 0; i < head.rawHeaders.length; i += 2) {
 		const name = head.rawHeaders[i]!.toLowerCase();
 		if ((name === "host" || name.startsWith("x-amz-")) && !signedHeaders.includes(name)) {
-			throw invalid(`'${name}' must be a 'SignedHeader' in the AWS Authorization.`);
+			throw invalid(`'${name.slice(0, 64)}' must be a 'SignedHeader' in the AWS Authorization.`);
 		}
 	}
 	if (!signedHeaders.includes("host")) throw invalid("'Host' must be a 'SignedHeader' in the AWS Authorization.");

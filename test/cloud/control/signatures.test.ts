@@ -196,13 +196,13 @@ t.test("what is no signature at all gets the name AWS has for it", async (t) => 
 		"Bearer x",
 		"AWS4-HMAC-SHA256",
 		"AWS4-HMAC-SHA256 ,,,===",
-		"AWS4-HMAC-SHA256 Credential=a/b/c/d/e, SignedHeaders=host",
+		"AWS4-HMAC-SHA256 Credential=AKIA/b/c/d/e, SignedHeaders=host",
 		"AWS4-HMAC-SHA256 Credential=a, SignedHeaders=host, Signature=0",
-		"AWS4-HMAC-SHA256 Credential=a/20260101/eu-west-1/iot/aws4_request/x, SignedHeaders=host, Signature=0",
+		"AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/iot/aws4_request/x, SignedHeaders=host, Signature=0",
 	]) {
 		t.same((await ask({ authorization, ...date })).slice(0, 2), incomplete, authorization);
 	}
-	const credential = `Credential=a/20260101/${region}/iot/aws4_request`;
+	const credential = `Credential=AKIA/20260101/${region}/iot/aws4_request`;
 	const authorization = `AWS4-HMAC-SHA256 ${credential}, SignedHeaders=host, Signature=0`;
 	t.same(await ask({ authorization }), [
 		...incomplete,
