@@ -55,8 +55,9 @@ export interface ControlPlane {
 }
 
 const maximumBody = 1_048_576;
-/** All bodies being received together, bytes: past it a request with a body is told to come back later. */
-const maximumBodies = 64 * maximumBody;
+/** All bodies being received together, bytes: past it whoever sends a large one is told to come back later. */
+const maximumBodies = 32 * maximumBody;
+const smallBody = 16_384;
 const maximumConnections = 512;
 
 /** Starts the control plane. Rejects when the address cannot be listened on. */
@@ -238,7 +239,7 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 				receiving += chunk.length;
 				chunks.push(chunk);
 				if (length > maximumBody) settle(tooLarge());
-				else if (receiving > maximumBodies) {
+				else if (receiving > maximumBodies && length > smallBody) {
 					settle(new AwsError("ServiceUnavailableException", "Too many large requests at once. Try again later."));
 				}
 			};

@@ -2,7 +2,7 @@
 
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ListThingsCommand } from "@aws-sdk/client-iot";
+import { CreateThingCommand, ListThingsCommand } from "@aws-sdk/client-iot";
 import t, { type Test } from "tap";
 import { started } from "./started.js";
 
@@ -201,6 +201,19 @@ t.test("a flood of connections from one peer does not keep others out", async (t
 	while (alive() > 512) await sleep(5);
 	t.ok(alive() > 500, "the longest idle gave way, and no more of them than needed");
 	t.notOk(flood.at(-1)!.destroyed, "the newest did not");
+});
+
+t.test("large bodies that never end do not keep others out, and are not all kept", async (t) => {
+	const { port, client } = await started(t, unsigned);
+	const refused: Promise<string>[] = [];
+	for (let i = 0; i < 60; i++) {
+		const socket = await open(t, port);
+		refused.push(new Promise((resolve) => socket.once("data", (chunk: Buffer) => resolve(chunk.toString()))));
+		socket.write("POST /things/a HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1048576\r\n\r\n");
+		socket.write("x".repeat(1_048_000));
+	}
+	t.match(await Promise.any(refused), /^HTTP\/1\.1 503 .*ServiceUnavailableException/s);
+	await client().send(new CreateThingCommand({ thingName: "b" }));
 });
 
 t.test("requests one behind the other on a connection are answered in order", async (t) => {
