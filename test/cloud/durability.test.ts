@@ -1,0 +1,93 @@
+// State outlives its process: kill -9 at any moment loses nothing that was acknowledged and leaves nothing by halves.
+
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import t from "tap";
+import { startCloud } from "../../hosts/cloud/cloud.js";
+import { StateInUseError } from "../../hosts/cloud/state.js";
+import { connect, startRig } from "./rig.js";
+
+function directory(t: { teardown(callback: () => void): void }): string {
+	const made = mkdtempSync(join(tmpdir(), "fleet-state-"));
+	t.teardown(() => rmSync(made, { recursive: true, force: true }));
+	return made;
+}
+
+const child = fileURLToPath(new URL("durability-child.ts", import.meta.url));
+
+/** A process that registers things in a directory as fast as it can; tells the number of each that is done. */
+function writer(where: string): ChildProcess {
+	return fork(child, [where], { execArgv: ["--import", "tsx"], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+}
+
+t.test("Everything is there again after a restart, and a device connects as before", async (t) => {
+	const where = directory(t);
+	const first = await startRig({ directory: where });
+	const { endpoint, rootCertificate } = first.cloud;
+	await first.cloud.close();
+	const second = await startCloud({ directory: where });
+	t.teardown(() => second.close());
+	t.equal(second.endpoint, endpoint);
+	t.equal(second.rootCertificate, rootCertificate);
+	t.match(second.registry.policies.listPolicies({ isAscendingOrder: true }), {
+		policies: [{ policyName: "claim" }, { policyName: "device" }],
+	});
+	await (await connect({ ...first, cloud: second }, first.claim, "again")).endAsync();
+});
+
+t.test("A process that is killed loses nothing that was acknowledged", async (t) => {
+	const where = directory(t);
+	let acknowledged = -1;
+	for (let round = 0; round < 5; round++) {
+		const process = writer(where);
+		const before = acknowledged;
+		process.on("message", (number: number) => {
+			acknowledged = number;
+			// Somewhere in the middle of what follows.
+			if (number === before + 20 + round * 7) process.kill("SIGKILL");
+		});
+		await once(process, "exit");
+		const cloud = await startCloud({ directory: where });
+		const { state, certificates, things } = cloud.registry;
+		for (let number = 0; number <= acknowledged; number++) {
+			t.equal(state.things.has(`thing-${number}`), true, `thing-${number} is there`);
+		}
+		// The last one may have been written and not acknowledged; a half of it must not be there.
+		for (const { thingName } of state.things.values()) {
+			const [attachment] = state.thingPrincipals.by("thingName", thingName);
+			const id = things.listThingPrincipals({ thingName }).principals[0]?.split("/")[1] ?? "";
+			t.equal(certificates.get(id)?.status, "ACTIVE");
+			t.equal(state.attachments.by("target", attachment?.principal ?? "").length, 1);
+		}
+		await cloud.close();
+	}
+	t.ok(acknowledged > 100);
+});
+
+t.test("A second process is refused while the first lives, and welcome after its death", async (t) => {
+	const where = directory(t);
+	const process = writer(where);
+	await once(process, "message");
+	const refused = await startCloud({ directory: where }).catch((error: unknown) => error);
+	t.ok(refused instanceof StateInUseError);
+	t.match(String(refused), /in use by another process/);
+	process.kill("SIGKILL");
+	await once(process, "exit");
+	const cloud = await startCloud({ directory: where });
+	await cloud.close();
+	t.pass("no stale lock");
+});
+
+t.test("Only the owner can read the state", async (t) => {
+	const where = join(directory(t), "made", "by", "it");
+	const cloud = await startCloud({ directory: where });
+	t.teardown(() => cloud.close());
+	t.equal(statSync(where).mode & 0o777, 0o700);
+	const files = readdirSync(where);
+	t.ok(files.length > 0);
+	for (const file of files) t.equal(statSync(join(where, file)).mode & 0o077, 0, file);
+});
