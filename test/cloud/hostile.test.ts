@@ -191,7 +191,7 @@ t.test("What sessions leave behind is bounded, and ends", async (t) => {
 	const rig = await startRig({
 		settings: {
 			limits: { queued: 5, storedBytes: 10_000, retained: 3 },
-			connection: { persistentSession: 50, publishesPerSecond: 0 },
+			connection: { publishesPerSecond: 0 },
 		},
 	});
 	t.teardown(() => rig.cloud.close());
@@ -201,7 +201,6 @@ t.test("What sessions leave behind is bounded, and ends", async (t) => {
 	await away.endAsync();
 	const writer = await connect(rig, owner, "writer");
 	for (let number = 0; number < 20; number++) await writer.publishAsync("news", String(number), { qos: 1 });
-	rig.cloud.changeSettings({ connection: { persistentSession: 3_600_000 } });
 	const back = await connect(rig, owner, "away", { clean: false, resubscribe: false });
 	const heard: string[] = [];
 	back.on("message", (_, payload) => heard.push(payload.toString()));
@@ -223,6 +222,17 @@ t.test("What sessions leave behind is bounded, and ends", async (t) => {
 	await reader.publishAsync("mark", "");
 	await eventually(() => (kept.includes("mark") ? true : undefined));
 	t.same(kept, ["kept/0", "kept/1", "kept/2", "mark"]);
+	rig.cloud.changeSettings({ connection: { persistentSession: 1 } });
+	await (await connect(rig, owner, "away", { clean: false })).endAsync();
+	await new Promise((resolve) => setTimeout(resolve, 200));
+	await writer.publishAsync("news", "lost", { qos: 1 });
+	const anew = await connect(rig, owner, "away", { clean: false, resubscribe: false });
+	anew.on("message", (_, payload) => heard.push(payload.toString()));
+	await anew.subscribeAsync("mark");
+	await anew.publishAsync("mark", "end");
+	await eventually(() => (heard.filter((text) => text === "end").length === 2 ? true : undefined));
+	t.notOk(heard.includes("lost"), "the session had ended");
+	await anew.endAsync();
 	await Promise.all([reader.endAsync(), writer.endAsync()]);
 });
 
