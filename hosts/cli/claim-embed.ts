@@ -1,0 +1,216 @@
+// Puts a claim and the root certificate where the firmware's build takes them from, after checking that a device can use
+// them: a mistake found here is not found in a thousand devices. Must never print or leave behind a key or a password.
+
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import forge from "node-forge";
+import { CommandError, UsageError } from "./command.js";
+
+/** What `fleet claim embed` is given. */
+export interface ClaimEmbedOptions {
+	/**
+	 * File with the claim certificate: PEM, DER or PKCS#12 (which holds the key as well). Without it only the root is
+	 * embedded, for devices whose claim a trusted user hands over.
+	 */
+	readonly certificate?: string | undefined;
+	/** File with its private key: PEM or DER. Not needed with PKCS#12. */
+	readonly key?: string | undefined;
+	/** File with the root certificate that the endpoint's chain ends in: PEM or DER. */
+	readonly root: string;
+	/** Where to put them. Default: the folder that the manifest names. */
+	readonly folder?: string;
+	/** Asked once, and only when a file is locked. */
+	readonly password: () => Promise<string>;
+	/** ms since 1970. Default `Date.now`. */
+	readonly now?: () => number;
+}
+
+/** What was embedded. */
+export interface EmbeddedClaim {
+	readonly folder: string;
+	/** The claim certificate's subject, on one line, and until when it is valid. Absent when only the root was embedded. */
+	readonly claim?: { readonly subject: string; readonly validTo: Date };
+	/** Subject of the root certificate. */
+	readonly root: string;
+}
+
+/** Names of the resources: hosts/moddable/claim.ts looks for them. */
+export const resources = {
+	certificate: "claim.certificate.der",
+	key: "claim.key.der",
+	root: "root.der",
+} as const;
+
+const defaultFolder = fileURLToPath(new URL("../moddable/claim", import.meta.url));
+
+interface Pair {
+	readonly certificate: X509Certificate;
+	readonly key: KeyObject;
+}
+
+/**
+ * Reads, checks and writes claim and root as DER (mode 0600, each replaced in one step; none when a check fails).
+ * @throws UsageError when the options do not fit together, CommandError when a file will not do
+ */
+export async function embedClaim(options: ClaimEmbedOptions): Promise<EmbeddedClaim> {
+	const { folder = defaultFolder, now = Date.now } = options;
+	const root = readRoot(options.root);
+	checkDates("root certificate", root, now());
+	const claim = await readClaim(options);
+	if (claim) {
+		checkKey(claim);
+		checkDates("claim certificate", claim.certificate, now());
+	}
+	write(folder, {
+		[resources.certificate]: claim?.certificate.raw,
+		[resources.key]: claim?.key.export({ type: "pkcs8", format: "der" }),
+		[resources.root]: root.raw,
+	});
+	return {
+		folder,
+		...(claim && { claim: { subject: name(claim.certificate), validTo: new Date(claim.certificate.validTo) } }),
+		root: name(root),
+	};
+}
+
+function readRoot(path: string): X509Certificate {
+	const certificates = readCertificates(path, read(path));
+	if (certificates.length > 1)
+		throw new CommandError(`${path} holds ${certificates.length} certificates: give the root alone`);
+	const [root] = certificates as [X509Certificate];
+	if (!root.ca) throw new CommandError(`${path} is not the certificate of an authority`);
+	if (!root.checkIssued(root) || !root.verify(root.publicKey)) {
+		throw new CommandError(`${path} is not a root: it was issued by ${name(root, "issuer")}`);
+	}
+	return root;
+}
+
+async function readClaim({ certificate: path, key: keyPath, password }: ClaimEmbedOptions): Promise<Pair | undefined> {
+	if (path === undefined) {
+		if (keyPath !== undefined) throw new UsageError("--certificate is missing: --key alone is no claim");
+		return undefined;
+	}
+	const bytes = read(path);
+	if (isPkcs12(bytes)) {
+		if (keyPath !== undefined) throw new UsageError(`--key is not needed: ${path} holds the key as well`);
+		return readPkcs12(path, bytes, password);
+	}
+	if (keyPath === undefined) throw new UsageError(`--key is missing: ${path} holds a certificate only`);
+	const certificate = readCertificates(path, bytes)[0]!;
+	return { certificate, key: await readKey(keyPath, password) };
+}
+
+function read(path: string): Buffer {
+	try {
+		return readFileSync(path);
+	} catch (error) {
+		throw new CommandError(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+	}
+}
+
+/** PEM with one certificate or more, or one in DER. */
+function readCertificates(path: string, bytes: Buffer): X509Certificate[] {
+	const blocks = bytes.toString("latin1").match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
+	try {
+		return (blocks ?? [bytes]).map((block) => new X509Certificate(block));
+	} catch {
+		throw new CommandError(`${path} holds no certificate in PEM or DER`);
+	}
+}
+
+async function readKey(path: string, password: () => Promise<string>): Promise<KeyObject> {
+	const bytes = read(path);
+	const text = bytes.toString("latin1");
+	if (text.includes("-----BEGIN")) {
+		const locked = text.includes("ENCRYPTED");
+		const passphrase = locked ? await password() : undefined;
+		try {
+			return createPrivateKey({ key: bytes, ...(passphrase !== undefined && { passphrase }) });
+		} catch {
+			throw new CommandError(locked ? `the password does not open ${path}` : `${path} holds no private key`);
+		}
+	}
+	for (const type of ["pkcs8", "pkcs1"] as const) {
+		try {
+			return createPrivateKey({ key: bytes, format: "der", type });
+		} catch {
+			// The next form, then.
+		}
+	}
+	throw new CommandError(`${path} holds no private key in PEM or DER (PKCS#8 or PKCS#1)`);
+}
+
+/** PKCS#12 is a sequence that begins with version 3 (RFC 7292, 4); a certificate begins with another sequence. */
+function isPkcs12(bytes: Buffer): boolean {
+	const lengthByte = bytes[1] ?? 0;
+	const start = 2 + (lengthByte > 0x80 ? lengthByte & 0x7f : 0);
+	return bytes[0] === 0x30 && bytes.subarray(start, start + 3).equals(Buffer.of(0x02, 0x01, 0x03));
+}
+
+/** Takes the one key in it and the certificate that belongs to it; certificates of authorities are passed over. */
+async function readPkcs12(path: string, bytes: Buffer, password: () => Promise<string>): Promise<Pair> {
+	const { pkcs12, pki, asn1, util } = forge;
+	const secret = await password();
+	let content: forge.pkcs12.Pkcs12Pfx;
+	try {
+		content = pkcs12.pkcs12FromAsn1(asn1.fromDer(util.createBuffer(bytes.toString("binary"))), false, secret);
+	} catch (error) {
+		const wrong = /password|MAC/i.test((error as Error).message);
+		throw new CommandError(
+			wrong ? `the password does not open ${path}` : `${path} is PKCS#12 of a kind that cannot be read`,
+		);
+	}
+	const bags = content.safeContents.flatMap((safe) => safe.safeBags);
+	const der = (element: forge.asn1.Asn1) => Buffer.from(asn1.toDer(element).getBytes(), "binary");
+	const keys = bags.filter(({ type }) => type === pki.oids.keyBag || type === pki.oids.pkcs8ShroudedKeyBag);
+	if (keys.length !== 1) throw new CommandError(`${path} holds ${keys.length} private keys: there must be one`);
+	const { key: rsa, asn1: other } = keys[0]!;
+	const key = rsa
+		? createPrivateKey(pki.privateKeyToPem(rsa as forge.pki.PrivateKey))
+		: createPrivateKey({ key: der(other), format: "der", type: "pkcs8" });
+	const certificates = bags
+		.filter(({ type }) => type === pki.oids.certBag)
+		.map((bag) => new X509Certificate(der(bag.cert ? pki.certificateToAsn1(bag.cert) : bag.asn1)));
+	const certificate = certificates.find((candidate) => candidate.checkPrivateKey(key)) ?? certificates[0];
+	if (!certificate) throw new CommandError(`${path} holds no certificate`);
+	return { certificate, key };
+}
+
+/** The TLS of the Moddable SDK signs with RSA, PKCS#1 1.5, and nothing else. */
+function checkKey({ certificate, key }: Pair): void {
+	if (key.asymmetricKeyType !== "rsa") {
+		throw new CommandError(
+			`the claim's key is ${key.asymmetricKeyType?.toUpperCase()}: the device's TLS can use RSA only`,
+		);
+	}
+	const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+	if (bits < 2048) throw new CommandError(`the claim's key has ${bits} bits: AWS IoT takes RSA keys of 2048 and more`);
+	if (!certificate.checkPrivateKey(key)) throw new CommandError("the claim's key does not belong to its certificate");
+}
+
+function checkDates(what: string, { validFrom, validTo }: X509Certificate, now: number): void {
+	if (now < Date.parse(validFrom)) throw new CommandError(`the ${what} is not valid before ${validFrom}`);
+	if (now > Date.parse(validTo)) throw new CommandError(`the ${what} was valid until ${validTo}`);
+}
+
+function name(certificate: X509Certificate, which: "subject" | "issuer" = "subject"): string {
+	return certificate[which]?.replaceAll("\n", ", ") || "(no name)";
+}
+
+/** Writes all beside their places before the first takes its place; takes away what is undefined. */
+function write(folder: string, files: Record<string, Buffer | undefined>): void {
+	mkdirSync(folder, { recursive: true, mode: 0o700 });
+	const fresh = (file: string) => join(folder, `.${file}.${process.pid}`);
+	const entries = Object.entries(files);
+	try {
+		for (const [file, bytes] of entries) if (bytes) writeFileSync(fresh(file), bytes, { mode: 0o600, flush: true });
+		for (const [file, bytes] of entries) {
+			if (bytes) renameSync(fresh(file), join(folder, file));
+			else rmSync(join(folder, file), { force: true });
+		}
+	} finally {
+		for (const [file] of entries) rmSync(fresh(file), { force: true });
+	}
+}

@@ -1,0 +1,43 @@
+// Asks for a password: from the environment where nobody sits, else at the terminal without showing it. Never from an
+// argument, which every process of the machine can read.
+
+import { CommandError } from "./command.js";
+
+const variable = "IDENTITY_PASSWORD";
+const CONTROL_C = "\x03";
+const CONTROL_D = "\x04";
+const BACKSPACE = ["\b", "\x7f"];
+
+/** The password from IDENTITY_PASSWORD or the terminal. @throws CommandError when there is neither, or the user gives up */
+export async function askPassword(question: string): Promise<string> {
+	const given = process.env[variable];
+	if (given !== undefined) return given;
+	const { stdin, stderr } = process;
+	if (!stdin.isTTY) throw new CommandError(`a password is needed: set ${variable} or call this from a terminal`);
+	stderr.write(`${question}: `);
+	stdin.setRawMode(true).setEncoding("utf8").resume();
+	try {
+		return await new Promise<string>((resolve, reject) => {
+			let password = "";
+			const take = (text: string) => {
+				for (const character of text) {
+					if (character === "\r" || character === "\n" || character === CONTROL_D) {
+						stdin.off("data", take);
+						resolve(password);
+						return;
+					}
+					if (character === CONTROL_C) {
+						stdin.off("data", take);
+						reject(new CommandError("given up"));
+						return;
+					}
+					password = BACKSPACE.includes(character) ? password.slice(0, -1) : password + character;
+				}
+			};
+			stdin.on("data", take);
+		});
+	} finally {
+		stdin.setRawMode(false).pause();
+		stderr.write("\n");
+	}
+}

@@ -1,0 +1,62 @@
+// The claim and the root certificate, embedded in flash as resources by `fleet claim embed`. Flash that holds the program
+// cannot be erased from within it: a spent claim stays there, and a mark in storage keeps it from being used again.
+
+import Resource from "Resource";
+import { Digest } from "crypt";
+import type { ClaimStore, Credentials, Storage } from "../../src/host.js";
+
+const CERTIFICATE = "claim.certificate.der";
+const KEY = "claim.key.der";
+const ROOT = "root.der";
+
+/** Storage key of the mark. Its value is the SHA-256 of the spent claim certificate, so that new firmware may bring a new claim. */
+const SPENT = "claim.spent";
+
+/** Views the resource in place: costs no memory. */
+function resource(name: string): Uint8Array {
+	return new Uint8Array(new Resource(name));
+}
+
+/** SHA-256, 32 bytes. */
+export function sha256(bytes: Uint8Array): Uint8Array {
+	const digest = new Digest("SHA256");
+	digest.write(bytes);
+	return new Uint8Array(digest.close());
+}
+
+/** The root certificate, DER. Throws when the firmware was built without one. */
+export function embeddedRoot(): Uint8Array {
+	if (!Resource.exists(ROOT)) throw new Error(`no ${ROOT} in this firmware: run \`fleet claim embed\` and build again`);
+	return resource(ROOT);
+}
+
+/** The claim that was built into the firmware. */
+export function embeddedClaim(storage: Storage): ClaimStore {
+	function spent(fingerprint: Uint8Array): boolean {
+		const mark = storage.read(SPENT);
+		if (mark?.byteLength !== fingerprint.length) return false;
+		const bytes = new Uint8Array(mark);
+		return fingerprint.every((byte, index) => byte === bytes[index]);
+	}
+	return {
+		read() {
+			if (!Resource.exists(CERTIFICATE) || !Resource.exists(KEY)) return undefined;
+			const certificate = resource(CERTIFICATE);
+			return spent(sha256(certificate)) ? undefined : { certificate, key: resource(KEY) };
+		},
+		erase() {
+			if (Resource.exists(CERTIFICATE)) storage.write(SPENT, sha256(resource(CERTIFICATE)).buffer as ArrayBuffer);
+		},
+	};
+}
+
+/** A claim that a trusted user handed over: kept in memory only, and good for five minutes by AWS's clock. */
+export function givenClaim(credentials: Credentials): ClaimStore {
+	let claim: Credentials | undefined = credentials;
+	return {
+		read: () => claim,
+		erase() {
+			claim = undefined;
+		},
+	};
+}

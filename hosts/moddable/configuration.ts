@@ -1,0 +1,32 @@
+// The device program's configuration from the manifests' `config` and mcconfig's command line, where every value is text.
+// Checks nothing: boot does.
+
+import config from "mc/config";
+import type { Configuration } from "../../src/configuration.js";
+
+/** What the program is told of the maker's decisions. Throws when `parameters` is text and not JSON. */
+export function readConfiguration(): Configuration {
+	// `format` is taken: mcconfig keeps the screen's pixel format there.
+	const { endpoint, serverName, template, parameters, encoding, keyPair, claimAfterwards } = config;
+	const settings = {
+		endpoint,
+		serverName,
+		template,
+		parameters: typeof parameters === "string" ? JSON.parse(parameters) : parameters,
+		format: encoding,
+		keyPair,
+		claimAfterwards,
+		port: number("port"),
+		keepAlive: number("keepAlive"),
+		startSpread: number("startSpread"),
+	};
+	// Absent, not undefined.
+	return Object.fromEntries(
+		Object.entries(settings).filter(([, value]) => value !== undefined),
+	) as unknown as Configuration;
+}
+
+function number(name: string): number | undefined {
+	const value = config[name];
+	return value === undefined ? undefined : Number(value);
+}

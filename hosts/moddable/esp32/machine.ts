@@ -1,0 +1,76 @@
+// The ESP32: Wi-Fi, NVS, the hardware's random numbers, a real restart. Never erases flash to make it work again.
+
+import WiFi from "embedded:network/interface/wifi";
+import keyValue from "embedded:storage/key-value";
+import config from "mc/config";
+import Timer from "timer";
+import type { Storage } from "../../../src/host.js";
+import type { Machine } from "../machine.js";
+
+/** From the module `system` of the SDK. */
+declare const System: { restart(): void };
+
+/** ms between two attempts to join the Wi-Fi. */
+const RETRY = 5_000;
+const CONNECTED = 500;
+const DISCONNECTED = 200;
+
+// The NVS namespace; like a key at most 15 characters.
+const NAMESPACE = "fleet";
+
+let wifi: WiFi;
+
+function join(): void {
+	const ssid = String(config.ssid);
+	const password = config.password ? String(config.password) : undefined;
+	try {
+		wifi.connect(password ? { SSID: ssid, password, secure: true } : { SSID: ssid });
+	} catch {
+		Timer.set(join, RETRY);
+	}
+}
+
+export const machine = Object.freeze<Machine>({
+	connect(ready) {
+		if (!config.ssid) throw new Error("no Wi-Fi: give mcconfig ssid=… password=…");
+		let waiting = true;
+		wifi = new WiFi({
+			onChanged(property) {
+				if (property !== "connection") return;
+				if (this.connection === DISCONNECTED) {
+					trace("Wi-Fi: not connected\n");
+					Timer.set(join, RETRY);
+				} else if (this.connection === CONNECTED && waiting) {
+					waiting = false;
+					ready();
+				}
+			},
+		});
+		join();
+	},
+
+	openStorage(): Storage {
+		const store = keyValue.open({ path: NAMESPACE });
+		return {
+			read: (key) => store.read(key),
+			write(key, value) {
+				try {
+					store.write(key, value);
+				} catch (error) {
+					const message = String((error as Error).message);
+					// What ESP-IDF calls a full partition: nvs_set_blob returns either.
+					const full = message.includes("NOT_ENOUGH_SPACE") || message.includes("NO_FREE_PAGES");
+					throw full ? Object.assign(new Error(message), { code: "full" }) : error;
+				}
+			},
+			delete: (key) => store.delete(key),
+		};
+	},
+
+	serialNumber: () => wifi.MAC.split(":").join(""),
+
+	// Math.random takes each number from the hardware's generator (esp_random), which is a true one while Wi-Fi is on.
+	random: (count) => new Uint8Array(count).map(() => Math.random() * 256),
+
+	restart: () => System.restart(),
+});

@@ -1,0 +1,6 @@
+// What the firmware runs first.
+
+import { application } from "./application.js";
+import { start } from "./start.js";
+
+start(application);

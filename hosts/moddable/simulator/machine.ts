@@ -1,0 +1,69 @@
+// The desktop simulator: the computer's network, and flash in a folder, one file a key. Has no secret to keep: its random
+// numbers can be guessed and its files are as open as the folder.
+
+import { Digest } from "crypt";
+import { Directory, File } from "file";
+import config from "mc/config";
+import RNG from "rng";
+import Time from "time";
+import type { Storage } from "../../../src/host.js";
+import type { Machine } from "../machine.js";
+
+/** A write that is cut leaves the old value: the new one is written beside it and takes its place in one step. */
+function openFolder(folder: string): Storage {
+	Directory.create(folder);
+	return {
+		read(key) {
+			if (!File.exists(folder + key)) return undefined;
+			const file = new File(folder + key);
+			try {
+				return file.length ? file.read(ArrayBuffer) : new ArrayBuffer(0);
+			} finally {
+				file.close();
+			}
+		},
+		write(key, value) {
+			const fresh = `${folder + key}.new`;
+			File.delete(fresh);
+			const file = new File(fresh, true);
+			try {
+				file.write(value);
+			} finally {
+				file.close();
+			}
+			if (File.rename(fresh, key)) return;
+			// Windows does not replace a file by renaming.
+			File.delete(folder + key);
+			if (!File.rename(fresh, key)) throw new Error(`cannot write ${folder + key}`);
+		},
+		delete(key) {
+			File.delete(folder + key);
+		},
+	};
+}
+
+/** Without a seed the generator under TLS says the same in every run. */
+function seed(): void {
+	const digest = new Digest("SHA256");
+	digest.write(ArrayBuffer.fromString(`${Date.now()} ${Time.ticks}`));
+	RNG.init(digest.close());
+}
+
+export const machine = Object.freeze<Machine>({
+	connect(ready) {
+		seed();
+		ready();
+	},
+	openStorage: () => openFolder(String(config.flash)),
+	serialNumber(storage) {
+		const key = "serial";
+		let serialNumber = storage.read(key);
+		if (!serialNumber) {
+			const digits = Array.from(machine.random(6), (byte) => byte.toString(16).padStart(2, "0"));
+			serialNumber = ArrayBuffer.fromString(`simulator-${digits.join("")}`);
+			storage.write(key, serialNumber);
+		}
+		return String.fromArrayBuffer(serialNumber);
+	},
+	random: (count) => new Uint8Array(RNG.get(count)),
+});

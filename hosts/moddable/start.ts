@@ -1,0 +1,20 @@
+// Puts the device program on this machine. An app of its own includes hosts/moddable/manifest.json and calls `start`.
+
+import { machine } from "fleet-provisioning/machine";
+import type { Application } from "../../src/application.js";
+import { boot } from "../../src/boot.js";
+import type { Credentials } from "../../src/host.js";
+import { createHost } from "./host.js";
+
+/**
+ * Joins the network and runs the device program: provisioning when there is no identity yet, then the application.
+ * @param claim credentials from a trusted user; without them the device uses the claim built into the firmware
+ */
+export function start(application: Application, claim?: Credentials): void {
+	machine.connect(() => {
+		const run = (): void => {
+			boot(createHost(claim, run), application);
+		};
+		run();
+	});
+}

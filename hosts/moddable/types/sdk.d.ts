@@ -1,0 +1,204 @@
+// The Moddable SDK's modules as far as this host uses them, after the SDK's own sources (8.2): its declarations miss some
+// modules and are wrong about others. Ambient, so that they win over the SDK's when mcconfig compiles.
+
+declare module "mc/config" {
+	/** The manifests' `config`, overridden by what stands on mcconfig's command line: there every value is text. */
+	const config: Readonly<Record<string, unknown>>;
+	export default config;
+}
+
+declare module "timer" {
+	const Timer: {
+		/** One shot. */
+		set(callback: () => void, milliseconds?: number): object;
+		/** Not an error for a timer that has gone off. */
+		clear(timer: object | undefined): void;
+	};
+	export default Timer;
+}
+
+declare module "time" {
+	const Time: {
+		/** Sets the clock, in whole seconds since 1970. Does nothing on the desktop simulator. */
+		set(seconds: number): void;
+		/** ms; wraps around on a device. */
+		readonly ticks: number;
+		/** ms between two `ticks`, right across one wrap. */
+		delta(start: number, end: number): number;
+	};
+	export default Time;
+}
+
+declare module "net" {
+	const Net: {
+		/** Calls back later; `address` is undefined when there is none. */
+		resolve(host: string, callback: (host: string, address: string | undefined) => void): void;
+	};
+	export default Net;
+}
+
+declare module "sntp" {
+	/** Asks one server up to five times, five seconds apart. */
+	export default class SNTP {
+		static readonly time: 1;
+		static readonly retry: 2;
+		static readonly error: -1;
+		/** `value`: seconds since 1970 with `time`, text with `error`. After `error` a host name that is returned is asked next. */
+		constructor(options: { host: string }, callback: (message: number, value?: number | string) => string | undefined);
+		close(): void;
+	}
+}
+
+declare module "Resource" {
+	/** Bytes in flash, in place: may be viewed by a typed array, must not be written. Throws when there is no such resource. */
+	export default class Resource extends ArrayBuffer {
+		constructor(name: string);
+		static exists(name: string): boolean;
+	}
+}
+
+declare module "crypt" {
+	export class Digest {
+		constructor(algorithm: "SHA256");
+		write(bytes: ArrayBuffer | Uint8Array): void;
+		close(): ArrayBuffer;
+	}
+}
+
+declare module "rng" {
+	/** The pseudo-random generator that TLS uses. */
+	const RNG: { init(seed: ArrayBuffer): void; get(count: number): ArrayBuffer };
+	export default RNG;
+}
+
+declare module "file" {
+	/** Opens a file, for writing makes it when there is none. Never cuts it short. Throws when it cannot. */
+	export class File {
+		constructor(path: string, write?: boolean);
+		readonly length: number;
+		read(type: typeof ArrayBuffer): ArrayBuffer;
+		write(bytes: ArrayBuffer): void;
+		close(): void;
+		static exists(path: string): boolean;
+		/** False when it failed. */
+		static delete(path: string): boolean;
+		/** `name` is in the folder of `path`; replaces what is there. False when it failed. */
+		static rename(path: string, name: string): boolean;
+	}
+	export const Directory: {
+		/** Not an error when there is one already. */
+		create(path: string): void;
+	};
+}
+
+declare module "embedded:storage/key-value" {
+	/** One NVS namespace. */
+	export interface Store {
+		read(key: string): ArrayBuffer | undefined;
+		write(key: string, value: ArrayBuffer): void;
+		delete(key: string): void;
+	}
+	const storage: { open(options: { path: string; mode?: "r" | "r+" }): Store };
+	export default storage;
+}
+
+declare module "embedded:network/interface/wifi" {
+	export default class WiFi {
+		constructor(options: { onChanged?(this: WiFi, property: "connection" | "address"): void });
+		/** Throws when it is connecting already. */
+		connect(options: { SSID: string; password?: string; secure?: boolean }): void;
+		/** 200 disconnected, 300 connecting, 400 associated, 500 has its address. */
+		readonly connection: number;
+		/** `a4:cf:12:00:00:01` */
+		readonly MAC: string;
+	}
+}
+
+declare module "embedded:io/socket/tcp" {
+	export interface TCPOptions {
+		readonly address: string;
+		readonly port: number;
+		onReadable(count: number): void;
+		onWritable(count: number): void;
+		onError(): void;
+	}
+	export default class TCP {
+		constructor(options: TCPOptions);
+		/** Fills the view; throws when less is waiting. */
+		read(into: Uint8Array): number;
+		/** What may be written now. Throws when `bytes` is more than that. */
+		write(bytes: ArrayBuffer | Uint8Array): number;
+		close(): void;
+	}
+}
+
+declare module "embedded:io/socket/tcp/tls" {
+	import type { TCPOptions } from "embedded:io/socket/tcp";
+
+	export interface TLSOptions extends TCPOptions {
+		/** Makes the connection below out of all these options. On the instance TLS notes how much may be read and written. */
+		readonly TCP: { readonly io: new (options: never) => object };
+		readonly secure: {
+			/** Whether TLS is to judge the server's certificates. */
+			readonly verify: boolean;
+			readonly clientCertificates: readonly Uint8Array[];
+			/** PKCS#8, DER. */
+			readonly clientKey: Uint8Array;
+			readonly serverName: string;
+			readonly applicationLayerProtocolNegotiation?: readonly string[];
+			/** Whether a session may be resumed with the server of that name. */
+			readonly cache: boolean;
+		};
+	}
+	/** TLS 1.2. What goes wrong in the handshake is thrown in the callbacks that the connection below calls. */
+	export default class TLSSocket {
+		constructor(options: TLSOptions);
+		/** Everything that waits. */
+		read(): ArrayBuffer | undefined;
+		write(bytes: Uint8Array): void;
+		close(): void;
+	}
+}
+
+declare module "x509" {
+	/** Opaque: for `_verify`. */
+	export interface SubjectPublicKey {
+		readonly algo: Uint32Array;
+	}
+	export interface Certificate {
+		/** What the signature is over. */
+		readonly tbs: Uint8Array;
+		readonly spki: SubjectPublicKey;
+	}
+	export interface AlternativeName {
+		/** As in RFC 5280: 2 dNSName, 7 iPAddress. */
+		readonly tag: number;
+		/** Text for dNSName. */
+		readonly value: string | ArrayBuffer;
+	}
+	/** Parts of a certificate (DER). Throws on what is none. */
+	const X509: {
+		decode(certificate: Uint8Array): Certificate;
+		/** Names as DER; times in ms since 1970. */
+		decodeTBS(tbs: Uint8Array): {
+			readonly issuer: Uint8Array;
+			readonly subject: Uint8Array;
+			readonly validity: { readonly from: number; readonly to: number };
+		};
+		/** subjectAltName; undefined when there is none. */
+		decodeSAN(certificate: Uint8Array): readonly AlternativeName[] | undefined;
+		/** The extension's value (DER), undefined when the certificate has no such extension. */
+		decodeExtension(certificate: Uint8Array, identifier: readonly number[]): ArrayBuffer | undefined;
+	};
+	export default X509;
+}
+
+declare module "ssl/cert" {
+	import type { Certificate, SubjectPublicKey } from "x509";
+
+	export default class CertificateManager {
+		constructor(options: object);
+		/** Whether the certificate's signature was made with that key's other half: RSA (PKCS#1 1.5) or ECDSA. */
+		_verify(key: SubjectPublicKey, certificate: Certificate): boolean;
+	}
+}
