@@ -30,11 +30,8 @@ export class XsDevice {
 	readonly #options: XsDeviceOptions;
 	#session: Session | undefined;
 	#bootTimer: TimerId;
-	/** Settles when the process of the life before is gone. */
-	#gone: Promise<unknown> = Promise.resolve();
 	#boots = 0;
 	#claimErased = false;
-	#starting = false;
 
 	constructor(flash: Flash, options: XsDeviceOptions) {
 		this.#flash = flash;
@@ -50,29 +47,26 @@ export class XsDevice {
 		return this.#claimErased;
 	}
 
-	/** Whether the device program is at work right now: virtual time must wait for it. */
-	get busy(): boolean {
-		return this.#starting || (this.#session?.busy ?? false);
-	}
-
 	/** What the heap holds now, after a collection; `undefined` when it is off. */
-	async measure(): Promise<MemoryReport | undefined> {
+	measure(): MemoryReport | undefined {
 		return this.#session?.measure();
 	}
 
 	/** Switches on. Nothing when it is on already. */
 	powerOn(): void {
-		if (this.#session !== undefined || this.#bootTimer !== undefined || this.#starting) return;
+		if (this.#session !== undefined || this.#bootTimer !== undefined) return;
 		const { time = realTime, bootTime = BOOT_TIME } = this.#options;
 		this.#bootTimer = time.set(() => {
 			this.#bootTimer = undefined;
-			this.#starting = true;
-			this.#gone.then(() => {
-				if (!this.#starting) return;
-				this.#starting = false;
-				this.#boots += 1;
-				this.#begin();
+			this.#boots += 1;
+			this.#session = new Session(this.#flash, this.#options, {
+				claimErased: () => this.#claimErased,
+				eraseClaim: () => {
+					this.#claimErased = true;
+				},
+				ended: (ending) => this.#ended(ending),
 			});
+			this.#session.begin();
 		}, bootTime);
 	}
 
@@ -80,35 +74,28 @@ export class XsDevice {
 	powerOff(): void {
 		if (this.#bootTimer !== undefined) (this.#options.time ?? realTime).clear(this.#bootTimer);
 		this.#bootTimer = undefined;
-		this.#starting = false;
 		const session = this.#session;
 		this.#session = undefined;
 		session?.end();
 	}
 
-	#begin(): void {
-		const session = new Session(this.#flash, this.#options, {
-			erased: () => this.#claimErased,
-			erase: () => {
-				this.#claimErased = true;
-			},
-		});
-		this.#session = session;
-		this.#gone = session.ended.then((ending) => {
-			this.#options.onLifeEnd?.(ending);
-			if (this.#session !== session) return;
-			this.#session = undefined;
-			session.end();
-			if (ending.reason === "restart") this.powerOn();
-			else this.#options.onCrash?.(new Error(`${ending.reason} (exit code ${ending.code})\n${ending.detail ?? ""}`));
-		});
+	#ended(ending: Ending): void {
+		this.#options.onLifeEnd?.(ending);
+		// when it was switched off, there is no session any more
+		const session = this.#session;
+		this.#session = undefined;
+		session?.end();
+		if (session === undefined) return;
+		if (ending.reason === "restart") this.powerOn();
+		else this.#options.onCrash?.(new Error(`${ending.reason} (exit code ${ending.code})\n${ending.detail ?? ""}`));
 	}
 }
 
-/** What of the claim outlives a power-on. */
-interface ClaimSwitch {
-	erased(): boolean;
-	erase(): void;
+/** What of the machine outlives a power-on. */
+interface Board {
+	claimErased(): boolean;
+	eraseClaim(): void;
+	ended(ending: Ending): void;
 }
 
 /** A connection as the application outside sees it. */
@@ -120,9 +107,8 @@ interface RemoteConnection {
 
 /** One power-on: answers what the device asks. */
 class Session {
-	readonly ended: Promise<Ending>;
 	readonly #options: XsDeviceOptions;
-	readonly #claim: ClaimSwitch;
+	readonly #board: Board;
 	readonly #life: Life;
 	readonly #time: Time;
 	readonly #started: number;
@@ -140,26 +126,26 @@ class Session {
 	#roots: Uint8Array[] = [];
 	#keyPairKey: Uint8Array | undefined;
 
-	constructor(flash: Flash, options: XsDeviceOptions, claim: ClaimSwitch) {
+	constructor(flash: Flash, options: XsDeviceOptions, board: Board) {
 		this.#options = options;
-		this.#claim = claim;
+		this.#board = board;
 		this.#time = options.time ?? realTime;
 		this.#started = this.#time.ticks();
-		const { clock = "set", preset = presets.esp32 } = options;
+		const { clock = "set" } = options;
 		if (clock !== "unset") this.#clockOffset = (clock === "set" ? this.#time.timeOfDay() : clock) - this.#time.ticks();
-		this.#life = flash.boot(preset, {
+		this.#life = flash.life({
 			answer: (frame) => this.#answer(frame),
 			take: (frame) => this.#take(frame),
+			ended: board.ended,
 		});
-		this.ended = this.#life.ended;
 	}
 
-	get busy(): boolean {
-		return !this.#off && this.#life.busy;
+	begin(): void {
+		this.#life.begin(this.#options.preset ?? presets.esp32);
 	}
 
-	measure(): Promise<MemoryReport> {
-		return this.#life.measure(true);
+	measure(): MemoryReport | undefined {
+		return this.#life.measure();
 	}
 
 	end(): void {
@@ -197,11 +183,11 @@ class Session {
 					return Buffer.from(JSON.stringify(settings));
 				}
 				case kinds.CLAIM_CERTIFICATE:
-					return claim === undefined || this.#claim.erased() ? undefined : new Resource(claim.certificate);
+					return claim === undefined || this.#board.claimErased() ? undefined : new Resource(claim.certificate);
 				case kinds.CLAIM_KEY:
-					return claim === undefined || this.#claim.erased() ? undefined : new Resource(claim.key);
+					return claim === undefined || this.#board.claimErased() ? undefined : new Resource(claim.key);
 				case kinds.CLAIM_ERASE:
-					this.#claim.erase();
+					this.#board.eraseClaim();
 					return undefined;
 				case kinds.ROOT: {
 					const root = roots[number];

@@ -1,7 +1,10 @@
 // One process of the real XS engine with modules burnt into its flash; gives the device one life after another.
 // Never interprets what device and host say to each other.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Engine } from "./build.js";
 import { encodeFrame, type Frame, FrameReader, kinds } from "./frames.js";
 
@@ -46,16 +49,16 @@ export interface FlashReport {
 	readonly bytecode: Readonly<Record<string, number>>;
 }
 
-/** What a machine holds. `used` and `peak` include garbage not yet collected, `live` does not. Bytes, except slots. */
+/** What a machine holds. `used` and `peak` include garbage, `live` does not. Bytes, except slots. */
 export interface MemoryReport {
 	readonly slotBytes: number;
 	readonly area: number;
 	readonly taken: number;
 	readonly slots: { readonly used: number; readonly peak: number; readonly size: number };
 	readonly chunks: { readonly used: number; readonly peak: number; readonly size: number };
-	/** At the end of any collection. In the variant `stress` that is at every allocation: exact. */
-	readonly live: { readonly peak: number; readonly slots: number; readonly chunks: number };
-	/** Slots. */
+	/** Most that was alive at once, `peak` in all. Only in the variant `stress`, which finds it at every allocation. */
+	readonly live?: { readonly peak: number; readonly slots: number; readonly chunks: number };
+	/** Slots, as of the returns of functions. */
 	readonly stack: { readonly peak: number; readonly size: number };
 	/** Tables outside the area. */
 	readonly tables: number;
@@ -114,94 +117,92 @@ export interface Peer {
 	answer(frame: Frame): Answer;
 	/** No answer wanted. */
 	take(frame: Frame): void;
-	/** The device has nothing left to do until something happens. */
-	idle?(): void;
+	/** The life has ended, by whatever. */
+	ended(ending: Ending): void;
 }
 
-/** One life of the device. */
+/**
+ * One life of the device. Whatever happens to it is over, with all that it does about it, when the call returns: to this
+ * process the device is as quick as a function. What happens to it meanwhile (an answer that comes while it writes) is
+ * next in turn.
+ */
 export class Life {
-	/** Settles when the life ends; never rejects. */
-	readonly ended: Promise<Ending>;
 	readonly #flash: Flash;
 	readonly #peer: Peer;
 	readonly #events: Buffer[] = [];
-	#busy = true;
-	/** Switched off, if only just now: what it still says is not heard. */
+	#working = false;
 	#off = false;
+	#ending: Ending | undefined;
 	#lastWords: Partial<Ending> = {};
-	#end!: (ending: Ending) => void;
-	#measured: ((report: MemoryReport) => void)[] = [];
+	#measured: MemoryReport | undefined;
 
 	/** Only Flash makes one. */
 	constructor(flash: Flash, peer: Peer) {
 		this.#flash = flash;
 		this.#peer = peer;
-		this.ended = new Promise((resolve) => {
-			this.#end = resolve;
-		});
 	}
 
-	/** True while the device works. */
-	get busy(): boolean {
-		return this.#busy;
+	/** Power-on, in memory as `preset` has it. Once. */
+	begin({ chunk, heap, stack, keys, static: area }: Preset): void {
+		const values = [chunk.initial, chunk.incremental, heap.initial, heap.incremental, stack, keys, area];
+		this.#send(encodeFrame(kinds.boot, 0, 0, values.join(" ")));
 	}
 
-	/** Something happens to the device, once it is done with what happened before. */
+	/** Something happens to the device. Nothing when it is off. */
 	event(kind: number, id = 0, number = 0, bytes?: Uint8Array | string): void {
-		this.#send(encodeFrame(kind, id, number, bytes));
+		if (!this.#off) this.#send(encodeFrame(kind, id, number, bytes));
 	}
 
-	/** Switches the device off. What it does until it notices, nobody hears. */
+	/** Switches the device off. What it would still have done, nobody hears. */
 	powerOff(): void {
 		if (this.#off) return;
 		this.#off = true;
 		this.#events.length = 0;
-		if (!this.#busy) this.#flash.write(encodeFrame(kinds.powerOff));
+		if (!this.#working) this.#send(encodeFrame(kinds.powerOff));
 	}
 
-	/** What the heap holds now; after a collection if asked for. */
-	measure(collect = false): Promise<MemoryReport> {
-		return new Promise((resolve) => {
-			this.#measured.push(resolve);
-			this.#send(encodeFrame(kinds.measure, 0, collect ? 1 : 0));
-		});
+	/** What the heap holds now, after a collection. `undefined` when it is off. */
+	measure(): MemoryReport | undefined {
+		this.#measured = undefined;
+		this.event(kinds.measure, 0, 1);
+		return this.#measured;
 	}
 
 	#send(event: Buffer): void {
-		if (this.#off) return;
 		this.#events.push(event);
-		if (!this.#busy) this.#next();
+		if (this.#working) return;
+		this.#working = true;
+		for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+			this.#flash.write(next);
+			while (this.#hear(this.#flash.read()));
+			if (this.#ending !== undefined) break;
+		}
+		this.#working = false;
+		if (this.#ending !== undefined) this.#peer.ended(this.#ending);
 	}
 
-	#next(): void {
-		const event = this.#events.shift();
-		this.#busy = event !== undefined;
-		if (event) this.#flash.write(event);
-		else this.#peer.idle?.();
-	}
-
-	/** A frame of the device's; only Flash calls it. */
-	receive(frame: Frame): void {
+	/** Takes one frame of the device's. False: it is idle, or its life has ended. */
+	#hear(frame: Frame): boolean {
 		switch (frame.kind) {
 			case kinds.idle:
-				if (this.#off) this.#flash.write(encodeFrame(kinds.powerOff));
-				else this.#next();
-				break;
+				if (!this.#off) return false;
+				this.#flash.write(encodeFrame(kinds.powerOff));
+				return true;
 			case kinds.measure:
-				this.#measured.shift()?.(JSON.parse(frame.bytes.toString()));
-				break;
+				this.#measured = JSON.parse(frame.bytes.toString());
+				return true;
 			case kinds.lastWords:
 				this.#lastWords = JSON.parse(frame.bytes.toString());
-				break;
+				return true;
 			case kinds.ended:
 				this.#off = true;
-				this.#busy = false;
-				this.#end({ reason: "crash", ...this.#lastWords, code: frame.number });
-				break;
+				this.#ending = { reason: "crash", ...this.#lastWords, code: frame.number };
+				this.#flash.release();
+				return false;
 			default:
-				if (frame.kind & 1) {
-					if (!this.#off) this.#peer.take(frame);
-				} else this.#reply(this.#off ? undefined : this.#peer.answer(frame));
+				if (frame.kind % 2 === 0) this.#reply(this.#off ? undefined : this.#peer.answer(frame));
+				else if (!this.#off) this.#peer.take(frame);
+				return true;
 		}
 	}
 
@@ -218,80 +219,70 @@ export class Life {
 	}
 }
 
-/** The engine with modules in its flash. Making it takes a tenth of a second, a life a millisecond. One life at a time. */
+/** The engine with modules in its flash. Making it takes a tenth of a second, a life a few milliseconds. One life at a time. */
 export class Flash {
 	readonly report: FlashReport;
 	readonly #process: ChildProcess;
-	#life: Life | undefined;
-
-	private constructor(process: ChildProcess, reader: FrameReader, report: FlashReport) {
-		this.#process = process;
-		this.report = report;
-		process.stdout!.on("data", (piece: Buffer) => {
-			for (const frame of reader.read(piece)) this.#receive(frame);
-		});
-		process.on("exit", (code, signal) => {
-			this.#receive({ kind: kinds.ended, id: 0, number: code ?? 128, bytes: Buffer.from(signal ?? "") });
-		});
-	}
+	readonly #reader: FrameReader;
+	readonly #writer: number;
+	#taken = false;
 
 	/**
-	 * Starts an engine and compiles and preloads the modules.
+	 * Starts an engine and compiles and preloads the modules. `close` it: the process does not end by itself.
 	 * @throws Error naming the module that has a syntax error or cannot be preloaded
 	 */
-	static async burn(engine: Engine, modules: readonly Module[]): Promise<Flash> {
-		const process = spawn(engine.path, { stdio: ["pipe", "pipe", "inherit"] });
-		process.stdin.on("error", () => {});
-		const reader = new FrameReader();
-		const ready = new Promise<FlashReport>((resolve, reject) => {
-			process.once("error", reject);
-			process.once("exit", (code) => reject(new Error(`the engine ended with ${code} before flash was ready`)));
-			process.stdout.on("data", (piece: Buffer) => {
-				for (const frame of reader.read(piece)) {
-					const report = JSON.parse(frame.bytes.toString());
-					if (report.error) reject(new Error(`module ${report.module}: ${report.error ?? report.reason}`));
-					else if (report.reason) reject(new Error(`flash: ${report.reason} ${report.detail ?? ""}`));
-					else resolve(report);
-				}
-			});
-		});
+	constructor(engine: Engine, modules: readonly Module[]) {
+		// Named pipes, since the ones of child_process cannot be read synchronously.
+		const folder = mkdtempSync(join(tmpdir(), "xs-"));
+		const [up, down] = [join(folder, "up"), join(folder, "down")];
+		execFileSync("mkfifo", [up, down]);
+		const { O_RDONLY, O_WRONLY, O_RDWR } = constants;
+		// held open at both ends until both sides have theirs, or opening would wait
+		const held = [openSync(up, O_RDWR), openSync(down, O_RDWR)];
+		const theirs = [openSync(down, O_RDONLY), openSync(up, O_WRONLY)];
+		this.#reader = new FrameReader(openSync(up, O_RDONLY));
+		this.#writer = openSync(down, O_WRONLY);
+		this.#process = spawn(engine.path, { stdio: [theirs[0], theirs[1], "inherit"] });
+		for (const end of [...held, ...theirs]) closeSync(end);
+		rmSync(folder, { recursive: true });
+
 		for (const { name, source, map = "", preload } of modules)
-			process.stdin.write(encodeFrame(kinds.module, 0, preload ? 1 : 0, `${name}\0${source}\0${map}\0`));
-		process.stdin.write(encodeFrame(kinds.seal));
-		const report = await ready;
-		process.stdout.removeAllListeners("data");
-		process.removeAllListeners("exit");
-		return new Flash(process, reader, report);
+			this.write(encodeFrame(kinds.module, 0, preload ? 1 : 0, `${name}\0${source}\0${map}\0`));
+		this.write(encodeFrame(kinds.seal));
+		const { error, module, reason, detail, ...report } = JSON.parse(this.read().bytes.toString());
+		if (error !== undefined || reason !== undefined) {
+			this.close();
+			throw new Error(`flash: ${module ?? ""} ${error ?? `${reason} ${detail ?? ""}`}`);
+		}
+		this.report = report;
 	}
 
-	/** Power-on: a new life, with nothing kept but flash and what the peer keeps. */
-	boot(preset: Preset, peer: Peer): Life {
-		if (this.#life) throw new Error("the device is already running");
-		const life = new Life(this, peer);
-		this.#life = life;
-		const { chunk, heap, stack, keys } = preset;
-		const values = [chunk.initial, chunk.incremental, heap.initial, heap.incremental, stack, keys, preset.static];
-		this.write(encodeFrame(kinds.boot, 0, 0, values.join(" ")));
-		return life;
+	/** A new life, with nothing kept of those before but flash and what the peer keeps. To be begun. */
+	life(peer: Peer): Life {
+		if (this.#taken) throw new Error("the device is already running");
+		this.#taken = true;
+		return new Life(this, peer);
 	}
 
 	/** Ends the process, and a life with it. */
-	async close(): Promise<void> {
-		if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-		await new Promise<void>((resolve) => {
-			this.#process.once("exit", () => resolve());
-			this.#process.kill("SIGKILL");
-		});
+	close(): void {
+		this.#process.kill("SIGKILL");
+		closeSync(this.#writer);
+		this.#reader.close();
 	}
 
-	/** Only Life calls it. */
+	/** For Life. */
 	write(bytes: Buffer): void {
-		this.#process.stdin!.write(bytes);
+		for (let at = 0; at < bytes.length; ) at += writeSync(this.#writer, bytes, at);
 	}
 
-	#receive(frame: Frame): void {
-		const life = this.#life;
-		if (frame.kind === kinds.ended) this.#life = undefined;
-		life?.receive(frame);
+	/** For Life. */
+	read(): Frame {
+		return this.#reader.read();
+	}
+
+	/** For Life. */
+	release(): void {
+		this.#taken = false;
 	}
 }

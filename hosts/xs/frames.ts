@@ -4,6 +4,8 @@
 // Node sends an event and the device answers with any number of frames, ending in `idle`; in between a question of the
 // device (`ask` in hosts/xs/device.js) is answered by exactly one of `undefined`, `number`, `bytes`, `resource`, `error`, `powerOff`.
 
+import { closeSync, readSync } from "node:fs";
+
 /** Kinds of frames. Below 32 they are between Node and the engine itself (engine/engine.h has the same numbers). */
 export const kinds = {
 	module: 1,
@@ -44,24 +46,47 @@ export function encodeFrame(kind: number, id = 0, number = 0, bytes: Uint8Array 
 	return frame;
 }
 
-/** Puts frames together from however the pipe cuts them up. */
+/** Reads frames from a pipe, waiting for each. */
 export class FrameReader {
-	#left: Buffer = Buffer.alloc(0);
+	readonly #fd: number;
+	readonly #buffer = Buffer.alloc(1 << 16);
+	#from = 0;
+	#to = 0;
 
-	/** The frames that are complete with this piece. */
-	*read(piece: Buffer): Generator<Frame> {
-		let bytes = this.#left.length ? Buffer.concat([this.#left, piece]) : piece;
-		while (bytes.length >= 4) {
-			const end = 4 + bytes.readUInt32LE(0);
-			if (bytes.length < end) break;
-			yield {
-				kind: bytes.readUInt8(4),
-				id: bytes.readUInt32LE(5),
-				number: bytes.readDoubleLE(9),
-				bytes: bytes.subarray(header, end),
-			};
-			bytes = bytes.subarray(end);
+	constructor(fd: number) {
+		this.#fd = fd;
+	}
+
+	/** @throws Error when the other side is gone */
+	read(): Frame {
+		const length = this.#take(4).readUInt32LE(0);
+		const frame = Buffer.from(this.#take(length));
+		return {
+			kind: frame.readUInt8(0),
+			id: frame.readUInt32LE(1),
+			number: frame.readDoubleLE(5),
+			bytes: frame.subarray(header - 4),
+		};
+	}
+
+	close(): void {
+		closeSync(this.#fd);
+	}
+
+	/** The next bytes, good until the next call. */
+	#take(count: number): Buffer {
+		if (count > this.#buffer.length) throw new Error(`a frame of ${count} bytes`);
+		if (this.#from + count > this.#buffer.length) {
+			this.#buffer.copyWithin(0, this.#from, this.#to);
+			this.#to -= this.#from;
+			this.#from = 0;
 		}
-		this.#left = bytes;
+		while (this.#to < this.#from + count) {
+			const read = readSync(this.#fd, this.#buffer, this.#to, this.#buffer.length - this.#to, null);
+			if (read === 0) throw new Error("the engine's process is gone");
+			this.#to += read;
+		}
+		this.#from += count;
+		return this.#buffer.subarray(this.#from - count, this.#from);
 	}
 }

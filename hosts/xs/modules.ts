@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { transform } from "esbuild";
+import { build, transform } from "esbuild";
 import { buildPackages, bundles } from "../moddable/packages/build.js";
 import type { Module } from "./engine.js";
 
@@ -21,7 +21,8 @@ export async function moduleOf(path: string, preload = true): Promise<Module> {
 		sourcemap: "external",
 		tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
 	});
-	return { name, source: code, map, preload };
+	// a module of types alone has no code, and a map that XS cannot read
+	return { name, source: code, preload, ...(code.trim() ? { map } : {}) };
 }
 
 /** The packages that `src/` imports, bundled for XS; preloaded. */
@@ -41,11 +42,29 @@ export async function firmware(): Promise<Module[]> {
 	return [...(await packageModules()), ...modules];
 }
 
+/** A module of this host that runs on the device. The numbers of kinds.ts are put in where they are used: XS would keep a stack slot for each. */
+async function ownModule(name: string, preload: boolean): Promise<Module> {
+	const path = join(dirname(fileURLToPath(import.meta.url)), "firmware", name);
+	const { outputFiles } = await build({
+		entryPoints: [`${path}.ts`],
+		outfile: `${path}.js`,
+		absWorkingDir: root,
+		write: false,
+		bundle: true,
+		external: ["../../../src/*", "./host.js", "./application.js"],
+		format: "esm",
+		target: "es2022",
+		minifySyntax: true,
+	});
+	return { name: relative(root, path), source: outputFiles[0]!.text, preload };
+}
+
 /** Everything a simulated device in XS has in flash. Only `main` is run at power-on, as it touches the machine. */
 export async function deviceFirmware(): Promise<Module[]> {
-	const here = join(dirname(fileURLToPath(import.meta.url)), "firmware");
-	const own = await Promise.all(
-		["kinds.ts", "host.ts", "application.ts", "main.ts"].map((file) => moduleOf(join(here, file), file !== "main.ts")),
-	);
-	return [...(await firmware()), ...own];
+	return [
+		...(await firmware()),
+		await ownModule("host", true),
+		await ownModule("application", true),
+		await ownModule("main", false),
+	];
 }

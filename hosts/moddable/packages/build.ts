@@ -30,13 +30,67 @@ export const bundles: readonly Bundle[] = [
 		path: `${root}build/packages/cbor-x.js`,
 		entry: "cbor-x.js",
 		replacements: [
-			// In firmware no function has a name: `TypedArray.name` is undefined.
+			// XS keeps a stack slot for every outer variable that a function uses, and there are 384: whatever the device
+			// has no use for goes, so that read() and encode() are left with a third of their frames. That is all but
+			// plain objects (or maps), arrays, text, bytes, numbers and simple values, without tags, records, shared or
+			// packed values. Options that would need more are refused.
 			{
 				file: "decode.js",
-				from: "TypedArray.name.slice(0, -5)",
-				to: '["Uint8", "Uint8Clamped", "Uint16", "Uint32", "BigUint64", "Int8", "Int16", "Int32", "BigInt64", "Float32", "Float64"][typedArrays.indexOf(TypedArray)]',
+				from: "	constructor(options) {\n",
+				to: `	constructor(options) {
+		for (const name in options)
+			if (!["useRecords", "mapsAsObjects", "variableMapSize", "tagUint8Array", "int64AsNumber"].includes(name))
+				throw new TypeError(\`cbor-x: option \${name} is not provided\`)
+		if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRecords must be false")
+`,
 			},
-			// fromCharCode.apply takes a stack slot for each character, and there are 384: XS decodes all but short text.
+			{ file: "decode.js", from: "case 6: // extension", to: "case 6: throw new Error('CBOR tags are not provided')" },
+			{ file: "decode.js", from: "let packedValue = (packedValues || getPackedValues())[token]", to: "let packedValue" },
+			{ file: "decode.js", from: /currentDecoder\.keyMap/g, to: "false" },
+			{ file: "decode.js", from: "currentDecoder.useFloat32 > 2", to: "false" },
+			{ file: "decode.js", from: "if (srcStringEnd >= position) { // already", to: "if (false) { // already" },
+			{ file: "decode.js", from: /\tdecodeMultiple\([^]*?\n\t\}\n\}/, to: "}" },
+			{ file: "decode.js", from: "let keyCache = new Array(4096)", to: "" },
+			{ file: "decode.js", from: /currentExtensions\[0\] = [^]*?(?=function readBundleExt)/, to: "export const typedArrays = []\n" },
+			{ file: "decode.js", from: /function isBuiltinScanTag[^]*?(?=export function addExtension)/, to: "" },
+			{ file: "decode.js", from: /const builtinScanTags = .*\n/, to: "" },
+			{ file: "decode.js", from: /export const mult10[^]*?\n}\n/, to: "export const mult10 = []\n" },
+			{ file: "decode.js", from: /let defaultDecoder[^]*?(?=export const FLOAT32_OPTIONS)/, to: "" },
+			{ file: "encode.js", from: /\tthis\.mapEncode = [^]*?(?=\t\tthis\.encode = )/, to: "" },
+			{ file: "encode.js", from: /\tthis\.findCommonStringsToPack = [^]*?(?=\t\tconst encode = )/, to: "" },
+			{ file: "encode.js", from: /let chunkThreshold = 100;[^]*?(?=\t\}\n\tuseBuffer)/, to: "" },
+			{ file: "encode.js", from: /\tclearSharedData\(\) \{[^]*?(?=\}\nfunction writeEntityLength)/, to: "" },
+			{ file: "encode.js", from: /const isLittleEndianMachine[^]*?(?=function writeBuffer)/, to: "" },
+			{ file: "encode.js", from: /let defaultEncoder[^]*?(?=export \{ FLOAT32)/, to: "" },
+			{ file: "encode.js", from: "referenceMap = encoder.structuredClone ? new Map() : null", to: "" },
+			{ file: "encode.js", from: "if (encoder.bundleStrings && typeof value !== 'string')", to: "if (false)" },
+			{ file: "encode.js", from: "sharedStructures = encoder.structures\n", to: "\n" },
+			{ file: "encode.js", from: /if \(sharedStructures\) \{/g, to: "if (false) {" },
+			{ file: "encode.js", from: "structures = sharedStructures || []", to: "" },
+			{ file: "encode.js", from: "packedObjectMap = sharedPackedObjectMap\n", to: "\n" },
+			{ file: "encode.js", from: "if (options.pack) {", to: "if (false) {" },
+			{ file: "encode.js", from: "if (bundledStrings && bundledStrings.position)", to: "if (false)" },
+			{ file: "encode.js", from: "if (referenceMap && referenceMap.idsToInsert)", to: "if (false)" },
+			{ file: "encode.js", from: "if (hasSharedUpdate && encoder.saveShared)", to: "if (false)" },
+			{ file: "encode.js", from: "if (hasSharedUpdate)\n\t\t\t\thasSharedUpdate = false", to: "" },
+			{ file: "encode.js", from: "if (packedObjectMap) {", to: "if (false) {" },
+			{ file: "encode.js", from: "if (bundledStrings && strLength >= 4 && strLength < 0x400)", to: "if (false)" },
+			{ file: "encode.js", from: "if (referenceMap) {", to: "if (false) {" },
+			{ file: "encode.js", from: "(useFloat32 = this.useFloat32) > 0", to: "false" },
+			{ file: "encode.js", from: /encoder\.keyMap/g, to: "false" },
+			{ file: "encode.js", from: "if (this.skipFunction === true)", to: "if (false)" },
+			{
+				file: "encode.js",
+				from: "} else if (constructor === Map) {",
+				to: `} else if (value instanceof Uint8Array) {
+						writeBuffer(value, makeRoom)
+					} else if (true) {
+						throw new TypeError("cbor-x: only plain objects, arrays and bytes are provided")
+					} else if (constructor === Map) {`,
+			},
+			{ file: "encode.js", from: "type === 'bigint'", to: "false" },
+			{ file: "encode.js", from: "this.useRecords === false ? this.variableMapSize", to: "true ? this.variableMapSize" },
+			// fromCharCode.apply takes a stack slot for each character: XS decodes all but short text.
 			{ file: "decode.js", from: "if (length > 64 && decoder)", to: "if (length > 15 && decoder)" },
 			{ file: "decode.js", from: "srcEnd < 140 && token < 32", to: "srcEnd < 140 && token < 16" },
 			// The buffer that requests are put together in stays for good. 2.5 KB do, and it grows when they do not.
@@ -53,6 +107,27 @@ export const bundles: readonly Bundle[] = [
 			{ file: "writeToStream.js", from: "if (num < 16384) varByteIntCache[num] = buffer", to: "" },
 			// Payloads are plain Uint8Arrays on the device.
 			{ file: "generate.js", from: "list[i].copy(result, pos)", to: "result.set(list[i], pos)" },
+			// A device is a client, and speaks MQTT 3.1.1: MQTT 5 and what only servers send or read is left out, for the
+			// same reason as above (a client must refuse such packets, and "Not supported" is what they get).
+			{ file: "constants.js", from: /protocol\.properties = [^]*?(?=function genHeader)/, to: "" },
+			{ file: "constants.js", from: /protocol\.MQTT5_\w+ = [^]*?\n\}\n/g, to: "" },
+			{ file: "writeToStream.js", from: /(version|protocolVersion) === 5/gi, to: "false" },
+			{ file: "writeToStream.js", from: /case '(connack|suback|unsuback|auth)':\n.*\n/g, to: "" },
+			{ file: "writeToStream.js", from: /function connack [^]*?(?=function publish )/, to: "" },
+			{ file: "writeToStream.js", from: /function suback [^]*?(?=function unsubscribe )/, to: "" },
+			{ file: "writeToStream.js", from: /function unsuback [^]*?(?=function emptyPacket )/, to: "" },
+			{ file: "writeToStream.js", from: /function auth [^]*?(?=\/\*\*\n \* writeVarByteInt)/, to: "" },
+			{ file: "writeToStream.js", from: /function writeStringPair [^]*?(?=\/\*\*)/, to: "" },
+			{ file: "writeToStream.js", from: /function getProperties [^]*?(?=function byteLength )/, to: "" },
+			{ file: "parser.js", from: /this\.settings\.protocolVersion === 5/g, to: "false" },
+			{ file: "parser.js", from: /case '(connect|subscribe|unsubscribe|unsuback|auth)':\n.*\n\s*break\n/g, to: "" },
+			{ file: "parser.js", from: / {2}_parseConnect \(\) [^]*?(?= {2}_parseConnack \(\))/, to: "" },
+			{ file: "parser.js", from: / {2}_parseSubscribe \(\) [^]*?(?= {2}_parseSuback \(\))/, to: "" },
+			{ file: "parser.js", from: / {2}_parseUnsubscribe \(\) [^]*?(?= {2}_parseConfirmation \(\))/, to: "" },
+			{ file: "parser.js", from: / {2}\/\/ parse auth packet[^]*?(?= {2}_parseMessageId \(\))/, to: "" },
+			{ file: "parser.js", from: / {2}_parseStringPair \(\) [^]*?(?= {2}_parseNum \(\))/, to: "" },
+			{ file: "parser.js", from: / {2}_parse4ByteNum \(\) [^]*?(?= {2}_parseVarByteNum )/, to: "" },
+			{ file: "parser.js", from: / {2}_parseByType [^]*?(?= {2}_newPacket \(\))/, to: "" },
 			// Arguments of debug() would be made only to be dropped.
 			{ file: "writeToStream.js", from: /^\s*debug\(.*\)$/gm, to: "" },
 			{ file: "parser.js", from: /^\s*debug\(.*\)$/gm, to: "" },

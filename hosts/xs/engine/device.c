@@ -50,6 +50,39 @@ void describeException(txMachine* the, char* detail, size_t size)
 	}
 }
 
+// Who called whom, deepest first, with the slots that each has on the stack. Allocates nothing, so that it works when
+// nothing is left.
+static void describeFrames(txMachine* the, char* detail, size_t size)
+{
+	txSlot* frame;
+	txSlot* top = the->stack;
+	size_t length = 0;
+	for (frame = the->frame; frame && length < size - 100; frame = frame->next) {
+		const char* name = "";
+		const char* file = NULL;
+		int line = 0;
+		txSlot* function = frame + 3;
+		if (mxIsReference(function) && mxIsFunction(function->value.reference)) {
+			txSlot* code = mxFunctionInstanceCode(function->value.reference);
+			if (code->ID != XS_NO_ID)
+				name = fxGetKeyName(the, code->ID);
+		}
+#ifdef mxDebug
+		txSlot* environment = mxFrameToEnvironment(frame);
+		if (!(frame->flag & XS_C_FLAG) && environment->ID != XS_NO_ID) {
+			file = fxGetKeyName(the, environment->ID);
+			line = environment->value.environment.line;
+		}
+#endif
+		txSlot* bottom = frame + 5;
+		length += snprintf(detail + length, size - length, "at %s", name[0] ? name : "(anonymous)");
+		if (file)
+			length += snprintf(detail + length, size - length, " (%.40s:%d)", file, line);
+		length += snprintf(detail + length, size - length, ", %d slots\n", (int)(bottom - top));
+		top = bottom;
+	}
+}
+
 void fxAbort(txMachine* the, int status)
 {
 	static const char* const reasons[] = {
@@ -63,6 +96,8 @@ void fxAbort(txMachine* the, int status)
 		if (the == gxDevice)
 			describeException(the, detail, sizeof(detail));
 	}
+	else if (the == gxDevice)
+		describeFrames(the, detail, sizeof(detail));
 	endDevice(ENDED_BY_ENGINE + status, reasons[status], detail[0] ? detail : NULL);
 }
 

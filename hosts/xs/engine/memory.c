@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 
 #define SLOT 16 // bytes of a slot on the device, whatever this build's are
-#define UNTOUCHED 0xA5
 
 static char* reserveMemory(size_t size)
 {
@@ -74,8 +73,6 @@ txSlot* fxAllocateSlots(txMachine* the, txSize count)
 	}
 	if (area->slotsUsed + count * sizeof(txSlot) > area->slotsSize)
 		return NULL;
-	if (!area->slotsUsed)
-		memset(result, UNTOUCHED, count * sizeof(txSlot));
 	area->taken += size;
 	area->slotsUsed += count * sizeof(txSlot);
 	return result;
@@ -99,33 +96,17 @@ void fxCollected(txMachine* the, txSlot* frame)
 		area->liveChunksPeak = the->currentChunksSize;
 }
 
-// The deepest slot that the stack ever reached, natives included: XS itself notes it only when functions return. Looked
-// for from above, since number conversion and regular expressions borrow the far end for a moment.
-static int measureStack(txMachine* the)
-{
-	int untouched = 0;
-	txSlot* slot = the->stackTop;
-	txSlot* peak = the->stackPeak;
-	while (slot > the->stackBottom && untouched < 16) {
-		const unsigned char* p = (const unsigned char*)--slot;
-		size_t i = 0;
-		while (i < sizeof(txSlot) && p[i] == UNTOUCHED)
-			i++;
-		untouched = i < sizeof(txSlot) ? 0 : untouched + 1;
-		if (!untouched && slot < peak)
-			peak = slot;
-	}
-	return (int)(the->stackTop - peak);
-}
-
 void printMemory(Text* text, txMachine* the)
 {
 	Area* area = the->context;
 	print(text, "{\"slotBytes\":%d,\"area\":%d,\"taken\":%d", (int)sizeof(txSlot), area->limit, area->taken);
 	print(text, ",\"slots\":{\"used\":%d,\"peak\":%d,\"size\":%d}", the->currentHeapCount, the->peakHeapCount, the->maximumHeapCount);
 	print(text, ",\"chunks\":{\"used\":%d,\"peak\":%d,\"size\":%d}", the->currentChunksSize, the->peakChunksSize, the->maximumChunksSize);
+#if mxStress
 	print(text, ",\"live\":{\"peak\":%d,\"slots\":%d,\"chunks\":%d}", area->livePeak, area->liveSlotsPeak, area->liveChunksPeak);
-	print(text, ",\"stack\":{\"peak\":%d,\"size\":%d}", measureStack(the), (int)(the->stackTop - the->stackBottom));
+#endif
+	// as XS notes it, when functions return; what lies beyond may have been borrowed by a conversion or a regular expression
+	print(text, ",\"stack\":{\"peak\":%d,\"size\":%d}", (int)(the->stackTop - the->stackPeak), (int)(the->stackTop - the->stackBottom));
 	print(text, ",\"tables\":%d", (int)((the->keyCount - the->keyOffset + the->nameModulo + the->symbolModulo + the->aliasCount) * 4));
 	print(text, ",\"collections\":%d}", area->collections);
 }

@@ -4,7 +4,8 @@ import type { Credentials, Host, KeyPair, SocketOptions } from "../../../src/hos
 import * as kinds from "./kinds.js";
 import type { Payload } from "./machine.js";
 
-const text = (bytes: ArrayBuffer | undefined): string => (bytes === undefined ? "" : String.fromArrayBuffer(bytes));
+/** The text that some bytes from outside are. */
+export const text = (bytes: ArrayBuffer | undefined): string => (bytes === undefined ? "" : String.fromArrayBuffer(bytes));
 
 function askBytes(kind: number, id = 0, number = 0, payload?: Payload): ArrayBuffer | undefined {
 	return machine.ask(kind, id, number, payload) as ArrayBuffer | undefined;
@@ -15,11 +16,11 @@ function askView(kind: number, id = 0, number = 0, payload?: Payload): Uint8Arra
 	return bytes === undefined ? undefined : new Uint8Array(bytes);
 }
 
-/** Takes what the host tells; gives whether it was for the machine and not for the application. */
-export type Listener = (kind: number, id: number, number: number, bytes?: ArrayBuffer) => boolean;
+/** Who takes what the host tells, by its kind. */
+export type Handlers = Record<number, (id: number, number: number, bytes?: ArrayBuffer) => void>;
 
-/** Makes the Host and what must hear all that happens to the machine. */
-export function createHost(): { readonly host: Host; readonly listener: Listener } {
+/** Makes the Host, and who takes what happens to the machine. */
+export function createHost(): { readonly host: Host; readonly handlers: Handlers } {
 	const settings = JSON.parse(text(askBytes(kinds.SETTINGS))) as kinds.Settings;
 	const sockets = new Map<number, SocketOptions>();
 	const timers = new Map<number, () => void>();
@@ -103,44 +104,32 @@ export function createHost(): { readonly host: Host; readonly listener: Listener
 			: {}),
 	};
 
-	const listener: Listener = (kind, id, number, bytes) => {
-		switch (kind) {
-			case kinds.SOCKET_READABLE:
-				sockets.get(id)?.onReadable(number);
-				return true;
-			case kinds.SOCKET_WRITABLE:
-				sockets.get(id)?.onWritable(number);
-				return true;
-			case kinds.SOCKET_ERROR: {
-				const options = sockets.get(id);
-				sockets.delete(id);
-				options?.onError(JSON.parse(text(bytes)));
-				return true;
+	const handlers: Handlers = {
+		[kinds.SOCKET_READABLE]: (id, count) => sockets.get(id)?.onReadable(count),
+		[kinds.SOCKET_WRITABLE]: (id, count) => sockets.get(id)?.onWritable(count),
+		[kinds.SOCKET_ERROR](id, _, bytes) {
+			const options = sockets.get(id);
+			sockets.delete(id);
+			options?.onError(JSON.parse(text(bytes)));
+		},
+		[kinds.TIMER_FIRED](id) {
+			const callback = timers.get(id);
+			timers.delete(id);
+			callback?.();
+		},
+		[kinds.CLOCK_SYNCHRONIZED](_id, _number, bytes) {
+			const done = synchronized;
+			synchronized = undefined;
+			done?.(bytes === undefined ? undefined : new Error(text(bytes)));
+		},
+		[kinds.KEY_PAIR_MADE](_id, failed, bytes) {
+			if (failed === 1) keyPairMade?.reject(new Error(text(bytes)));
+			else {
+				const key = askView(kinds.KEY_PAIR_KEY) as Uint8Array;
+				keyPairMade?.resolve({ key, certificateSigningRequest: text(bytes) });
 			}
-			case kinds.TIMER_FIRED: {
-				const callback = timers.get(id);
-				timers.delete(id);
-				callback?.();
-				return true;
-			}
-			case kinds.CLOCK_SYNCHRONIZED: {
-				const done = synchronized;
-				synchronized = undefined;
-				done?.(bytes === undefined ? undefined : new Error(text(bytes)));
-				return true;
-			}
-			case kinds.KEY_PAIR_MADE: {
-				if (number === 1) keyPairMade?.reject(new Error(text(bytes)));
-				else {
-					const key = askView(kinds.KEY_PAIR_KEY) as Uint8Array;
-					keyPairMade?.resolve({ key, certificateSigningRequest: text(bytes) });
-				}
-				keyPairMade = undefined;
-				return true;
-			}
-			default:
-				return false;
-		}
+			keyPairMade = undefined;
+		},
 	};
-	return { host, listener };
+	return { host, handlers };
 }

@@ -5,9 +5,8 @@ import { createApplication } from "./application.js";
 import { createHost } from "./host.js";
 import { HALTED } from "./kinds.js";
 
-const { host, listener } = createHost();
-const { application, call } = createApplication();
-machine.listen((kind, id, number, bytes) => {
-	if (!listener(kind, id, number, bytes)) call(kind, id, number, bytes);
-});
-boot(host, application).then(() => machine.tell(HALTED));
+const machineSide = createHost();
+const applicationSide = createApplication();
+const handlers = { ...machineSide.handlers, ...applicationSide.handlers };
+machine.listen((kind, id, number, bytes) => handlers[kind]?.(id, number, bytes));
+boot(machineSide.host, applicationSide.application).then(() => machine.tell(HALTED));
