@@ -1,0 +1,43 @@
+// `fleet claim embed`: the claim and the root certificate into the firmware's resources. The work is claim-embed.ts's.
+
+import { embedClaim } from "./claim-embed.js";
+import { command } from "./command.js";
+import { askPassword } from "./password.js";
+
+export const claimEmbed = command({
+	name: "claim embed",
+	summary: "put claim certificate, key and root certificate into the firmware",
+	options: {
+		root: {
+			type: "string",
+			value: "FILE",
+			required: true,
+			help: "the root certificate that the endpoint's chain ends in (Amazon Root CA 1): PEM or DER",
+		},
+		certificate: { type: "string", value: "FILE", help: "the claim certificate: PEM, DER, or PKCS#12 with its key" },
+		key: { type: "string", value: "FILE", help: "its private key, RSA: PEM or DER; not needed with PKCS#12" },
+		folder: {
+			type: "string",
+			value: "FOLDER",
+			help: "where to put them (default: where the firmware's manifest looks)",
+		},
+	},
+	details: `Checks that the key is RSA and the certificate's, that the root is one, and that both are valid today, before
+anything is written. A password is taken from IDENTITY_PASSWORD or asked for, never from an argument. Without
+--certificate only the root is embedded, for devices that a trusted user hands a claim.`,
+	async run({ root, certificate, key, folder }) {
+		const embedded = await embedClaim({
+			root,
+			certificate,
+			key,
+			...(folder === undefined ? {} : { folder }),
+			password: () => askPassword(`Password of ${key ?? certificate}`),
+		});
+		const { claim } = embedded;
+		console.log(`root certificate   ${embedded.root}`);
+		if (claim === undefined) console.log("no claim: devices wait until they are handed one");
+		else console.log(`claim certificate  ${claim.subject}, valid until ${claim.validTo.toISOString().slice(0, 10)}`);
+		console.log(`in ${embedded.folder}: build the firmware again, and keep that folder secret`);
+		return 0;
+	},
+});

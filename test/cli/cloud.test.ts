@@ -1,0 +1,132 @@
+// `fleet cloud`: what it makes, that it keeps it, and what it says when it cannot start.
+
+import { createHash, X509Certificate } from "node:crypto";
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import t from "tap";
+import { openState } from "../../hosts/cloud/state.js";
+import { fleet, keyBytes, printed, printedNoSecret, saysInOneLine, startCloud, temporaryFolder } from "./fleet.js";
+
+t.setTimeout(300_000);
+
+const FREE_PORTS = ["--port", "0", "--alpn-port", "0", "--http-port", "0"];
+
+t.test("a cloud in a directory of its own", async (t) => {
+	const directory = join(temporaryFolder(t), "deep/down/cloud");
+	const first = await startCloud(t, directory);
+
+	await t.test("says how to use it", async (t) => {
+		t.match(first.facts, {
+			endpoint: /^a[0-9a-z]+-ats\.iot\.us-east-1\.amazonaws\.com$/,
+			accountId: /^\d{12}$/,
+			template: "fleet",
+			rootCertificate: join(directory, "root-ca.pem"),
+			signatures: "any",
+		});
+		t.ok(new X509Certificate(readFileSync(first.facts.rootCertificate!)).ca);
+	});
+
+	await t.test("keeps everything from other users", async (t) => {
+		t.equal(statSync(directory).mode & 0o777, 0o700);
+		for (const name of readdirSync(directory)) t.equal(statSync(join(directory, name)).mode & 0o077, 0, name);
+	});
+
+	await t.test("answers AWS's calls", async (t) => {
+		const response = await fetch(`${first.facts.url}/provisioning-templates/fleet`);
+		t.equal(response.status, 200);
+		t.match(await response.json(), { templateName: "fleet", enabled: true });
+	});
+
+	await t.test("does not share its directory", async (t) => {
+		const second = await fleet("cloud", "--directory", directory, ...FREE_PORTS);
+		saysInOneLine(t, second, 1, /cloud is in use by another process/);
+	});
+
+	await t.test("does not share its port", async (t) => {
+		const { port, url } = first.facts;
+		const elsewhere = join(temporaryFolder(t), "cloud");
+		const mqtt = await fleet("cloud", "--directory", elsewhere, ...FREE_PORTS, "--port", String(port));
+		saysInOneLine(t, mqtt, 1, new RegExp(`port ${port} is in use: choose another with --port`));
+		const http = new URL(url!).port;
+		const control = await fleet("cloud", "--directory", elsewhere, ...FREE_PORTS, "--http-port", http);
+		saysInOneLine(t, control, 1, new RegExp(`port ${http} is in use: choose another with --http-port`));
+	});
+
+	await t.test("ends when asked, and is the same the next time", async (t) => {
+		const claim = readFileSync(first.facts.claimCertificate!);
+		t.equal(await first.stop("SIGINT"), 0);
+		const second = await startCloud(t, directory);
+		t.equal(second.facts.accountId, first.facts.accountId);
+		t.strictSame(readFileSync(second.facts.claimCertificate!), claim, "with the same claim");
+		t.equal(await second.stop("SIGKILL"), null);
+		const third = await startCloud(t, directory, "--template", "gateways");
+		t.strictSame(readFileSync(join(directory, "fleet-claim.pem")), claim, "even after it was killed");
+		t.equal(third.facts.claimCertificate, join(directory, "gateways-claim.pem"), "another template has its own claim");
+		t.equal(await third.stop(), 0);
+	});
+
+	await t.test("makes a new claim in place of one that was revoked", async (t) => {
+		const claim = readFileSync(first.facts.claimCertificate!);
+		const state = await openState({ directory });
+		const certificateId = createHash("sha256").update(new X509Certificate(claim).raw).digest("hex");
+		state.transaction(() =>
+			state.certificates.put(certificateId, { ...state.certificates.get(certificateId)!, status: "REVOKED" }),
+		);
+		await state.close();
+		const again = await startCloud(t, directory);
+		t.notSame(readFileSync(again.facts.claimCertificate!), claim);
+		t.equal(await again.stop(), 0);
+	});
+
+	await t.test("has printed no secret", async (t) => {
+		const state = await openState({ directory });
+		const keys = ["root", "server", "devices-RSA", "devices-EC"].map((name) =>
+			keyBytes(state.identities.get(name)!.privateKeyPem),
+		);
+		await state.close();
+		printedNoSecret(t, [...keys, keyBytes(readFileSync(first.facts.claimKey!))]);
+	});
+});
+
+t.test("with --access-key it takes only signed requests, and keeps the secret to itself", async (t) => {
+	const directory = join(temporaryFolder(t), "cloud");
+	const cloud = await startCloud(t, directory, "--access-key");
+	t.equal(cloud.facts.signatures, "checked");
+	t.equal((await fetch(`${cloud.facts.url}/things`)).status, 403);
+	const file = cloud.facts.credentials!;
+	t.equal(statSync(file).mode & 0o777, 0o600);
+	const [, secret] = /aws_secret_access_key = (\w{40})/.exec(readFileSync(file, "utf8"))!;
+	t.equal(await cloud.stop(), 0);
+	t.notOk(printed.join("").includes(secret!), "the secret is in no output");
+	const again = await startCloud(t, directory, "--access-key");
+	t.match(readFileSync(file, "utf8"), secret, "the next time it is the same");
+	t.equal(await again.stop(), 0);
+});
+
+t.test("what keeps it from starting is told in one line", async (t) => {
+	const folder = temporaryFolder(t);
+	const start = (...args: string[]) => fleet("cloud", "--directory", join(folder, "cloud"), ...FREE_PORTS, ...args);
+
+	await t.test("an address of another machine", async (t) => {
+		saysInOneLine(t, await start("--host", "203.0.113.1"), 1, /203\.0\.113\.1 is no address of this machine/);
+	});
+	await t.test("a file where the directory should be", async (t) => {
+		writeFileSync(join(folder, "file"), "");
+		saysInOneLine(t, await start("--directory", join(folder, "file")), 1, /file is not a folder/);
+	});
+	await t.test("access keys that other users can read", async (t) => {
+		const keys = join(folder, "keys.json");
+		writeFileSync(keys, '{"accessKeys": []}');
+		chmodSync(keys, 0o644);
+		saysInOneLine(t, await start("--access-keys", keys), 1, /keys\.json holds secrets and other users can read it/);
+	});
+	await t.test("a port that is taken by another program", async (t) => {
+		const other = createServer();
+		await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+		t.teardown(() => other.close());
+		const { port } = other.address() as AddressInfo;
+		const result = await start("--alpn-port", String(port));
+		saysInOneLine(t, result, 1, new RegExp(`port ${port} is in use: choose another with --alpn-port`));
+	});
+});

@@ -1,0 +1,182 @@
+// Runs the real `fleet` command as a child process, the way people do, and keeps everything that it ever printed.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createPrivateKey } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { Test } from "tap";
+import { FileFlash } from "../../hosts/node/flash.js";
+import type { Credentials } from "../../src/host.js";
+import { Store } from "../../src/identity/store.js";
+
+const script = fileURLToPath(new URL("../../hosts/cli/fleet.js", import.meta.url));
+
+/** Everything that commands of this test file have printed. */
+export const printed: string[] = [];
+
+export interface Result {
+	readonly code: number | null;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+function launch(args: readonly string[], environment: Readonly<Record<string, string>> = {}): ChildProcess {
+	// Node's own options are the test runner's, not the command's.
+	const { NODE_OPTIONS: _, ...inherited } = process.env;
+	const child = spawn(process.execPath, [script, ...args], {
+		env: { ...inherited, ...environment },
+		stdio: ["ignore", "pipe", "pipe"],
+	});
+	for (const stream of [child.stdout!, child.stderr!])
+		stream.setEncoding("utf8").on("data", (text: string) => printed.push(text));
+	return child;
+}
+
+/** Runs `fleet` to its end. */
+export function fleet(...args: string[]): Promise<Result> {
+	return fleetWith({}, ...args);
+}
+
+/** The same with environment variables. */
+export function fleetWith(environment: Readonly<Record<string, string>>, ...args: string[]): Promise<Result> {
+	const child = launch(args, environment);
+	let stdout = "";
+	let stderr = "";
+	child.stdout!.on("data", (text: string) => {
+		stdout += text;
+	});
+	child.stderr!.on("data", (text: string) => {
+		stderr += text;
+	});
+	return new Promise((resolve) => child.on("close", (code) => resolve({ code, stdout, stderr })));
+}
+
+/** A line of `fleet cloud --json`. */
+export type CloudEvent = Readonly<Record<string, unknown>>;
+
+/** A `fleet cloud --json` that runs. */
+export interface RunningCloud {
+	/** The line that says how to use it. */
+	readonly facts: Readonly<Record<string, string>> & { readonly port: number };
+	/** The first event, from the `after`th on, that is what is looked for; it may still be on its way. Fails after ten seconds. */
+	event(what: (event: CloudEvent) => boolean, after?: number): Promise<CloudEvent>;
+	/** How many events there have been. */
+	count(): number;
+	/** Stops it and gives its exit code. */
+	stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+/** Starts a cloud on free ports, stopped with the test. */
+export async function startCloud(t: Test, directory: string, ...args: string[]): Promise<RunningCloud> {
+	const child = launch([
+		"cloud",
+		"--json",
+		"--directory",
+		directory,
+		...["--port", "--alpn-port", "--http-port"].flatMap((option) => [option, "0"]),
+		...args,
+	]);
+	const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+	const stop = (signal: NodeJS.Signals = "SIGTERM") => {
+		child.kill(signal);
+		return ended;
+	};
+	t.teardown(() => stop("SIGKILL"));
+	const events: CloudEvent[] = [];
+	const event = async (what: (event: CloudEvent) => boolean, after = 0): Promise<CloudEvent> => {
+		for (let waited = 0; waited < 10_000; waited += 20) {
+			const found = events.slice(after).find(what);
+			if (found !== undefined) return found;
+			await new Promise((resolve) => setTimeout(resolve, 20));
+		}
+		throw new Error("the cloud has told of no such event");
+	};
+	const facts = await new Promise<RunningCloud["facts"]>((resolve, reject) => {
+		createInterface(child.stdout!).on("line", (line) => {
+			const read = JSON.parse(line) as CloudEvent;
+			events.push(read);
+			if (read.event === "started") resolve(read as unknown as RunningCloud["facts"]);
+		});
+		ended.then((code) => reject(new Error(`fleet cloud ended with ${code}: ${printed.at(-1)}`)));
+	});
+	return { facts, event, count: () => events.length, stop };
+}
+
+/** Arguments of `fleet device` for this cloud. */
+export function deviceArguments({ facts }: RunningCloud, flash: string): string[] {
+	return [
+		"device",
+		...["--endpoint", "localhost", "--port", String(facts.port), "--template", facts.template!],
+		...["--root-ca", facts.rootCertificate!, "--claim", facts.claimCertificate!, "--claim-key", facts.claimKey!],
+		...["--flash", flash],
+	];
+}
+
+/** A folder of its own, gone with the test. */
+export function temporaryFolder(t: Test): string {
+	const folder = mkdtempSync(join(tmpdir(), "fleet-"));
+	t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+	return folder;
+}
+
+/** Events of `--json`, one a line. */
+export const eventsOf = ({ stdout }: Result): Record<string, unknown>[] =>
+	stdout
+		.trim()
+		.split("\n")
+		.map((line) => JSON.parse(line) as Record<string, unknown>);
+
+/** The command said what is wrong in one line, and nothing of its insides. */
+export function saysInOneLine(t: Test, { stdout, stderr, code }: Result, expected: number, pattern: RegExp): void {
+	t.equal(code, expected, "the exit code");
+	t.match(stderr, pattern);
+	t.equal(stderr.trimEnd().split("\n").length, 1, "one line");
+	t.notMatch(stderr + stdout, /\n\s+at |node:internal|Error:/, "no stack trace");
+}
+
+/** The forms in which bytes may be printed; base64 depends on where in a byte triple it begins. */
+const forms = (bytes: Buffer): string[] => [
+	...[0, 1, 2].map((shift) => bytes.subarray(shift).toString("base64")),
+	bytes.toString("hex"),
+	bytes.toString("latin1"),
+];
+
+/** How much of a secret in a row counts as leaked, in characters. */
+const LEAK = 24;
+
+/**
+ * Nothing of a secret was ever printed by the commands of this file: no PEM, nothing that is long and mixed enough to be a
+ * key or a token, and no part of `secrets` (DER keys, tokens), whether as text, hexadecimal or base64.
+ */
+export function printedNoSecret(t: Test, secrets: readonly Uint8Array[]): void {
+	const all = printed.join("");
+	t.ok(all.length > 0, "something was printed");
+	t.notMatch(all, /-----BEGIN|PRIVATE KEY/, "no PEM");
+	const mixed = (text: string) => /[A-Z]/.test(text) && /[a-z]/.test(text) && /\d/.test(text);
+	const suspects = (all.replaceAll(tmpdir(), "").match(/[\w+/=-]{80,}/g) ?? []).filter(mixed);
+	t.equal(suspects.length, 0, "nothing like a key or a token");
+	t.ok(secrets.length > 0 && secrets.every(({ length }) => length > 2 * LEAK), "there are secrets to look for");
+	const leaks = secrets
+		.flatMap((secret) => forms(Buffer.from(secret)))
+		.filter((form) => {
+			for (let at = 0; at + LEAK <= form.length; at += LEAK / 2)
+				if (all.includes(form.slice(at, at + LEAK))) return true;
+			return false;
+		});
+	t.equal(leaks.length, 0, "no part of a secret");
+}
+
+/** The private key that a flash image holds, PKCS#8 DER, with its certificate. */
+export function credentialsInFlash(path: string): Credentials {
+	const store = new Store(new FileFlash(path), () => {});
+	const credentials = store.loadCredentials(store.load());
+	if (credentials === undefined) throw new Error("there is no identity in this flash");
+	return credentials;
+}
+
+/** A private key from PEM text, PKCS#8 DER. */
+export const keyBytes = (pem: string | Buffer): Buffer =>
+	createPrivateKey(pem).export({ type: "pkcs8", format: "der" });
