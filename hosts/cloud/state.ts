@@ -115,6 +115,8 @@ export interface ThingTypeRecord {
 	readonly description?: string;
 	readonly searchableAttributes: readonly string[];
 	readonly creationDate: number;
+	/** Present when no new thing may be of it. */
+	readonly deprecationDate?: number;
 }
 
 /** A billing group. */

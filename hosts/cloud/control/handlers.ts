@@ -44,6 +44,8 @@ export const handlers: { readonly [N in OperationName]: Handler<N> } = {
 		policies.attachPolicy({ policyName, target: principal }),
 	DetachPrincipalPolicy: ({ policies }, { policyName, principal }) =>
 		policies.detachPolicy({ policyName, target: principal }),
+	ListPrincipalPolicies: ({ policies }, { principal, ...input }) =>
+		policies.listAttachedPolicies({ ...input, target: principal }),
 	ListAttachedPolicies: ({ policies }, input) => policies.listAttachedPolicies(input),
 	ListTargetsForPolicy: ({ policies }, input) => policies.listTargetsForPolicy(input),
 
@@ -54,10 +56,13 @@ export const handlers: { readonly [N in OperationName]: Handler<N> } = {
 	DeleteThing: ({ things }, input) => things.deleteThing(input),
 	ListThingPrincipals: ({ things }, input) => things.listThingPrincipals(input),
 	ListPrincipalThings: ({ things }, input) => things.listPrincipalThings(input),
+	ListThingPrincipalsV2: ({ things }, input) => things.listThingPrincipalsV2(input),
+	ListPrincipalThingsV2: ({ things }, input) => things.listPrincipalThingsV2(input),
 	AttachThingPrincipal: ({ things }, input) => things.attachThingPrincipal(input),
 	DetachThingPrincipal: ({ things }, input) => things.detachThingPrincipal(input),
 	CreateThingGroup: ({ things }, input) => things.createThingGroup(input),
 	DescribeThingGroup: ({ things }, input) => things.describeThingGroup(input),
+	UpdateThingGroup: ({ things }, input) => things.updateThingGroup(input),
 	DeleteThingGroup: ({ things }, input) => things.deleteThingGroup(input),
 	ListThingGroups: ({ things }, input) => things.listThingGroups(input),
 	AddThingToThingGroup: ({ things }, input) => things.addThingToThingGroup(input),
@@ -66,8 +71,12 @@ export const handlers: { readonly [N in OperationName]: Handler<N> } = {
 	ListThingGroupsForThing: ({ things }, input) => things.listThingGroupsForThing(input),
 	CreateThingType: ({ things }, input) => things.createThingType(input),
 	DescribeThingType: ({ things }, input) => things.describeThingType(input),
+	DeprecateThingType: ({ things }, input) => things.deprecateThingType(input),
+	DeleteThingType: ({ things }, input) => things.deleteThingType(input),
 	ListThingTypes: ({ things }, input) => things.listThingTypes(input),
 	CreateBillingGroup: ({ things }, input) => things.createBillingGroup(input),
+	DeleteBillingGroup: ({ things }, input) => things.deleteBillingGroup(input),
+	ListBillingGroups: ({ things }, input) => things.listBillingGroups(input),
 	DescribeBillingGroup: ({ things }, input) => things.describeBillingGroup(input),
 
 	DescribeEndpoint: (registry, input) => registry.describeEndpoint(input),

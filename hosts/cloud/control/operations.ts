@@ -23,6 +23,13 @@ const tags = {
 	member: { type: "structure", members: { "Key*": tagKey, Value: { type: "string", min: 0, max: 256 } } },
 } as const;
 
+const thingPrincipalType = { type: "string", enum: ["EXCLUSIVE_THING", "NON_EXCLUSIVE_THING"] } as const;
+const expectedVersion = { type: "integer" } as const;
+const thingGroupProperties = {
+	type: "structure",
+	members: { thingGroupDescription: longDescription, attributePayload },
+} as const;
+
 const templateName = { type: "string", min: 1, max: 36, pattern: "^[0-9A-Za-z_-]+$" } as const;
 const templateBody = { type: "string", min: 0, max: 10_240, pattern: "[\\s\\S]*" } as const;
 const templateDescription = { type: "string", min: 0, max: 500, pattern: "[^\\p{C}]*" } as const;
@@ -254,6 +261,11 @@ export const operations = {
 		header: { principal: "x-amzn-iot-principal" },
 		resources: principal,
 	}),
+	ListPrincipalPolicies: operation("GET /principal-policies", {
+		query: { marker, pageSize, isAscendingOrder: boolean },
+		header: { principal: "x-amzn-iot-principal" },
+		resources: principal,
+	}),
 	ListAttachedPolicies: operation("POST /attached-policies/{target}", {
 		path: { target: resourceArn },
 		query: { recursive: boolean, marker, pageSize },
@@ -276,9 +288,9 @@ export const operations = {
 		body: {
 			thingTypeName: registryName,
 			attributePayload,
-			expectedVersion: { type: "integer" },
+			expectedVersion,
 			removeThingType: boolean,
-		} as const,
+		},
 		resources: thing,
 	}),
 	ListThings: operation("GET /things", {
@@ -293,13 +305,23 @@ export const operations = {
 	}),
 	DeleteThing: operation("DELETE /things/{thingName}", {
 		path: { thingName: registryName },
-		query: { expectedVersion: { type: "integer" } } as const,
+		query: { expectedVersion },
 		resources: thing,
 	}),
 	ListThingPrincipals: operation("GET /things/{thingName}/principals", {
 		path: { thingName: registryName },
 		query: { nextToken: text, maxResults: pageSize },
 		resources: thing,
+	}),
+	ListThingPrincipalsV2: operation("GET /things/{thingName}/principals-v2", {
+		path: { thingName: registryName },
+		query: { nextToken: text, maxResults: pageSize, thingPrincipalType },
+		resources: thing,
+	}),
+	ListPrincipalThingsV2: operation("GET /principals/things-v2", {
+		query: { nextToken: text, maxResults: pageSize, thingPrincipalType },
+		header: { principal: "x-amzn-principal" },
+		resources: principal,
 	}),
 	ListPrincipalThings: operation("GET /principals/things", {
 		query: { nextToken: text, maxResults: pageSize },
@@ -308,7 +330,7 @@ export const operations = {
 	}),
 	AttachThingPrincipal: operation("PUT /things/{thingName}/principals", {
 		path: { thingName: registryName },
-		query: { thingPrincipalType: { type: "string", enum: ["EXCLUSIVE_THING", "NON_EXCLUSIVE_THING"] } } as const,
+		query: { thingPrincipalType },
 		header: { principal: "x-amzn-principal" },
 		resources: (input) => [...thing(input), ...principal(input)],
 	}),
@@ -322,21 +344,23 @@ export const operations = {
 		path: { thingGroupName: registryName },
 		body: {
 			parentGroupName: registryName,
-			thingGroupProperties: {
-				type: "structure",
-				members: { thingGroupDescription: longDescription, attributePayload },
-			},
+			thingGroupProperties,
 			tags,
-		} as const,
+		},
 		resources: group,
 	}),
 	DescribeThingGroup: operation("GET /thing-groups/{thingGroupName}", {
 		path: { thingGroupName: registryName },
 		resources: group,
 	}),
+	UpdateThingGroup: operation("PATCH /thing-groups/{thingGroupName}", {
+		path: { thingGroupName: registryName },
+		body: { "thingGroupProperties*": thingGroupProperties, expectedVersion },
+		resources: group,
+	}),
 	DeleteThingGroup: operation("DELETE /thing-groups/{thingGroupName}", {
 		path: { thingGroupName: registryName },
-		query: { expectedVersion: { type: "integer" } } as const,
+		query: { expectedVersion },
 		resources: group,
 	}),
 	ListThingGroups: operation("GET /thing-groups", {
@@ -382,6 +406,15 @@ export const operations = {
 		path: { thingTypeName: registryName },
 		resources: type,
 	}),
+	DeprecateThingType: operation("POST /thing-types/{thingTypeName}/deprecate", {
+		path: { thingTypeName: registryName },
+		body: { undoDeprecate: boolean },
+		resources: type,
+	}),
+	DeleteThingType: operation("DELETE /thing-types/{thingTypeName}", {
+		path: { thingTypeName: registryName },
+		resources: type,
+	}),
 	ListThingTypes: operation("GET /thing-types", {
 		query: { nextToken: text, maxResults: pageSize, thingTypeName: registryName },
 	}),
@@ -395,6 +428,14 @@ export const operations = {
 			tags,
 		} as const,
 		resources: billingGroup,
+	}),
+	DeleteBillingGroup: operation("DELETE /billing-groups/{billingGroupName}", {
+		path: { billingGroupName: registryName },
+		query: { expectedVersion },
+		resources: billingGroup,
+	}),
+	ListBillingGroups: operation("GET /billing-groups", {
+		query: { nextToken: text, maxResults: pageSize, namePrefixFilter: registryName },
 	}),
 	DescribeBillingGroup: operation("GET /billing-groups/{billingGroupName}", {
 		path: { billingGroupName: registryName },

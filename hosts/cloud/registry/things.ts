@@ -230,6 +230,26 @@ export class Things {
 		return { things: items, ...(next && { nextToken: next }) };
 	}
 
+	listThingPrincipalsV2(request: Paging & { thingName: string; thingPrincipalType?: string }) {
+		const { thingName } = this.#existing(request.thingName);
+		const rows = ofType(this.#context.state.thingPrincipals.by("thingName", thingName), request.thingPrincipalType);
+		const { items, next } = page(rows, (row) => row.principal, request.maxResults, request.nextToken);
+		return {
+			thingPrincipalObjects: items.map(({ principal, thingPrincipalType }) => ({ principal, thingPrincipalType })),
+			...(next && { nextToken: next }),
+		};
+	}
+
+	listPrincipalThingsV2(request: Paging & { principal: string; thingPrincipalType?: string }) {
+		this.#certificates.idOfPrincipal(request.principal);
+		const rows = ofType(this.attachedTo(request.principal), request.thingPrincipalType);
+		const { items, next } = page(rows, (row) => row.thingName, request.maxResults, request.nextToken);
+		return {
+			principalThingObjects: items.map(({ thingName, thingPrincipalType }) => ({ thingName, thingPrincipalType })),
+			...(next && { nextToken: next }),
+		};
+	}
+
 	/** The things that a certificate (by ARN) is attached to. */
 	attachedTo(principal: string): ThingPrincipalRecord[] {
 		return this.#context.state.thingPrincipals.by("principal", principal);
@@ -305,6 +325,32 @@ export class Things {
 				creationDate: seconds(record.creationDate),
 			},
 		};
+	}
+
+	/** Properties that are given take the place of those before; attributes are merged when they say so. */
+	updateThingGroup(request: {
+		thingGroupName: string;
+		thingGroupProperties: {
+			thingGroupDescription?: string;
+			attributePayload?: { attributes?: Record<string, string>; merge?: boolean };
+		};
+		expectedVersion?: number;
+	}): { version: number } {
+		const record = this.#existingGroup(request.thingGroupName);
+		checkVersion(record.version, request.expectedVersion, "thing group");
+		const { thingGroupDescription, attributePayload } = request.thingGroupProperties;
+		const given = attributePayload?.attributes;
+		const attributes = attributePayload?.merge ? { ...record.attributes, ...given } : (given ?? record.attributes);
+		const after: ThingGroupRecord = {
+			...record,
+			...(thingGroupDescription !== undefined && {
+				description: checkDescription(thingGroupDescription, "thingGroupDescription", 2028),
+			}),
+			attributes: withoutEmpty(checkAttributes(attributes, true)),
+			version: record.version + 1,
+		};
+		this.#context.state.transaction(() => this.#context.state.thingGroups.put(record.thingGroupName, after));
+		return { version: after.version };
 	}
 
 	/** Refused while it has children. Members and attached policies go with it. */
@@ -456,8 +502,30 @@ export class Things {
 	}
 
 	describeThingType(request: { thingTypeName: string }) {
-		const name = checkThingTypeName(request.thingTypeName);
-		return this.#listedType(found(this.#context.state.thingTypes.get(name), `Thing type ${name} not found`));
+		return this.#listedType(this.#existingType(request.thingTypeName));
+	}
+
+	/** From now on no new thing can be of it; or, with `undoDeprecate`, again. */
+	deprecateThingType(request: { thingTypeName: string; undoDeprecate?: boolean }): void {
+		const { state, now } = this.#context;
+		const { deprecationDate, ...record } = this.#existingType(request.thingTypeName);
+		const after = request.undoDeprecate ? record : { ...record, deprecationDate: deprecationDate ?? now() };
+		state.transaction(() => state.thingTypes.put(record.thingTypeName, after));
+	}
+
+	/** Five minutes after it was deprecated at the earliest, and with no thing of it left. */
+	deleteThingType(request: { thingTypeName: string }): void {
+		const { state, now } = this.#context;
+		const { thingTypeName, deprecationDate } = this.#existingType(request.thingTypeName);
+		demand(deprecationDate !== undefined, `Thing type ${thingTypeName} must be deprecated before it is deleted`);
+		demand(now() - deprecationDate >= 300_000, "Please wait for 5 minutes after deprecation and then retry");
+		for (const thing of state.things.values()) {
+			demand(thing.thingTypeName !== thingTypeName, `There are things of the thing type ${thingTypeName}`);
+		}
+		state.transaction(() => {
+			state.thingTypes.delete(thingTypeName);
+			this.#tags.remove(arn(state, "thingtype", thingTypeName));
+		});
 	}
 
 	listThingTypes(request: Paging & { thingTypeName?: string } = {}) {
@@ -500,6 +568,32 @@ export class Things {
 		return { billingGroupName, billingGroupArn, billingGroupId: record.billingGroupId };
 	}
 
+	listBillingGroups(request: Paging & { namePrefixFilter?: string } = {}) {
+		const { state } = this.#context;
+		const { namePrefixFilter = "" } = request;
+		const names = [...state.billingGroups.keys()].filter((name) => name.startsWith(namePrefixFilter));
+		const { items, next } = page(names, (name) => name, request.maxResults, request.nextToken);
+		return {
+			billingGroups: items.map((groupName) => ({ groupName, groupArn: arn(state, "billinggroup", groupName) })),
+			...(next && { nextToken: next }),
+		};
+	}
+
+	/** Refused while a thing is in it (judged). Not an error when there is none: the API's model has no error for that. */
+	deleteBillingGroup(request: { billingGroupName: string; expectedVersion?: number }): void {
+		const { state } = this.#context;
+		const name = checkBillingGroupName(request.billingGroupName);
+		if (!state.billingGroups.has(name)) return;
+		checkVersion(1, request.expectedVersion, "billing group");
+		for (const thing of state.things.values()) {
+			demand(thing.billingGroupName !== name, `There are things in the billing group ${name}`);
+		}
+		state.transaction(() => {
+			state.billingGroups.delete(name);
+			this.#tags.remove(arn(state, "billinggroup", name));
+		});
+	}
+
 	describeBillingGroup(request: { billingGroupName: string }) {
 		const { state } = this.#context;
 		const name = checkBillingGroupName(request.billingGroupName);
@@ -525,8 +619,17 @@ export class Things {
 				...(record.description !== undefined && { thingTypeDescription: record.description }),
 				searchableAttributes: record.searchableAttributes,
 			},
-			thingTypeMetadata: { deprecated: false, creationDate: seconds(record.creationDate) },
+			thingTypeMetadata: {
+				deprecated: record.deprecationDate !== undefined,
+				...(record.deprecationDate !== undefined && { deprecationDate: seconds(record.deprecationDate) }),
+				creationDate: seconds(record.creationDate),
+			},
 		};
+	}
+
+	#existingType(thingTypeName: unknown): ThingTypeRecord {
+		const name = checkThingTypeName(thingTypeName);
+		return found(this.#context.state.thingTypes.get(name), `Thing type ${name} not found`);
 	}
 
 	#checkTypeAndBilling(request: { thingTypeName?: string; billingGroupName?: string }): {
@@ -536,7 +639,8 @@ export class Things {
 		const { state } = this.#context;
 		const { thingTypeName, billingGroupName } = request;
 		if (thingTypeName !== undefined) {
-			found(state.thingTypes.get(checkThingTypeName(thingTypeName)), `Thing type ${thingTypeName} not found`);
+			const { deprecationDate } = this.#existingType(thingTypeName);
+			demand(deprecationDate === undefined, `Thing type ${thingTypeName} is deprecated`);
 		}
 		if (billingGroupName !== undefined) {
 			const name = checkBillingGroupName(billingGroupName);
@@ -598,6 +702,10 @@ export class Things {
 		const name = checkThingGroupName(thingGroupName);
 		return found(this.#context.state.thingGroups.get(name), `Thing group ${name} not found.`);
 	}
+}
+
+function ofType(rows: readonly ThingPrincipalRecord[], type: string | undefined): readonly ThingPrincipalRecord[] {
+	return type === undefined ? rows : rows.filter((row) => row.thingPrincipalType === type);
 }
 
 function withoutEmpty(attributes: Record<string, string>): Record<string, string> {

@@ -17,6 +17,7 @@ import {
 	CreateThingCommand,
 	CreateThingGroupCommand,
 	CreateThingTypeCommand,
+	DeleteBillingGroupCommand,
 	DeleteCertificateCommand,
 	DeletePolicyCommand,
 	DeletePolicyVersionCommand,
@@ -24,6 +25,8 @@ import {
 	DeleteProvisioningTemplateVersionCommand,
 	DeleteThingCommand,
 	DeleteThingGroupCommand,
+	DeleteThingTypeCommand,
+	DeprecateThingTypeCommand,
 	DescribeBillingGroupCommand,
 	DescribeCertificateCommand,
 	DescribeEndpointCommand,
@@ -39,9 +42,12 @@ import {
 	GetPolicyVersionCommand,
 	type IoTClient,
 	ListAttachedPoliciesCommand,
+	ListBillingGroupsCommand,
 	ListCertificatesCommand,
 	ListPolicyVersionsCommand,
+	ListPrincipalPoliciesCommand,
 	ListPrincipalThingsCommand,
+	ListPrincipalThingsV2Command,
 	ListProvisioningTemplatesCommand,
 	ListProvisioningTemplateVersionsCommand,
 	ListTagsForResourceCommand,
@@ -49,6 +55,7 @@ import {
 	ListThingGroupsCommand,
 	ListThingGroupsForThingCommand,
 	ListThingPrincipalsCommand,
+	ListThingPrincipalsV2Command,
 	ListThingsCommand,
 	ListThingsInThingGroupCommand,
 	ListThingTypesCommand,
@@ -66,6 +73,7 @@ import {
 	UpdateCertificateCommand,
 	UpdateProvisioningTemplateCommand,
 	UpdateThingCommand,
+	UpdateThingGroupCommand,
 } from "@aws-sdk/client-iot";
 import t from "tap";
 import { operations } from "../../../hosts/cloud/control/operations.js";
@@ -479,6 +487,11 @@ t.test("policies are attached to certificates and groups, and both sides are lis
 		names,
 	);
 	t.same((await aws.send(new ListTargetsForPolicyCommand({ policyName: "a" }))).targets, [target]);
+	t.match((await aws.send(new ListPrincipalPoliciesCommand({ principal: target }))).policies, [
+		{ policyName: "a" },
+		{ policyName: "b" },
+		{ policyName: "c" },
+	]);
 	t.match(await refusal(aws.send(new DeletePolicyCommand({ policyName: "a" }))), { name: "DeleteConflictException" });
 	t.match(await refusal(aws.send(new DeleteCertificateCommand({ certificateId }))), {
 		name: "DeleteConflictException",
@@ -604,6 +617,15 @@ t.test("things have attributes, a type, a version and principals", async (t) => 
 	await aws.send(new AttachThingPrincipalCommand({ thingName, principal }));
 	t.same((await aws.send(new ListThingPrincipalsCommand({ thingName }))).principals, [principal]);
 	t.same((await aws.send(new ListPrincipalThingsCommand({ principal }))).things, [thingName]);
+	const thingPrincipalType = "NON_EXCLUSIVE_THING";
+	t.same((await aws.send(new ListThingPrincipalsV2Command({ thingName }))).thingPrincipalObjects, [
+		{ principal, thingPrincipalType },
+	]);
+	t.same((await aws.send(new ListPrincipalThingsV2Command({ principal }))).principalThingObjects, [
+		{ thingName, thingPrincipalType },
+	]);
+	const others = new ListThingPrincipalsV2Command({ thingName, thingPrincipalType: "EXCLUSIVE_THING" });
+	t.same((await aws.send(others)).thingPrincipalObjects, []);
 	t.match(await refusal(aws.send(new DeleteThingCommand({ thingName }))), { name: "InvalidRequestException" });
 	t.match(
 		await refusal(aws.send(new DeleteCertificateCommand({ certificateId: principal.slice(-64), forceDelete: true }))),
@@ -623,6 +645,46 @@ t.test("things have attributes, a type, a version and principals", async (t) => 
 	await aws.send(new DeleteThingCommand({ thingName, expectedVersion: 2 }));
 	t.match(await refusal(aws.send(new DescribeThingCommand({ thingName }))), { name: "ResourceNotFoundException" });
 });
+
+t.test(
+	"types and billing groups end when nothing needs them, a type five minutes after it was deprecated",
+	async (t) => {
+		let minutes = 0;
+		const aws = clientOf(await started(t, { now: () => Date.now() + minutes * 60_000, signatures: "any" }));
+		const thingTypeName = "lamp";
+		const billingGroupName = "house";
+		await aws.send(new CreateThingTypeCommand({ thingTypeName }));
+		await aws.send(new CreateBillingGroupCommand({ billingGroupName }));
+		const create = (thingName: string) =>
+			aws.send(new CreateThingCommand({ thingName, thingTypeName, billingGroupName }));
+		await create("a");
+		t.match((await aws.send(new ListBillingGroupsCommand({ namePrefixFilter: "ho" }))).billingGroups, [
+			{ groupName: billingGroupName, groupArn: arn("billinggroup/house") },
+		]);
+
+		const invalid = { name: "InvalidRequestException", status: 400 };
+		const removeType = () => aws.send(new DeleteThingTypeCommand({ thingTypeName }));
+		const removeGroup = () => aws.send(new DeleteBillingGroupCommand({ billingGroupName }));
+		t.match(await refusal(removeType()), invalid, "not deprecated");
+		await aws.send(new DeprecateThingTypeCommand({ thingTypeName }));
+		t.match(await aws.send(new DescribeThingTypeCommand({ thingTypeName })), {
+			thingTypeMetadata: { deprecated: true, deprecationDate: Date },
+		});
+		t.match(await refusal(create("b")), invalid, "no new thing of a deprecated type");
+		await aws.send(new DeprecateThingTypeCommand({ thingTypeName, undoDeprecate: true }));
+		await create("b");
+		await aws.send(new DeprecateThingTypeCommand({ thingTypeName }));
+		t.match(await refusal(removeType()), { ...invalid, message: /5 minutes/ });
+		minutes = 5;
+		t.match(await refusal(removeType()), { ...invalid, message: /things/ });
+		t.match(await refusal(removeGroup()), { ...invalid, message: /things/ });
+		for (const thingName of ["a", "b"]) await aws.send(new DeleteThingCommand({ thingName }));
+		await removeType();
+		await removeGroup();
+		t.same((await aws.send(new ListThingTypesCommand({}))).thingTypes, []);
+		t.same((await aws.send(new ListBillingGroupsCommand({}))).billingGroups, []);
+	},
+);
 
 t.test("things are listed page by page and by attribute", async (t) => {
 	const aws = clientOf(await started(t));
@@ -662,6 +724,22 @@ t.test("things join groups, ten at most and one in each hierarchy", async (t) =>
 			parentGroupName: "house",
 			rootToParentThingGroups: [{ groupName: "house", groupArn: arn("thinggroup/house") }],
 			creationDate: Date,
+		},
+	});
+	const update = (expectedVersion: number) =>
+		aws.send(
+			new UpdateThingGroupCommand({
+				thingGroupName: "hall",
+				thingGroupProperties: { attributePayload: { attributes: { c: "d" }, merge: true } },
+				expectedVersion,
+			}),
+		);
+	t.match(await update(1), { version: 2 });
+	t.match(await refusal(update(1)), { name: "VersionConflictException", status: 409 });
+	t.match(await aws.send(new DescribeThingGroupCommand({ thingGroupName: "hall" })), {
+		thingGroupProperties: {
+			thingGroupDescription: "Ground floor",
+			attributePayload: { attributes: { a: "b", c: "d" } },
 		},
 	});
 	await aws.send(new AddThingToThingGroupCommand({ thingGroupName: "hall", thingName }));

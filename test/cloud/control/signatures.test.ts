@@ -262,6 +262,7 @@ t.test("the trusted user may make claims for one template, and do nothing else w
 		principal: arn(`cert/${"0".repeat(64)}`),
 		thingName: "a",
 		thingGroupName: "a",
+		thingGroupProperties: {},
 		thingTypeName: "a",
 		billingGroupName: "a",
 		resourceArn: templateArn,
