@@ -60,7 +60,8 @@ const narrow = ["-m32", "-msse2", "-mfpmath=sse", "-idirafter", "/usr/include/x8
 
 function compiler(): string {
 	const name = process.env.CC ?? "cc";
-	if (spawnSync(name, ["--version"]).status !== 0) throw new NoEngine("no C compiler (cc): the XS engine cannot be built");
+	if (spawnSync(name, ["--version"]).status !== 0)
+		throw new NoEngine("no C compiler (cc): the XS engine cannot be built");
 	return name;
 }
 
@@ -108,7 +109,9 @@ export async function buildEngine(variant: Variant, log: (line: string) => void 
 	const cc = compiler();
 	const wide = !hasNarrow(cc);
 	const flags = [...common, ...(wide ? [] : narrow), ...flagsOf[variant]];
-	const ours = readdirSync(engine).filter((name) => name.endsWith(".c") || name.endsWith(".h")).sort();
+	const ours = readdirSync(engine)
+		.filter((name) => name.endsWith(".c") || name.endsWith(".h"))
+		.sort();
 	const hash = createHash("sha256").update(JSON.stringify([source.sha512, cc, flags, hooks]));
 	for (const name of ours) hash.update(name).update(readFileSync(join(engine, name)));
 	const path = join(out, `${variant}-${hash.digest("hex").slice(0, 16)}`);
@@ -142,7 +145,14 @@ export async function buildEngine(variant: Variant, log: (line: string) => void 
 		}
 	};
 	await Promise.all(Array.from({ length: Math.min(2, cpus().length) }, work));
-	await compile([...objects, ...(wide ? [] : [...narrow, "-static"]), "-lm", "-lpthread", "-o", `${path}.${process.pid}`]);
+	await compile([
+		...objects,
+		...(wide ? [] : [...narrow, "-static"]),
+		"-lm",
+		"-lpthread",
+		"-o",
+		`${path}.${process.pid}`,
+	]);
 	renameSync(`${path}.${process.pid}`, path);
 	rmSync(folder, { recursive: true });
 	writeFileSync(`${path}.txt`, `${cc} ${flags.join(" ")}\n`);
@@ -150,6 +160,8 @@ export async function buildEngine(variant: Variant, log: (line: string) => void 
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-	for (const variant of (process.argv.slice(2) as Variant[]).concat(process.argv.length > 2 ? [] : ["ordinary", "device", "stress"]))
+	for (const variant of (process.argv.slice(2) as Variant[]).concat(
+		process.argv.length > 2 ? [] : ["ordinary", "device", "stress"],
+	))
 		console.log((await buildEngine(variant, console.log)).path);
 }

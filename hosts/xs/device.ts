@@ -9,7 +9,16 @@ import type { Connection } from "../../src/mqtt/connection.js";
 import type { SimulatedDeviceOptions } from "../node/device.js";
 import { openTlsSocket } from "../node/socket.js";
 import { realTime, type Time } from "../node/time.js";
-import { type Answer, type Ending, type Flash, type Life, type MemoryReport, type Preset, presets, Resource } from "./engine.js";
+import {
+	type Answer,
+	type Ending,
+	type Flash,
+	type Life,
+	type MemoryReport,
+	type Preset,
+	presets,
+	Resource,
+} from "./engine.js";
 import * as kinds from "./firmware/kinds.js";
 import type { Frame } from "./frames.js";
 
@@ -347,7 +356,10 @@ class Session {
 		}
 	}
 
-	#runApplication(id: number, given: Omit<ApplicationContext, "connection" | "factoryReset"> & { identity: Identity; clientId: string }): void {
+	#runApplication(
+		id: number,
+		given: Omit<ApplicationContext, "connection" | "factoryReset"> & { identity: Identity; clientId: string },
+	): void {
 		const call = (kind: number, number: number, bytes: Uint8Array | string): Promise<void> =>
 			new Promise((resolve, reject) => {
 				const callId = ++this.#lastCall;

@@ -31,9 +31,27 @@ export interface Preset {
 
 /** What 65 of the SDK's 82 ESP32 targets use; what the ESP32-C3 and 12 others use; and less than any of them. */
 export const presets = {
-	esp32: { chunk: { initial: 78848, incremental: 0 }, heap: { initial: 4928, incremental: 0 }, stack: 512, keys: 128, static: 0 },
-	esp32c3: { chunk: { initial: 1536, incremental: 512 }, heap: { initial: 512, incremental: 64 }, stack: 384, keys: 128, static: 94208 },
-	tight: { chunk: { initial: 1536, incremental: 512 }, heap: { initial: 512, incremental: 64 }, stack: 384, keys: 128, static: 49152 },
+	esp32: {
+		chunk: { initial: 78848, incremental: 0 },
+		heap: { initial: 4928, incremental: 0 },
+		stack: 512,
+		keys: 128,
+		static: 0,
+	},
+	esp32c3: {
+		chunk: { initial: 1536, incremental: 512 },
+		heap: { initial: 512, incremental: 64 },
+		stack: 384,
+		keys: 128,
+		static: 94208,
+	},
+	tight: {
+		chunk: { initial: 1536, incremental: 512 },
+		heap: { initial: 512, incremental: 64 },
+		stack: 384,
+		keys: 128,
+		static: 49152,
+	},
 } as const satisfies Record<string, Preset>;
 
 export type PresetName = keyof typeof presets;

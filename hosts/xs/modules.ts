@@ -37,7 +37,9 @@ export async function packageModules(): Promise<Module[]> {
 
 /** Packages and device program; all preloaded. */
 export async function firmware(): Promise<Module[]> {
-	const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+	const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter((file) =>
+		file.endsWith(".ts"),
+	);
 	const modules = await Promise.all(files.sort().map((file) => moduleOf(join(root, "src", file))));
 	return [...(await packageModules()), ...modules];
 }

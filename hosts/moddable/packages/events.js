@@ -4,7 +4,8 @@ export class EventEmitter {
 	#listeners = {};
 
 	on(event, listener) {
-		(this.#listeners[event] ??= []).push(listener);
+		this.#listeners[event] ??= [];
+		this.#listeners[event].push(listener);
 		return this;
 	}
 	emit(event, argument) {

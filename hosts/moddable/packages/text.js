@@ -9,7 +9,7 @@ export function textOf(bytes) {
 	let text = "";
 	let start = 0;
 	for (let zero = bytes.indexOf(0); zero >= 0; zero = bytes.indexOf(0, start)) {
-		text += String.fromArrayBuffer(bytes.buffer, bytes.byteOffset + start, zero - start) + "\0";
+		text += `${String.fromArrayBuffer(bytes.buffer, bytes.byteOffset + start, zero - start)}\0`;
 		start = zero + 1;
 	}
 	return text + String.fromArrayBuffer(bytes.buffer, bytes.byteOffset + start, bytes.length - start);

@@ -5,7 +5,8 @@ import * as kinds from "./kinds.js";
 import type { Payload } from "./machine.js";
 
 /** The text that some bytes from outside are. */
-export const text = (bytes: ArrayBuffer | undefined): string => (bytes === undefined ? "" : String.fromArrayBuffer(bytes));
+export const text = (bytes: ArrayBuffer | undefined): string =>
+	bytes === undefined ? "" : String.fromArrayBuffer(bytes);
 
 function askBytes(kind: number, id = 0, number = 0, payload?: Payload): ArrayBuffer | undefined {
 	return machine.ask(kind, id, number, payload) as ArrayBuffer | undefined;
@@ -29,7 +30,8 @@ export function createHost(): { readonly host: Host; readonly handlers: Handlers
 	let lastId = 0;
 
 	const roots: Uint8Array[] = [];
-	for (let root = askView(kinds.ROOT, 0); root !== undefined; root = askView(kinds.ROOT, roots.length)) roots.push(root);
+	for (let root = askView(kinds.ROOT, 0); root !== undefined; root = askView(kinds.ROOT, roots.length))
+		roots.push(root);
 
 	const host: Host = {
 		configuration: settings.configuration as Host["configuration"],
@@ -39,7 +41,9 @@ export function createHost(): { readonly host: Host; readonly handlers: Handlers
 			read() {
 				const certificate = askView(kinds.CLAIM_CERTIFICATE);
 				const key = askView(kinds.CLAIM_KEY);
-				return certificate === undefined || key === undefined ? undefined : ({ certificate, key } satisfies Credentials);
+				return certificate === undefined || key === undefined
+					? undefined
+					: ({ certificate, key } satisfies Credentials);
 			},
 			erase: () => void machine.ask(kinds.CLAIM_ERASE),
 		},

@@ -1,0 +1,19 @@
+// Every story in the real XS engine, with an ESP32's memory.
+
+import t from "tap";
+import { XsDevice } from "../../hosts/xs/device.js";
+import { Flash } from "../../hosts/xs/engine.js";
+import { deviceFirmware } from "../../hosts/xs/modules.js";
+import { tell } from "../support/tell.js";
+import { engineOrReason } from "../support/xs.js";
+import { stories } from "./stories.js";
+
+const { engine, skip } = await engineOrReason("ordinary");
+const flash = skip === false ? new Flash(engine, await deviceFirmware()) : undefined;
+
+for (const story of stories)
+	t.test(story.name, { skip }, async (test) => {
+		await tell(test, story, { machine: (options) => new XsDevice(flash!, options) });
+	});
+
+t.teardown(() => flash?.close());
