@@ -41,7 +41,9 @@ export async function answerLocally(
 	response: ServerResponse,
 	receive: () => Promise<Buffer>,
 ): Promise<void> {
-	if (!/^(::ffff:)?127\.|^::1$/.test(request.socket.remoteAddress ?? "")) {
+	// The name is asked for, too: behind a proxy on this machine everybody comes from loopback.
+	const fromHere = /^(::ffff:)?127\.|^::1$/.test(request.socket.remoteAddress ?? "");
+	if (!fromHere || !/^(127\.[\d.]+|\[::1\]|localhost)(:\d+)?$/.test(request.headers.host ?? "")) {
 		throw new AwsError("AccessDeniedException", "The local administration is for programs on this machine.");
 	}
 	const { pathname, searchParams } = new URL(request.url!, "http://localhost");

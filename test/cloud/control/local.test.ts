@@ -1,5 +1,6 @@
 // The local administration path: settings, events as JSON and live, metrics, health, and who may not use it.
 
+import { get } from "node:http";
 import { networkInterfaces } from "node:os";
 import t from "tap";
 import { started } from "./started.js";
@@ -143,6 +144,10 @@ t.test("neither web pages nor other machines reach it", async (t) => {
 	for (const headers of [{ origin: "http://evil.example" }, { origin: "null" }, { "sec-fetch-site": "cross-site" }]) {
 		t.equal((await ask(local, "settings", { headers: headers as Record<string, string> })).status, 403);
 	}
+	const named = await new Promise((resolve) =>
+		get({ host: "127.0.0.1", port, path: "/_local/settings", headers: { host: "192.0.2.1" } }, resolve),
+	);
+	t.match(named, { statusCode: 403 }, "through a proxy on this machine");
 	const address = Object.values(networkInterfaces())
 		.flat()
 		.find((entry) => entry && !entry.internal && entry.family === "IPv4")?.address;
