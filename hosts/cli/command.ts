@@ -2,6 +2,7 @@
 // two kinds of error that end in one clear line each. Never lets a stack trace out.
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { columns } from "./terminal.js";
 
 /** The command was called wrongly. Exit code 2. */
 export class UsageError extends Error {}
@@ -103,26 +104,6 @@ function helpText(name: string, summary: string, options: Options, details?: str
 	);
 	all.push(["--help", "this text"]);
 	return `fleet ${name}: ${summary}\n\n${columns(all)}\n${details === undefined ? "" : `\n${details}\n`}`;
-}
-
-/** Two columns, the second wrapped to 100 characters in all. */
-export function columns(rows: readonly (readonly [string, string])[]): string {
-	const width = Math.max(...rows.map(([left]) => left.length)) + 4;
-	return rows
-		.map(([left, right]) => `  ${left.padEnd(width - 2)}${wrap(right, 100 - width).join(`\n${" ".repeat(width)}`)}`)
-		.join("\n");
-}
-
-function wrap(text: string, width: number): string[] {
-	const lines: string[] = [];
-	let line = "";
-	for (const word of text.split(" ")) {
-		if (line !== "" && line.length + 1 + word.length > width) {
-			lines.push(line);
-			line = word;
-		} else line = line === "" ? word : `${line} ${word}`;
-	}
-	return [...lines, line];
 }
 
 /** A whole number from an option. @throws UsageError */

@@ -15,7 +15,7 @@ import { CommandError, command, oneOf } from "./command.js";
 import { certificatesIn, deviceKey } from "./credentials.js";
 import { narrateCloud, narrateDevice, narrateFailure } from "./narration.js";
 import { claimFiles, createClaim, policyNames, prepareTemplate, writeClaim } from "./prepare.js";
-import { bytes, type Line, line, milliseconds, short, style } from "./terminal.js";
+import { bytes, type Line, line, milliseconds, short, style, wrap } from "./terminal.js";
 import { version } from "./version.js";
 import { type ConnectionCost, Wire } from "./wire.js";
 
@@ -251,12 +251,12 @@ function conclusion(summary: Summary): string {
 		.filter(([step]) => step !== "total" && step !== "cloud")
 		.map(([step, time]) => `${step} ${Math.round(time)}`)
 		.join(", ");
-	const rows = [
+	const rows: string[][] = [
 		["round trips", `${summary.roundTripsAfterConnack} after CONNACK`],
 		["MQTT", `${bytes(summary.bytesSent)} sent, ${bytes(summary.bytesReceived)} received`],
 		["flash", `${summary.flashWrites} writes, ${bytes(summary.flashBytesWritten)}`],
 		["time", `${milliseconds(took.total!)} from power-on, ${summary.boots} boots`],
-		["", style.dim(`ms: ${steps}`)],
+		...wrap(`of which ${steps}`, 80).map((part) => ["", style.dim(part)]),
 	];
 	return [
 		`The cloud confirms:`,

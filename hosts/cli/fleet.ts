@@ -2,7 +2,8 @@
 
 import { AccessKeyError } from "../cloud/control/iam.js";
 
-import { type Command, CommandError, columns, UsageError } from "./command.js";
+import { type Command, CommandError, UsageError } from "./command.js";
+import { columns } from "./terminal.js";
 
 import { version } from "./version.js";
 

@@ -6,10 +6,10 @@ import type { CloudEvent } from "../cloud/events.js";
 import { bytes, type Line, short } from "./terminal.js";
 
 const POWER_ON: Readonly<Record<DeviceState, string>> = {
-	unprovisioned: "flash is empty: no identity yet",
-	created: "a certificate is in flash, not registered yet",
+	unprovisioned: "flash is empty, no identity yet",
+	created: "a certificate is in flash but not registered yet",
 	registering: "a certificate is in flash; whether it was registered is not known",
-	registered: "a new identity is in flash, not proved yet",
+	registered: "a new identity is in flash but not proved yet",
 	refused: "an identity is in flash that the service refused",
 	proved: "an identity is in flash",
 };
@@ -39,7 +39,7 @@ const KEEPS: Readonly<Record<DeviceState, string>> = {
 export function narrateDevice(event: DeviceEvent): Line {
 	switch (event.event) {
 		case "boot":
-			return { text: `starts: ${POWER_ON[event.state]}${event.thingName === undefined ? "" : `, ${event.thingName}`}` };
+			return { text: `starts; ${POWER_ON[event.state]}${event.thingName === undefined ? "" : `: ${event.thingName}`}` };
 		case "clock.synchronizing":
 			return { text: "asks a time server for the time", mood: "quiet" };
 		case "clock.set":

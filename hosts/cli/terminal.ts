@@ -51,3 +51,24 @@ const MOODS = { good: style.green, bad: style.red, quiet: style.dim, plain: (tex
 
 /** Time of day, to the ms. */
 export const clockTime = (): string => new Date().toTimeString().slice(0, 8) + new Date().toISOString().slice(19, 23);
+
+/** Two columns, the second wrapped to 100 characters in all. */
+export function columns(rows: readonly (readonly [string, string])[]): string {
+	const width = Math.max(...rows.map(([left]) => left.length)) + 4;
+	return rows
+		.map(([left, right]) => `  ${left.padEnd(width - 2)}${wrap(right, 100 - width).join(`\n${" ".repeat(width)}`)}`)
+		.join("\n");
+}
+
+/** Lines of at most `width` characters, broken between words. */
+export function wrap(text: string, width: number): string[] {
+	const lines: string[] = [];
+	let line = "";
+	for (const word of text.split(" ")) {
+		if (line !== "" && line.length + 1 + word.length > width) {
+			lines.push(line);
+			line = word;
+		} else line = line === "" ? word : `${line} ${word}`;
+	}
+	return [...lines, line];
+}
