@@ -28,25 +28,42 @@ export class DerReader {
 
 	/** The contents of the next element, which must have this tag. A view, not a copy. @throws Malformed */
 	read(tag: number): Uint8Array {
-		const bytes = this.#bytes;
-		if (bytes[this.#at] !== tag) throw new Malformed("DER has another element than it should");
-		let at = this.#at + 1;
-		let length = bytes[at++] ?? -1;
-		if (length >= 0x80) {
-			let size = length & 0x7f;
-			if (size === 0 || size > 2 || size > bytes.length - at) throw new Malformed("DER has a bad length");
-			length = 0;
-			for (; size > 0; size--) length = length * 256 + bytes[at++]!;
-			if (length < 0x80 || (at - this.#at === 4 && length < 0x100)) throw new Malformed("DER has a length too long");
-		}
-		if (length < 0 || length > bytes.length - at) throw new Malformed("DER ends too early");
-		this.#at = at + length;
-		return bytes.subarray(at, at + length);
+		if (this.nextTag !== tag) throw new Malformed("DER has another element than it should");
+		const [from, to] = contents(this.#bytes, this.#at, this.#bytes.length);
+		this.#at = to;
+		return this.#bytes.subarray(from, to);
 	}
 
 	/** To be called after the last element. @throws Malformed */
 	end(): void {
 		if (!this.atEnd) throw new Malformed("DER is followed by more bytes");
+	}
+}
+
+/** Where the contents of the element at `at` begin and end; they must end by `limit`. @throws Malformed */
+function contents(bytes: Uint8Array, at: number, limit: number): [from: number, to: number] {
+	let from = at + 1;
+	let length = from < limit ? bytes[from++]! : -1;
+	if (length >= 0x80) {
+		const size = length & 0x7f;
+		if (size === 0 || size > 2 || size > limit - from) throw new Malformed("DER has a bad length");
+		length = bytes[from++]!;
+		if (size === 2) length = length * 256 + bytes[from++]!;
+		if (length < (size === 1 ? 0x80 : 0x100)) throw new Malformed("DER has a length too long");
+	}
+	if (length < 0 || length > limit - from) throw new Malformed("DER ends too early");
+	return [from, from + length];
+}
+
+/** Checks that elements within elements, however deep, fill them exactly. @throws Malformed */
+export function checkDer(bytes: Uint8Array): void {
+	const ends = [bytes.length];
+	for (let at = 0; at < bytes.length; ) {
+		const constructed = (bytes[at]! & 0x20) !== 0;
+		const [from, to] = contents(bytes, at, ends[ends.length - 1]!);
+		if (constructed && to > from) ends.push(to);
+		at = constructed ? from : to;
+		while (ends.length > 1 && at === ends[ends.length - 1]) ends.pop();
 	}
 }
 

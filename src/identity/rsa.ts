@@ -3,6 +3,7 @@
 import { Malformed } from "../provisioning/well-formed.js";
 import {
 	BIT_STRING,
+	checkDer,
 	DerReader,
 	encodeDer,
 	equalBytes,
@@ -30,6 +31,7 @@ const NULL = Uint8Array.of(0x05, 0x00);
  * @throws Malformed
  */
 export function readCertificate(der: Uint8Array): PublicKey | undefined {
+	checkDer(der);
 	const certificate = openDer(der, SEQUENCE);
 	const toBeSigned = new DerReader(certificate.read(SEQUENCE));
 	certificate.read(SEQUENCE); // signatureAlgorithm
