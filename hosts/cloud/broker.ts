@@ -431,13 +431,17 @@ export class Broker {
 			connection.gate.send(refusal(2));
 			return new Error("client id");
 		}
-		const { clientId } = packet;
+		const { clientId, will } = packet;
 		connection.clientId = clientId;
+		if (will?.topic.startsWith("$")) {
+			connection.broken("A will cannot be for a reserved topic.");
+			return new Error("will");
+		}
 		packet.keepalive =
 			packet.keepalive === 0 || packet.keepalive > limits.maximumKeepAlive
 				? limits.maximumKeepAlive
 				: Math.max(packet.keepalive, limits.minimumKeepAlive);
-		const attributes = [...(packet.clean ? [] : ["PersistentConnect"]), ...(packet.will ? ["LastWill"] : [])];
+		const attributes = [...(packet.clean ? [] : ["PersistentConnect"]), ...(will ? ["LastWill"] : [])];
 		const decision = this.#authorizer.decide(this.#facts(connection), "iot:Connect", "client", clientId, attributes);
 		if (!decision.allowed) {
 			this.#deny(connection, "iot:Connect", registry.arn("client", clientId), decision);
@@ -695,7 +699,7 @@ interface ConnectPacket {
 	clientId: string;
 	keepalive: number;
 	readonly clean: boolean;
-	readonly will?: object;
+	readonly will?: { readonly topic: string };
 }
 
 interface PublishPacket {

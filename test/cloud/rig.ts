@@ -139,10 +139,12 @@ export function exchange(client: MqttClient, topic: string, payload: Uint8Array 
 		const onMessage = (replyTopic: string, reply: Buffer) => {
 			if (!replyTopic.startsWith(`${topic}/`)) return;
 			client.off("message", onMessage);
+			client.off("close", onClose);
 			resolve({ accepted: replyTopic.endsWith("/accepted"), payload: reply });
 		};
+		const onClose = () => reject(new Error("closed"));
 		client.on("message", onMessage);
-		client.once("close", () => reject(new Error("closed")));
+		client.once("close", onClose);
 		client.publish(topic, Buffer.from(payload), { qos: 1 });
 	});
 }

@@ -1,0 +1,154 @@
+// Which signing requests are taken, and what the issued certificates say, as OpenSSL reads them.
+
+import { execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import { type Authority, openAuthority } from "../../hosts/cloud/authority.js";
+import { openState } from "../../hosts/cloud/state.js";
+import { makeRequest } from "./csr.js";
+
+async function open(issuer: "RSA" | "EC" = "RSA"): Promise<Authority> {
+	return openAuthority({
+		state: await openState(),
+		now: Date.now,
+		serverNames: ["name.example", "192.0.2.1"],
+		issuer: () => issuer,
+		keyPairs: { ahead: 0, concurrency: 1 },
+	});
+}
+
+/** What `openssl` says of these PEM texts, each in a file of its own. */
+function openssl(args: (files: string[]) => string[], ...pems: string[]): string {
+	const directory = mkdtempSync(join(tmpdir(), "fleet-openssl-"));
+	try {
+		const files = pems.map((pem, index) => {
+			const file = join(directory, `${index}.pem`);
+			writeFileSync(file, pem);
+			return file;
+		});
+		return execFileSync("openssl", args(files), { stdio: ["ignore", "pipe", "pipe"] }).toString();
+	} finally {
+		rmSync(directory, { recursive: true });
+	}
+}
+
+t.test(
+	"Requests with RSA keys of 2048 bits and more, and on three curves, are signed with their own subject",
+	async (t) => {
+		const authority = await open();
+		const curve = (name: string) => ["-newkey", "ec", "-pkeyopt", `ec_paramgen_curve:${name}`];
+		for (const key of [
+			["-newkey", "rsa:2048"],
+			["-newkey", "rsa:3072"],
+			curve("P-256"),
+			curve("P-384"),
+			curve("P-521"),
+		]) {
+			const { csr } = makeRequest("my device", ...key);
+			const first = await authority.createCertificateFromCsr(csr);
+			const certificate = new X509Certificate(first.certificatePem);
+			t.equal(certificate.subject, "CN=my device", key.join(" "));
+			const second = await authority.createCertificateFromCsr(csr);
+			t.not(second.certificateId, first.certificateId, "the same request twice gives two certificates");
+		}
+	},
+);
+
+t.test("Other requests are refused with the reason", async (t) => {
+	const authority = await open();
+	const { csr, privateKeyPem } = makeRequest("x");
+	const tampered = Buffer.from(csr.replace(/-----.*-----|\n/g, ""), "base64");
+	tampered[tampered.length - 10]! ^= 1;
+	const pem = (der: Buffer) =>
+		`-----BEGIN CERTIFICATE REQUEST-----\n${der.toString("base64")}\n-----END CERTIFICATE REQUEST-----\n`;
+	for (const [request, reason] of [
+		["GibberishCsr", /not a PKCS#10 request/],
+		["", /not a PKCS#10 request/],
+		[pem(Buffer.from("GibberishCsr")), /not a PKCS#10 request/],
+		[privateKeyPem, /not a PKCS#10 request/],
+		[csr.slice(0, 500), /not a PKCS#10 request/],
+		[pem(tampered), /signature/],
+		[makeRequest("x", "-newkey", "rsa:1024").csr, /at least 2048 bits/],
+		[
+			makeRequest("x", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp256k1").csr,
+			/at least 2048 bits or on P-256/,
+		],
+		[csr + " ".repeat(4_096), /longer than 4096/],
+	] as const) {
+		await t.rejects(authority.createCertificateFromCsr(request), { name: "InvalidRequestException", message: reason });
+	}
+});
+
+t.test("Certificates verify with OpenSSL, under an RSA and under an EC authority", async (t) => {
+	for (const [issuer, algorithm] of [
+		["RSA", "sha256WithRSAEncryption"],
+		["EC", "ecdsa-with-SHA256"],
+	] as const) {
+		const authority = await open(issuer);
+		const { certificatePem } = await authority.createKeysAndCertificate();
+		const verify = (files: string[]) => ["verify", "-x509_strict", "-CAfile", files[0]!, files[1]!];
+		t.match(openssl(verify, authority.rootCertificatePem, certificatePem), /: OK/);
+		const text = openssl(([file]) => ["x509", "-in", file!, "-noout", "-text"], certificatePem);
+		t.match(text, new RegExp(`Signature Algorithm: ${algorithm}`));
+		t.match(text, /Subject: CN = AWS IoT Certificate/);
+		t.match(text, /Not After : Dec 31 23:59:59 2049 GMT/);
+		t.match(text, /Basic Constraints: critical\s+CA:FALSE/);
+		t.match(text, /Key Usage: critical\s+Digital Signature/);
+	}
+});
+
+t.test("The server's certificate is for every name it is reached by", async (t) => {
+	const authority = await open();
+	const { cert } = authority.server;
+	for (const option of [
+		"-verify_hostname localhost",
+		"-verify_hostname name.example",
+		"-verify_ip 192.0.2.1",
+		"-verify_ip ::1",
+	]) {
+		const verify = (files: string[]) => [
+			"verify",
+			"-x509_strict",
+			"-purpose",
+			"sslserver",
+			...option.split(" "),
+			"-CAfile",
+			files[0]!,
+			files[1]!,
+		];
+		t.match(openssl(verify, authority.serverRootPem, cert), /: OK/, option);
+	}
+});
+
+t.test(
+	"Its keys are kept: opened again it is the same authority, with a new server certificate for a new name",
+	async (t) => {
+		const state = await openState();
+		const options = { state, now: Date.now, issuer: () => "RSA" as const, keyPairs: { ahead: 0, concurrency: 1 } };
+		const first = await openAuthority({ ...options, serverNames: [] });
+		const same = await openAuthority({ ...options, serverNames: [] });
+		const more = await openAuthority({ ...options, serverNames: ["more.example"] });
+		t.equal(same.serverRootPem, first.serverRootPem);
+		t.equal(same.server.cert, first.server.cert);
+		t.equal(more.serverRootPem, first.serverRootPem);
+		t.ok(new X509Certificate(more.server.cert).checkHost("more.example"));
+		t.equal(more.rootCertificatePem, first.rootCertificatePem);
+	},
+);
+
+t.test("Key pairs are made ahead", async (t) => {
+	const authority = await openAuthority({
+		state: await openState(),
+		now: Date.now,
+		serverNames: [],
+		issuer: () => "EC",
+		keyPairs: { ahead: 2, concurrency: 2 },
+	});
+	await authority.ready();
+	const made = await Promise.all([1, 2, 3].map(() => authority.createKeysAndCertificate()));
+	t.equal(new Set(made.map(({ privateKeyPem }) => privateKeyPem)).size, 3);
+	t.ok(made.every(({ privateKeyPem }) => privateKeyPem.startsWith("-----BEGIN RSA PRIVATE KEY-----\n")));
+});
