@@ -1,0 +1,41 @@
+// A reply may come in any pieces, and a socket may take any number of bytes: the whole story at every boundary.
+
+import { generate } from "mqtt-packet";
+import t from "tap";
+import { World } from "../support/world.js";
+
+t.setTimeout(600_000);
+
+t.test("given each packet of the story split at every byte boundary, then nothing changes", async (test) => {
+	const down: { index: number; length: number }[] = [];
+	const plain = await World.make({
+		fate: ({ direction, index, packet }) => {
+			if (direction === "down") down.push({ index, length: generate(packet).length });
+			return "pass";
+		},
+	});
+	plain.machine.powerOn();
+	test.ok(await plain.play());
+	plain.machine.powerOff();
+	let played = 0;
+	for (const { index, length } of down)
+		for (let split = 1; split < length; split++) {
+			const world = await World.make({ fate: (passing) => (passing.index === index ? { split } : "pass") });
+			world.machine.powerOn();
+			played += 1;
+			if (!(await world.play()) || world.failures.length > 0 || world.defects.length > 0)
+				test.fail(`packet ${index} split at ${split}: ${world.failures} ${world.defects}`);
+			world.machine.powerOff();
+		}
+	test.ok(played > 3000, `${played} stories`);
+});
+
+t.test("given sockets that take 1 to 64 bytes at a time, then nothing changes", async (test) => {
+	for (let window = 1; window <= 64; window++) {
+		const world = await World.make({ window });
+		world.machine.powerOn();
+		if (!(await world.play()) || world.failures.length > 0) test.fail(`${window}: ${world.failures}`);
+		world.machine.powerOff();
+	}
+	test.pass("64 stories");
+});
