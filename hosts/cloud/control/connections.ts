@@ -1,8 +1,35 @@
-// How many connections the HTTP server holds: past the limit the longest idle one of whoever has most gives way,
-// so that a flood from one peer shuts nobody out. Knows no HTTP beyond "busy" and "idle".
+// What one peer can ask of the HTTP server at once: so many connections, on each one request after the other. Past the limit
+// of connections the longest idle one of whoever has most gives way, so that a flood shuts nobody out. Knows no operation.
 
-import type { Server, ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+/**
+ * Has the requests of a connection answered one after the other, each when the answer before it has been taken: whoever
+ * sends many and reads nothing gets one. With more than `most` requests waiting the connection is dropped.
+ */
+export function oneAfterTheOther(answer: Answer, most: number): Answer {
+	const queues = new WeakMap<Socket, { waiting: number; last: Promise<void> }>();
+	return async (request, response) => {
+		const { socket } = request;
+		const queue = queues.get(socket) ?? { waiting: 0, last: Promise.resolve() };
+		queues.set(socket, queue);
+		if (socket.destroyed) return;
+		if (queue.waiting >= most) {
+			socket.destroy();
+			return;
+		}
+		queue.waiting++;
+		const before = queue.last;
+		// The next one waits a turn of the event loop, in which the other connections are served.
+		queue.last = new Promise((resolve) => response.once("close", () => setImmediate(resolve)));
+		await before;
+		queue.waiting--;
+		if (!socket.destroyed) await answer(request, response);
+	};
+}
 
 /** Keeps `server` at `limit` connections or fewer. A connection is busy while a complete request head waits for its answer. */
 export function limitConnections(server: Server, limit: number): void {

@@ -10,7 +10,7 @@ import { evaluate, type PolicyVariables } from "../policy.js";
 import type { Registry } from "../registry.js";
 import type { Settings } from "../settings.js";
 import { Throttles } from "../throttle.js";
-import { limitConnections } from "./connections.js";
+import { limitConnections, oneAfterTheOther } from "./connections.js";
 import { handlers } from "./handlers.js";
 import type { AccessKey } from "./iam.js";
 import { answerLocally, isLocalPath } from "./local.js";
@@ -58,7 +58,9 @@ const maximumBody = 1_048_576;
 /** All bodies being received together, bytes: past it whoever sends a large one is told to come back later. */
 const maximumBodies = 32 * maximumBody;
 const smallBody = 16_384;
-const maximumConnections = 512;
+const maximumConnections = 256;
+/** Requests of one connection waiting for the one before them. AWS's clients send none ahead. */
+const maximumWaiting = 32;
 
 /** Starts the control plane. Rejects when the address cannot be listened on. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
@@ -78,7 +80,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 			connectionsCheckingInterval: Math.min(5_000, requestTimeout),
 			keepAliveTimeout: 60_000,
 		},
-		answer,
+		oneAfterTheOther(answer, maximumWaiting),
 	);
 	// A client that takes nothing of its answer for so long is gone.
 	server.timeout = 2 * requestTimeout;
