@@ -189,18 +189,22 @@ t.test("given CBOR that would hurt a decoder, then it is refused before one sees
 	);
 });
 
-t.test("given all CBOR of two bytes, and all maps of three, then it is refused or holds no thing's name", async (test) => {
-	const codes = new Set<string>();
-	const heads = Array.from({ length: 256 }, (_, head) => head);
-	for (const first of heads)
-		for (const second of heads) {
-			codes.add(codeOf(() => readRegistration("cbor", Uint8Array.of(first, second))));
-			// Of the heads of maps those that three bytes can hold, and the indefinite one.
-			if (![0xa0, 0xa1, 0xbf].includes(first)) continue;
-			for (const third of heads) codes.add(codeOf(() => readRegistration("cbor", Uint8Array.of(first, second, third))));
-		}
-	test.same([...codes].sort(), ["REGISTER_REPLY_MALFORMED", "THING_NAME_MISSING"]);
-});
+t.test(
+	"given all CBOR of two bytes, and all maps of three, then it is refused or holds no thing's name",
+	async (test) => {
+		const codes = new Set<string>();
+		const heads = Array.from({ length: 256 }, (_, head) => head);
+		for (const first of heads)
+			for (const second of heads) {
+				codes.add(codeOf(() => readRegistration("cbor", Uint8Array.of(first, second))));
+				// Of the heads of maps those that three bytes can hold, and the indefinite one.
+				if (![0xa0, 0xa1, 0xbf].includes(first)) continue;
+				for (const third of heads)
+					codes.add(codeOf(() => readRegistration("cbor", Uint8Array.of(first, second, third))));
+			}
+		test.same([...codes].sort(), ["REGISTER_REPLY_MALFORMED", "THING_NAME_MISSING"]);
+	},
+);
 
 t.test("given JSON that would hurt a parser, then it is refused", async (test) => {
 	for (const text of [

@@ -1,0 +1,200 @@
+// The device program on the Node host against the local cloud, over real TLS, real MQTT and real policies.
+
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import t from "tap";
+import type { Cloud } from "../../hosts/cloud/cloud.js";
+import type { CloudEvent } from "../../hosts/cloud/events.js";
+import { claimPolicy } from "../../hosts/cloud/samples.js";
+import { changeSettings, type ReplyFault } from "../../hosts/cloud/settings.js";
+import { SimulatedDevice, type SimulatedDeviceOptions } from "../../hosts/node/device.js";
+import { MemoryFlash } from "../../hosts/node/flash.js";
+import { createKeyPair } from "../../hosts/node/key-pair.js";
+import type { Configuration } from "../../src/configuration.js";
+import type { DeviceEvent } from "../../src/events.js";
+import { startRig, templateName } from "../cloud/rig.js";
+import { hello } from "../support/world.js";
+
+t.setTimeout(300_000);
+
+const certificateDer = (pem: string) => new Uint8Array(new X509Certificate(pem).raw);
+const keyDer = (pem: string) => new Uint8Array(createPrivateKey(pem).export({ type: "pkcs8", format: "der" }));
+
+const rig = await startRig();
+t.teardown(() => rig.cloud.close());
+
+interface Outcome {
+	readonly events: readonly DeviceEvent[];
+	readonly failures: readonly { code: string; detail?: string }[];
+	readonly flash: MemoryFlash;
+}
+
+let serial = 0;
+
+/** Boots a device with empty flash until `done`, by default until it has been proved or has failed once. */
+async function bootDevice(
+	cloud: Cloud,
+	configuration: Partial<Configuration> = {},
+	options: Partial<SimulatedDeviceOptions> = {},
+): Promise<Outcome & { serialNumber: string }> {
+	serial += 1;
+	const serialNumber = `tls-${serial}`;
+	const flash = new MemoryFlash();
+	const events: DeviceEvent[] = [];
+	await new Promise<void>((resolve) => {
+		const device = new SimulatedDevice({
+			configuration: {
+				endpoint: "127.0.0.1",
+				port: cloud.port,
+				serverName: cloud.endpoint,
+				template: templateName,
+				...configuration,
+			},
+			device: { serialNumber, firmwareVersion: "1.0.0" },
+			claim: { certificate: certificateDer(rig.claim.certificatePem), key: keyDer(rig.claim.privateKeyPem) },
+			roots: [certificateDer(cloud.rootCertificate)],
+			storage: flash,
+			application: hello,
+			createKeyPair,
+			bootTime: 0,
+			...options,
+			onEvent: (event) => {
+				events.push(event);
+				if (event.event !== "failure" && event.event !== "proved") return;
+				// Once more around the event loop, so that a first message gets out.
+				setTimeout(() => {
+					device.powerOff();
+					resolve();
+				}, 50);
+			},
+			onHalt: resolve,
+		});
+		device.powerOn();
+	});
+	const failures = events.flatMap((event) => (event.event === "failure" ? [event.failure] : []));
+	return { events, failures, flash, serialNumber };
+}
+
+const since = (from: number): readonly CloudEvent[] => rig.events.slice(from);
+
+for (const keyPair of ["keys", "csr"] as const)
+	for (const format of ["cbor", "json"] as const)
+		t.test(
+			`given an empty flash, then it is provisioned by ${keyPair} in ${format} in three round trips`,
+			async (test) => {
+				const from = rig.events.length;
+				const { events, failures, serialNumber } = await bootDevice(rig.cloud, { keyPair, format });
+				test.same(failures, []);
+				const proved = events.find((event) => event.event === "proved");
+				if (proved?.event !== "proved") return test.fail("not proved");
+				test.equal(proved.thingName, serialNumber);
+				test.equal(rig.cloud.registry.certificates.get(proved.certificateId)?.status, "ACTIVE");
+				test.same(
+					rig.cloud.registry.state.thingPrincipals.by("thingName", serialNumber).map(({ principal }) => principal),
+					[rig.cloud.registry.arn("cert", proved.certificateId)],
+				);
+				// Between CONNACK and DISCONNECT under the claim: what was asked, each waiting for the answer before.
+				const asked = events.filter(({ event }) => event === "subscribed" || event === "request");
+				test.equal(asked.length, 3);
+				test.same(
+					since(from).filter(({ event }) => event === "denied" || event === "refused"),
+					[],
+				);
+				test.ok(
+					since(from).some((event) => event.event === "published" && event.topic === `devices/${serialNumber}/hello`),
+					"the first message came",
+				);
+			},
+		);
+
+const REJECTIONS: readonly [ReplyFault["operation"], number, string, string][] = [
+	["CreateKeysAndCertificate", 400, "InvalidPayload", "CREATE_INVALID"],
+	["CreateKeysAndCertificate", 403, "AccessDenied", "CREATE_DENIED"],
+	["CreateKeysAndCertificate", 429, "Throttled", "CREATE_THROTTLED"],
+	["CreateKeysAndCertificate", 500, "InternalFailure", "CREATE_FAULT"],
+	["CreateCertificateFromCsr", 400, "InvalidCertificateSigningRequest", "CREATE_INVALID"],
+	["RegisterThing", 400, "InvalidCertificateOwnershipToken", "TOKEN_REFUSED"],
+	["RegisterThing", 400, "InvalidParameters", "REGISTER_INVALID"],
+	["RegisterThing", 400, "InvalidPayload", "REGISTER_INVALID"],
+	["RegisterThing", 403, "AccessDenied", "REGISTER_DENIED"],
+	["RegisterThing", 404, "ResourceNotFound", "TEMPLATE_UNKNOWN"],
+	["RegisterThing", 409, "ResourceConflicts", "RESOURCE_CONFLICT"],
+	["RegisterThing", 429, "Throttled", "REGISTER_THROTTLED"],
+	["RegisterThing", 500, "InternalFailure", "REGISTER_FAULT"],
+];
+
+t.test(
+	"given each rejection that AWS documents or was seen to send, then the failure is its own, with what AWS said",
+	async (test) => {
+		for (const [operation, statusCode, errorCode, code] of REJECTIONS)
+			for (const format of ["cbor", "json"] as const) {
+				const rejection = { statusCode, errorCode, errorMessage: "as a test has it" };
+				changeSettings(rig.cloud.settings, { faults: [{ operation, times: 1, action: "reject", rejection }] });
+				const keyPair = operation === "CreateCertificateFromCsr" ? "csr" : "keys";
+				const { failures, events } = await bootDevice(rig.cloud, { format, keyPair });
+				test.match(failures[0], { code, rejection }, `${operation} ${statusCode} ${errorCode} in ${format}`);
+				// What was stored, if anything, is not called an identity.
+				test.notOk(events.some((event) => event.event === "stored" && event.state === "registered"));
+			}
+		changeSettings(rig.cloud.settings, { faults: [] });
+	},
+);
+
+t.test(
+	"given the claim policy with any one grant taken out, then provisioning fails and the cloud says why",
+	async (test) => {
+		const { registry } = rig.cloud;
+		const whole = claimPolicy(rig.account, templateName, { creation: ["create"] });
+		// A statement with several resources is as many grants.
+		const grants = whole.Statement.flatMap(({ Action, Resource, ...rest }) =>
+			[Action]
+				.flat()
+				.flatMap((action) => [Resource].flat().map((resource) => ({ ...rest, Action: action, Resource: resource }))),
+		);
+		test.equal(grants.length, 7);
+		const use = (statements: readonly object[], version: number): void => {
+			registry.policies.createPolicyVersion({
+				policyName: "claim",
+				policyDocument: JSON.stringify({ Version: "2012-10-17", Statement: statements }),
+				setAsDefault: true,
+			});
+			registry.policies.deletePolicyVersion({ policyName: "claim", policyVersionId: String(version) });
+		};
+		use(grants, 1);
+		test.same((await bootDevice(rig.cloud)).failures, [], "with all of them it works");
+		for (const [i, missing] of grants.entries()) {
+			use(
+				grants.filter((grant) => grant !== missing),
+				i + 2,
+			);
+			const from = rig.events.length;
+			const { failures } = await bootDevice(rig.cloud);
+			const name = `without ${missing.Action} on ${String(missing.Resource).replace(/^.*?:\d+:/, "")}`;
+			test.equal(failures.length, 1, `${name}: ${failures[0]?.code}`);
+			const denied = since(from).find((event) => event.event === "denied");
+			if (denied?.event !== "denied") {
+				test.fail(`${name}: the cloud says nothing`);
+				continue;
+			}
+			test.equal(denied.action, missing.Action, denied.explanation);
+			test.match(denied.explanation, missing.Action);
+		}
+	},
+);
+
+t.test("given a server that is not to be trusted, then the failure says why", async (test) => {
+	const stranger = await startRig();
+	const cases: [string, Partial<Configuration>, Partial<SimulatedDeviceOptions>][] = [
+		["SERVER_UNTRUSTED", {}, { roots: [certificateDer(stranger.cloud.rootCertificate)] }],
+		["SERVER_UNTRUSTED", { serverName: "another.example" }, {}],
+		["SERVER_DATES", {}, { clock: Date.UTC(2010, 0, 1) }],
+		["SERVER_DATES", {}, { clock: Date.UTC(2095, 0, 1) }],
+		["HOST_UNREACHABLE", { port: 1 }, {}],
+	];
+	for (const [code, configuration, options] of cases) {
+		const { failures } = await bootDevice(rig.cloud, configuration, options);
+		test.equal(failures[0]?.code, code, failures[0]?.detail ?? code);
+	}
+	const unknown = await bootDevice(stranger.cloud);
+	test.equal(unknown.failures[0]?.code, "CLAIM_REFUSED", "a claim that another account issued");
+	await stranger.cloud.close();
+});
