@@ -157,6 +157,8 @@ async function readPkcs12(path: string, bytes: Buffer, password: () => Promise<s
 	try {
 		content = pkcs12.pkcs12FromAsn1(asn1.fromDer(util.createBuffer(bytes.toString("binary"))), false, secret);
 	} catch (error) {
+		// node-forge takes a password's characters for bytes where OpenSSL takes its UTF-8.
+		if (/[^ -~]/.test(secret)) throw new CommandError(`${path} has a password beyond ASCII: convert it to PEM first`);
 		const wrong = /password|MAC/i.test((error as Error).message);
 		throw new CommandError(
 			wrong ? `the password does not open ${path}` : `${path} is PKCS#12 of a kind that cannot be read`,
