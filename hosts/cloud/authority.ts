@@ -88,6 +88,11 @@ export class Authority implements CertificateIssuer {
 		return this.#keyPairs.ready();
 	}
 
+	/** Makes no more key pairs ahead. */
+	close(): void {
+		this.#keyPairs.close();
+	}
+
 	async createKeysAndCertificate(): Promise<IssuedCertificate & KeyPairPem> {
 		const pair = await this.#keyPairs.take();
 		return { ...(await this.#issue(new x509.PublicKey(pair.publicKeyPem), "CN=AWS IoT Certificate")), ...pair };
@@ -141,17 +146,13 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 		state.transaction(() => state.identities.put(name, made));
 		return made;
 	};
-	const root = await own("root", "RSA", "CN=Local AWS IoT Root CA,O=moddable-fleet-provisioning");
-	const signers = {
-		RSA: await signer(
-			await own("devices-RSA", "RSA", "CN=Local AWS IoT Device CA,O=moddable-fleet-provisioning"),
-			"RSA",
-		),
-		EC: await signer(
-			await own("devices-EC", "EC", "CN=Local AWS IoT Device CA (EC),O=moddable-fleet-provisioning"),
-			"EC",
-		),
-	};
+	const organization = "O=moddable-fleet-provisioning";
+	const [root, rsa, ec] = await Promise.all([
+		own("root", "RSA", `CN=Local AWS IoT Root CA,${organization}`),
+		own("devices-RSA", "RSA", `CN=Local AWS IoT Device CA,${organization}`),
+		own("devices-EC", "EC", `CN=Local AWS IoT Device CA (EC),${organization}`),
+	]);
+	const signers = { RSA: await signer(rsa, "RSA"), EC: await signer(ec, "EC") };
 	const names = ["localhost", "iot.localhost", "127.0.0.1", "::1", ...options.serverNames];
 	let server = state.identities.get("server");
 	if (!server || !covers(server, names, now())) {
@@ -278,6 +279,7 @@ class KeyPairPool {
 	readonly #pairs: KeyPairPem[] = [];
 	readonly #waiting: { resolve: (pair: KeyPairPem) => void; reject: (error: unknown) => void }[] = [];
 	#making = 0;
+	#closed = false;
 
 	constructor(options: AuthorityOptions["keyPairs"]) {
 		this.#options = options;
@@ -293,12 +295,18 @@ class KeyPairPool {
 		return taken;
 	}
 
+	close(): void {
+		this.#closed = true;
+	}
+
 	async ready(): Promise<void> {
-		while (this.#pairs.length < this.#options.ahead) await new Promise((resolve) => setTimeout(resolve, 20));
+		while (!this.#closed && this.#pairs.length < this.#options.ahead)
+			await new Promise((resolve) => setTimeout(resolve, 20));
 	}
 
 	#fill(): void {
-		const wanted = () => this.#waiting.length + this.#options.ahead - this.#pairs.length;
+		const ahead = () => (this.#closed ? 0 : this.#options.ahead);
+		const wanted = () => this.#waiting.length + ahead() - this.#pairs.length;
 		while (this.#making < Math.min(Math.max(this.#options.concurrency, 1), wanted())) {
 			this.#making++;
 			this.#make().finally(() => {

@@ -102,6 +102,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			issuer: () => settings.certificate.issuer,
 			keyPairs: settings.keyPairs,
 		});
+		closing.push(() => authority.close());
 		const registry = new Registry({
 			state,
 			issuer: authority,

@@ -2,7 +2,7 @@
 // A change is all or nothing, survives kill -9 from the moment its transaction returns, and is never readable by other users.
 
 import { createHash, randomBytes, randomInt } from "node:crypto";
-import { chmodSync, mkdirSync, readdirSync, realpathSync, rmSync } from "node:fs";
+import { mkdirSync, realpathSync, rmSync } from "node:fs";
 import { createConnection, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -397,18 +397,18 @@ export async function openState(options: StateOptions = {}): Promise<State> {
 	let database: RootDatabase<object, string[]> | undefined;
 	let release = async () => {};
 	if (directory !== undefined) {
+		// A directory that was there before keeps its mode: it may be anybody's. The files are for their owner alone from the start.
 		mkdirSync(directory, { recursive: true, mode: 0o700 });
-		chmodSync(directory, 0o700);
 		release = await lock(directory);
+		const mask = process.umask(0o077);
 		try {
 			// Commits reach the operating system at once (safe against kill -9) and the disk soon after (overlappingSync).
 			database = open({ path: join(directory, "state.mdb"), encoding: "msgpack", keyEncoding: "ordered-binary" });
-			for (const file of readdirSync(directory)) {
-				if (file.startsWith("state.mdb")) chmodSync(join(directory, file), 0o600);
-			}
 		} catch (error) {
 			await release();
 			throw error;
+		} finally {
+			process.umask(mask);
 		}
 	}
 	const state = new State(database, release);

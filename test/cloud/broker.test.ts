@@ -3,17 +3,16 @@
 import { execFile } from "node:child_process";
 import { type TLSSocket, connect as tlsConnect } from "node:tls";
 import { promisify } from "node:util";
-import mqtt from "mqtt";
 import t from "tap";
 import { claimPolicy } from "../../hosts/cloud/samples.js";
 import {
-	clientOptions,
 	closed,
 	connect,
 	eventually,
 	exchange,
 	identity,
 	last,
+	newCertificate,
 	type PemCredentials,
 	type Rig,
 	startRig,
@@ -370,10 +369,9 @@ t.test("A certificate that is deactivated, revoked or deleted loses its connecti
 		(certificateId: string) => registry.certificates.updateCertificate({ certificateId, newStatus: "REVOKED" }),
 		(certificateId: string) => registry.certificates.remove(certificateId),
 	]) {
-		const made = await registry.certificates.createKeysAndCertificate({ setAsActive: true });
+		const made = await newCertificate(registry);
 		registry.policies.attachPolicy({ policyName: "claim", target: made.certificateArn });
-		const credentials = { certificatePem: made.certificatePem, privateKeyPem: made.keyPair.PrivateKey };
-		const client = await connect(rig, credentials, made.certificateId);
+		const client = await connect(rig, made, made.certificateId);
 		const other = await connect(rig, rig.claim, "other");
 		end(made.certificateId);
 		await closed(client);
@@ -406,6 +404,40 @@ t.test("Policies of a thing's groups and their parents count", async (t) => {
 	t.pass("published with the policy of the parent group");
 });
 
+t.test("Persistent sessions and wills need a grant of their own, when the setting says so", async (t) => {
+	const rig = await startRig();
+	t.teardown(() => rig.cloud.close());
+	const plain = await identity(rig, "plain", everything);
+	const granted = await identity(rig, "granted", {
+		...everything,
+		Statement: [
+			{
+				...everything.Statement[0],
+				Condition: { "ForAllValues:StringEquals": { "iot:ConnectAttributes": ["PersistentConnect", "LastWill"] } },
+			},
+		],
+	});
+	const will = { topic: "gone", payload: Buffer.from("x"), qos: 0, retain: false } as const;
+	await (await connect(rig, plain, "a", { clean: false })).endAsync();
+	rig.cloud.changeSettings({ connection: { connectAttributesNeedGrant: true } });
+	await t.rejects(connect(rig, plain, "a", { clean: false }));
+	await t.rejects(connect(rig, plain, "a", { will }));
+	await (await connect(rig, plain, "a")).endAsync();
+	await (await connect(rig, granted, "a", { clean: false, will })).endAsync();
+	rig.cloud.changeSettings({ connection: { connectAttributesNeedGrant: false } });
+
+	const listener = await connect(rig, granted, "listener");
+	const heard: string[] = [];
+	listener.on("message", (topic) => heard.push(topic));
+	await listener.subscribeAsync("gone");
+	const leaving = await connect(rig, granted, "leaving", { will });
+	(leaving.stream as unknown as TLSSocket).destroy();
+	await eventually(() => (heard.length > 0 ? true : undefined));
+	t.same(heard, ["gone"], "a will is published when its client is lost");
+	await t.rejects(connect(rig, granted, "a", { will: { ...will, topic: topics.create("json") } }));
+	await listener.endAsync();
+});
+
 t.test("A change of policies takes as long as the setting says", async (t) => {
 	let now = Date.now();
 	const rig = await startRig({ now: () => now, settings: { policy: { propagationDelay: 60_000 } } });
@@ -417,150 +449,4 @@ t.test("A change of policies takes as long as the setting says", async (t) => {
 	await (await connect(rig, rig.claim, "still")).endAsync();
 	now += 60_000;
 	await t.rejects(connect(rig, rig.claim, "no-more"));
-});
-
-t.test("Nobody but the asking connection sees a request or its reply", async (t) => {
-	const rig = await startRig();
-	t.teardown(() => rig.cloud.close());
-	const spy = await identity(rig, "all", everything);
-	const listener = await connect(rig, spy, "spy", { clean: false });
-	await listener.subscribeAsync(
-		["#", "$aws/#", "$aws/certificates/create/json", "$aws/provisioning-templates/+/provision/+"],
-		{ qos: 1 },
-	);
-	await subscribeToReplies(listener, topics.create("json"), topics.register("json"));
-	const heard: string[] = [];
-	listener.on("message", (topic) => heard.push(topic));
-	const claim = await connect(rig, rig.claim, "asker");
-	await subscribeToReplies(claim, topics.create("json"));
-	t.ok((await exchange(claim, topics.create("json"), "")).accepted);
-	await listener.publishAsync("mark", "", { qos: 1 });
-	await eventually(() => (heard.includes("mark") ? true : undefined));
-	t.same(
-		heard.filter((topic) => !topic.startsWith("$aws/events/presence/")),
-		["mark"],
-	);
-	t.ok(
-		heard.some((topic) => topic === "$aws/events/presence/connected/asker"),
-		"lifecycle events do arrive",
-	);
-	await claim.endAsync();
-	await listener.endAsync();
-});
-
-t.test("A reply needs a subscription, by the setting", async (t) => {
-	const rig = await startRig();
-	t.teardown(() => rig.cloud.close());
-	const owner = await identity(rig, "all", everything);
-	const outcome = async (subscription: "exact" | "matching" | "none", filter?: string) => {
-		rig.cloud.changeSettings({ reply: { subscription } });
-		const before = rig.events.length;
-		const client = await connect(rig, owner, "asks");
-		if (filter) await client.subscribeAsync(filter, { qos: 1 });
-		client.publish(topics.create("cbor"), "", { qos: 1 });
-		const reply = await eventually(() => rig.events.slice(before).find((event) => event.event === "reply"));
-		await client.endAsync();
-		return reply.outcome;
-	};
-	const exact = `${topics.create("cbor")}/accepted`;
-	t.equal(await outcome("matching"), "unsubscribed");
-	t.equal(await outcome("matching", `${topics.create("cbor")}/#`), "sent");
-	t.equal(await outcome("exact", `${topics.create("cbor")}/#`), "unsubscribed");
-	t.equal(await outcome("exact", exact), "sent");
-	t.equal(await outcome("none"), "sent");
-});
-
-t.test("Faults happen to the next replies", async (t) => {
-	const rig = await startRig();
-	t.teardown(() => rig.cloud.close());
-	const client = await connect(rig, rig.claim, "f");
-	await subscribeToReplies(client, topics.create("json"));
-	const seen: string[] = [];
-	client.on("message", (topic) => seen.push(topic.split("/").at(-1)!));
-	const ask = () => client.publishAsync(topics.create("json"), "", { qos: 1 });
-	const outcome = async (fault: object, count: number) => {
-		const before = rig.events.length;
-		rig.cloud.settings.faults.push({ operation: "CreateKeysAndCertificate", ...fault } as never);
-		seen.length = 0;
-		await ask();
-		await eventually(() => rig.events.slice(before).find((event) => event.event === "reply"));
-		await eventually(() => (seen.length >= count ? true : undefined));
-		await ask();
-		await eventually(() => (seen.length >= count + 1 ? true : undefined));
-		t.same(rig.cloud.settings.faults, [], "and is over");
-		return seen.slice();
-	};
-	t.same(await outcome({ action: "drop" }, 0), ["accepted"]);
-	t.same(await outcome({ action: "duplicate" }, 2), ["accepted", "accepted", "accepted"]);
-	t.same(await outcome({ action: "delay", milliseconds: 10 }, 1), ["accepted", "accepted"]);
-	t.same(await outcome({ action: "reject", rejection: { statusCode: 500, errorCode: "X" } }, 1), [
-		"rejected",
-		"accepted",
-	]);
-	rig.cloud.changeSettings({ reply: { padTo: 9_000 } });
-	const { payload } = await exchange(client, topics.create("json"), "");
-	t.equal(payload.length, 9_000);
-	rig.cloud.changeSettings({ faults: [{ operation: "CreateKeysAndCertificate", action: "close" }] });
-	client.publish(topics.create("json"), "", { qos: 1 });
-	await closed(client);
-});
-
-t.test("The PUBACK of a request comes before its reply, after it, or not at all", async (t) => {
-	const rig = await startRig();
-	t.teardown(() => rig.cloud.close());
-	const order = async (puback: "before" | "after" | "withhold") => {
-		rig.cloud.changeSettings({ reply: { puback } });
-		const client = mqtt.connect(clientOptions(rig, rig.claim, `puback-${puback}`));
-		const packets: string[] = [];
-		client.on("packetreceive", ({ cmd }) => packets.push(cmd));
-		await new Promise((resolve) => client.once("connect", resolve));
-		await subscribeToReplies(client, topics.create("json"));
-		client.publish(topics.create("json"), "", { qos: 1 });
-		await eventually(() =>
-			packets.includes("publish") && (puback === "withhold" || packets.includes("puback")) ? true : undefined,
-		);
-		// A round trip more, so that a PUBACK that should not come would have come.
-		await client.subscribeAsync(`${topics.create("json")}/rejected`, { qos: 1 });
-		await client.endAsync(true);
-		return packets.filter((cmd) => cmd === "publish" || cmd === "puback");
-	};
-	t.same(await order("before"), ["puback", "publish"]);
-	t.same(await order("after"), ["publish", "puback"]);
-	t.same(await order("withhold"), ["publish"]);
-});
-
-t.test("A temporary claim has five minutes, one template and no listing", async (t) => {
-	const start = Date.now();
-	let now = start;
-	const rig = await startRig({ now: () => now });
-	t.teardown(() => rig.cloud.close());
-	const { registry } = rig.cloud;
-	const claim = await registry.certificates.createProvisioningClaim({ templateName });
-	t.equal(claim.expiration, (start + 300_000) / 1000);
-	t.notOk(
-		registry.certificates
-			.listCertificates()
-			.certificates.some(({ certificateId }) => certificateId === claim.certificateId),
-	);
-	const credentials = { certificatePem: claim.certificatePem, privateKeyPem: claim.keyPair.PrivateKey };
-	const client = await connect(rig, credentials, "any-client-id");
-	await subscribeToReplies(client, topics.create("json"), topics.register("json"));
-	const { payload } = await exchange(client, topics.create("json"), "");
-	const { certificateOwnershipToken } = JSON.parse(payload.toString());
-	const parameters = { SerialNumber: "S" };
-	const registered = await exchange(
-		client,
-		topics.register("json"),
-		JSON.stringify({ certificateOwnershipToken, parameters }),
-	);
-	t.ok(registered.accepted);
-	client.publish(topics.register("json", "another-template"), "{}", { qos: 1 });
-	await closed(client);
-	t.match(last(rig, "denied"), { action: "iot:Publish" });
-	const open = await connect(rig, credentials, "again");
-	now += 300_000;
-	await t.rejects(connect(rig, credentials, "too-late"));
-	t.match(last(rig, "refused"), { reason: "temporary claim ended" });
-	rig.cloud.provisioning.sweep();
-	await closed(open);
 });

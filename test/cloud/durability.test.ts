@@ -82,11 +82,19 @@ t.test("A second process is refused while the first lives, and welcome after its
 	t.pass("no stale lock");
 });
 
+t.test("A port that is taken is told as the system tells it, and the directory is free again", async (t) => {
+	const where = directory(t);
+	const first = await startCloud();
+	t.teardown(() => first.close());
+	await t.rejects(startCloud({ directory: where, port: first.port }), { code: "EADDRINUSE" });
+	await (await startCloud({ directory: where })).close();
+});
+
 t.test("Only the owner can read the state", async (t) => {
 	const where = join(directory(t), "made", "by", "it");
 	const cloud = await startCloud({ directory: where });
 	t.teardown(() => cloud.close());
-	t.equal(statSync(where).mode & 0o777, 0o700);
+	t.equal(statSync(where).mode & 0o777, 0o700, "a directory of its own making");
 	const files = readdirSync(where);
 	t.ok(files.length > 0);
 	for (const file of files) t.equal(statSync(join(where, file)).mode & 0o077, 0, file);

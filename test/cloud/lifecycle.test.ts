@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import t from "tap";
 import { askHook, type HookInput } from "../../hosts/cloud/hook.js";
 import { provisioningTemplate } from "../../hosts/cloud/samples.js";
-import { defaultSettings } from "../../hosts/cloud/settings.js";
+import { defaultSettings, type SettingsPatch } from "../../hosts/cloud/settings.js";
 import { startCore } from "./core.js";
 
 const hour = 3_600_000;
@@ -89,7 +89,7 @@ t.test("A certificate may take its time to become active", async (t) => {
 });
 
 t.test("A thing that exists: OverrideSettings", async (t) => {
-	const outcome = async (override: Record<string, string> | undefined) => {
+	const outcome = async (override: Record<string, string> | undefined, patch: SettingsPatch = {}) => {
 		const body = {
 			Parameters: { SerialNumber: { Type: "String" } },
 			Resources: {
@@ -110,7 +110,7 @@ t.test("A thing that exists: OverrideSettings", async (t) => {
 				},
 			},
 		};
-		const { registry, register } = await startCore(body);
+		const { registry, register } = await startCore(body, patch);
 		const { things } = registry;
 		for (const number of ["1", "2"]) {
 			things.createThingType({ thingTypeName: `type${number}` });
@@ -128,6 +128,11 @@ t.test("A thing that exists: OverrideSettings", async (t) => {
 	};
 	const old = { a: "old", b: "old" };
 	t.same(await outcome(undefined), [old, "type1", ["group1"], "billing1", 1], "by default nothing but the certificate");
+	t.same(
+		await outcome(undefined, { template: { overrideDefault: "FAIL" } }),
+		[409, "ResourceConflicts", old, "type1", ["group1"], "billing1", 0],
+		"the default is a setting",
+	);
 	const all = (setting: string) => ({ AttributePayload: setting, ThingTypeName: setting, ThingGroups: setting });
 	t.same(await outcome(all("DO_NOTHING")), [old, "type1", ["group1"], "billing1", 1]);
 	t.same(await outcome(all("REPLACE")), [{ b: "new", c: "new" }, "type2", ["group2"], "billing1", 1]);

@@ -110,6 +110,28 @@ t.test("More registrations than the quota allows are throttled, and the bucket f
 	t.same(await burst(), [...Array(10).fill("accepted"), "429 Throttled", "429 Throttled"]);
 });
 
+t.test("What is not established of AWS is a setting", async (t) => {
+	const core = await startCore(undefined, { throttle: { RegisterThing: null } });
+	const { settings, register } = core;
+	const parameters = { SerialNumber: "S", Undeclared: "u" };
+	t.ok((await register(parameters)).accepted);
+	settings.template.undeclaredParameters = "reject";
+	t.match(await register(parameters), { errorCode: "InvalidParameters", errorMessage: /Undeclared/ });
+	settings.template.nonTextParameters = "stringify";
+	t.match(await register({ SerialNumber: 7 }), { accepted: true, thingName: "7" });
+	t.match(await register({ SerialNumber: null }), { errorCode: "InvalidParameters" });
+	settings.certificate.nonObjectPayload = "ignore";
+	t.ok((await core.ask("CreateKeysAndCertificate", [])).accepted);
+	settings.token.length = 1_000;
+	t.equal((await core.create()).certificateOwnershipToken.length, 1_000);
+	settings.token.lifetime = 5;
+	const { certificateOwnershipToken } = await core.create();
+	core.pass(5);
+	t.match(await core.ask("RegisterThing", { certificateOwnershipToken }), {
+		errorCode: "InvalidCertificateOwnershipToken",
+	});
+});
+
 t.test("An operation that fails within is a 500 and no hang", async (t) => {
 	const core = await startCore();
 	await core.registry.state.close();

@@ -5,7 +5,9 @@ import type { Socket } from "node:net";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { type CloudOptions, startCloud } from "../../hosts/cloud/cloud.js";
 import type { CloudEvent } from "../../hosts/cloud/events.js";
+import type { Registry } from "../../hosts/cloud/registry.js";
 import { claimPolicy, devicePolicy, provisioningTemplate } from "../../hosts/cloud/samples.js";
+import { makeRequest } from "./csr.js";
 
 export const templateName = "test-template";
 
@@ -42,10 +44,19 @@ export async function startRig(options: CloudOptions = {}) {
 		enabled: true,
 		provisioningRoleArn: `arn:aws:iam::${account.accountId}:role/provisioning`,
 	});
-	const made = await registry.certificates.createKeysAndCertificate({ setAsActive: true });
-	registry.policies.attachPolicy({ policyName: "claim", target: made.certificateArn });
-	const claim = { certificatePem: made.certificatePem, privateKeyPem: made.keyPair.PrivateKey };
-	return { cloud, events, claim, claimId: made.certificateId, claimArn: made.certificateArn, account };
+	const { certificateId: claimId, certificateArn: claimArn, ...claim } = await newCertificate(registry);
+	registry.policies.attachPolicy({ policyName: "claim", target: claimArn });
+	return { cloud, events, claim, claimId, claimArn, account };
+}
+
+let request: ReturnType<typeof makeRequest> | undefined;
+
+/** A certificate that is ACTIVE. All have the same key, since keys take their time to make. */
+export async function newCertificate(registry: Registry) {
+	request ??= makeRequest("test");
+	const { csr: certificateSigningRequest, privateKeyPem } = request;
+	const made = await registry.certificates.createCertificateFromCsr({ certificateSigningRequest, setAsActive: true });
+	return { ...made, privateKeyPem };
 }
 
 /** A new certificate with a policy document of its own; the things are made and attached. */
@@ -56,19 +67,14 @@ export async function identity(
 	things: readonly string[] = [],
 ): Promise<PemCredentials & { readonly certificateId: string; readonly certificateArn: string }> {
 	const { registry } = rig.cloud;
-	const made = await registry.certificates.createKeysAndCertificate({ setAsActive: true });
+	const made = await newCertificate(registry);
 	registry.policies.createPolicy({ policyName, policyDocument: JSON.stringify(policyDocument) });
 	registry.policies.attachPolicy({ policyName, target: made.certificateArn });
 	for (const thingName of things) {
 		registry.things.createThing({ thingName });
 		registry.things.attachThingPrincipal({ thingName, principal: made.certificateArn });
 	}
-	return {
-		certificateId: made.certificateId,
-		certificateArn: made.certificateArn,
-		certificatePem: made.certificatePem,
-		privateKeyPem: made.keyPair.PrivateKey,
-	};
+	return made;
 }
 
 /** Options of MQTT.js for this cloud. */
