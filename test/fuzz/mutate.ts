@@ -1,0 +1,66 @@
+// Mutations of bytes, the same for the same seed.
+
+/** Random numbers that repeat for a seed (xorshift32). */
+export class Random {
+	#state: number;
+
+	constructor(seed: number) {
+		this.#state = seed >>> 0 || 1;
+	}
+
+	/** From 0 to `below` - 1. */
+	next(below: number): number {
+		let x = this.#state;
+		x ^= x << 13;
+		x ^= x >>> 17;
+		x ^= x << 5;
+		this.#state = x >>> 0;
+		return this.#state % below;
+	}
+}
+
+/** Bytes that have broken parsers before: ends of ranges, CBOR's breaks and heads, DER's and MQTT's lengths. */
+const INTERESTING = [
+	0x00, 0x01, 0x7f, 0x80, 0x81, 0x82, 0xff, 0x1f, 0x3f, 0x5f, 0x7b, 0x9f, 0xbf, 0xa1, 0xc0, 0xfb, 0x30, 0x0a,
+];
+const LONGEST = 12_000;
+
+/** One to eight changes to one of the seeds. */
+export function mutate(random: Random, seeds: readonly Uint8Array[]): Uint8Array {
+	let bytes = Uint8Array.from(seeds[random.next(seeds.length)]!);
+	for (let changes = 1 + random.next(8); changes > 0; changes--) bytes = change(random, bytes, seeds);
+	return bytes.subarray(0, LONGEST);
+}
+
+function change(random: Random, bytes: Uint8Array<ArrayBuffer>, seeds: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+	if (bytes.length === 0) return Uint8Array.of(random.next(256));
+	const at = random.next(bytes.length);
+	const count = 1 + random.next(Math.min(64, bytes.length - at));
+	switch (random.next(8)) {
+		case 0:
+			bytes[at]! ^= 1 << random.next(8);
+			return bytes;
+		case 1:
+			bytes[at] = random.next(256);
+			return bytes;
+		case 2:
+			bytes[at] = INTERESTING[random.next(INTERESTING.length)]!;
+			return bytes;
+		case 3:
+			return bytes.slice(0, at);
+		case 4:
+			return Uint8Array.from([...bytes.subarray(0, at), ...bytes.subarray(at + count)]);
+		case 5:
+			return Uint8Array.from([...bytes.subarray(0, at + count), ...bytes.subarray(at)]);
+		case 6:
+			return Uint8Array.from([
+				...bytes.subarray(0, at),
+				INTERESTING[random.next(INTERESTING.length)]!,
+				...bytes.subarray(at),
+			]);
+		default: {
+			const other = seeds[random.next(seeds.length)]!;
+			return Uint8Array.from([...bytes.subarray(0, at), ...other.subarray(random.next(other.length))]);
+		}
+	}
+}

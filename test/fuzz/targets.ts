@@ -1,0 +1,119 @@
+// What is fuzzed: every reader of bytes that a device does not control, with seeds of its kind. A target may return or
+// throw a Failure; whatever else it does is a defect.
+
+import { createPrivateKey } from "node:crypto";
+import { encode } from "cborg";
+import { generate } from "mqtt-packet";
+import { MemoryFlash } from "../../hosts/node/flash.js";
+import { decodePem } from "../../src/identity/pem.js";
+import { decodeCredentials, encodeCredentials, encodeRecord } from "../../src/identity/record.js";
+import { readCertificate, readPrivateKey, unwrapPkcs8 } from "../../src/identity/rsa.js";
+import { Store } from "../../src/identity/store.js";
+import { PacketReader } from "../../src/mqtt/packets.js";
+import { Failure } from "../../src/provisioning/failure.js";
+import { readIssuedCertificate, readRegistration, readRejection } from "../../src/provisioning/messages.js";
+import { Malformed } from "../../src/provisioning/well-formed.js";
+import { issueCertificate } from "../support/credentials.js";
+
+/** A reader and what it normally reads. */
+export interface Target {
+	readonly name: string;
+	readonly seeds: readonly Uint8Array[];
+	/** Returns, or throws Failure or Malformed; anything else is a defect. */
+	readonly run: (bytes: Uint8Array) => void;
+}
+
+const issued = await issueCertificate();
+const { certificateId, certificatePem, privateKey, credentials } = issued;
+const reply = { certificateId, certificatePem, privateKey, certificateOwnershipToken: "token".repeat(90) };
+const registration = { deviceConfiguration: { color: "blue", empty: "" }, thingName: "thing-1" };
+const rejection = { statusCode: 403, errorCode: "AccessDenied", errorMessage: "no" };
+const json = (value: unknown) => new Uint8Array(Buffer.from(JSON.stringify(value)));
+const record = {
+	state: "registering",
+	savedAt: 1_700_000_000_000,
+	setAsides: 0,
+	certificateId,
+	slot: "a",
+	ownershipToken: "token".repeat(90),
+	deadline: 1_700_000_000_000,
+} as const;
+const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1");
+
+export const targets: readonly Target[] = [
+	{ name: "create reply, CBOR", seeds: [encode(reply)], run: (bytes) => void readIssuedCertificate("cbor", bytes) },
+	{ name: "create reply, JSON", seeds: [json(reply)], run: (bytes) => void readIssuedCertificate("json", bytes) },
+	{
+		name: "RegisterThing reply, CBOR",
+		seeds: [encode(registration), Buffer.from("bf697468696e674e616d657f61746168ffff", "hex")],
+		run: (bytes) => void readRegistration("cbor", bytes),
+	},
+	{
+		name: "RegisterThing reply, JSON",
+		seeds: [json(registration)],
+		run: (bytes) => void readRegistration("json", bytes),
+	},
+	{
+		name: "rejection",
+		seeds: [encode(rejection), json(rejection)],
+		run: (bytes) => {
+			for (const format of ["cbor", "json"] as const)
+				new Failure("INTERNAL", undefined, readRejection(format, bytes)).report();
+		},
+	},
+	{
+		name: "MQTT stream",
+		seeds: [
+			generate({ cmd: "connack", returnCode: 0, sessionPresent: false }),
+			generate({ cmd: "suback", messageId: 1, granted: [1, 1, 1, 128] }),
+			generate({
+				cmd: "publish",
+				topic: "$aws/a/b",
+				payload: "payload",
+				qos: 1,
+				messageId: 2,
+				dup: false,
+				retain: false,
+			}),
+			Buffer.concat([generate({ cmd: "pingresp" }), generate({ cmd: "puback", messageId: 7 })]),
+		],
+		run: (bytes) => new PacketReader(1024, () => {}).push(bytes),
+	},
+	{
+		name: "PEM",
+		seeds: [Buffer.from(certificatePem), Buffer.from(privateKey), Buffer.from(certificatePem + certificatePem)],
+		run: (bytes) => void decodePem(text(bytes)),
+	},
+	{ name: "certificate", seeds: [credentials.certificate], run: (bytes) => void readCertificate(bytes) },
+	{
+		name: "private key",
+		seeds: [credentials.key, new Uint8Array(createPrivateKey(privateKey).export({ type: "pkcs1", format: "der" }))],
+		run: (bytes) => {
+			try {
+				readPrivateKey(unwrapPkcs8(bytes));
+			} catch (error) {
+				if (!(error instanceof Malformed)) throw error;
+				readPrivateKey(bytes);
+			}
+		},
+	},
+	{
+		name: "stored record",
+		seeds: [
+			new Uint8Array(encodeRecord(record, 3)),
+			new Uint8Array(encodeRecord({ state: "unprovisioned", savedAt: 0, setAsides: 1 }, 9)),
+		],
+		run: (bytes) => {
+			const flash = new MemoryFlash();
+			flash.values.set("state.a", bytes);
+			flash.values.set("state.live", bytes.slice(0, 1));
+			new Store(flash, () => {}).load();
+			if (flash.writes !== 0) throw new Error("loading wrote");
+		},
+	},
+	{
+		name: "stored credentials",
+		seeds: [new Uint8Array(encodeCredentials(certificateId, credentials))],
+		run: (bytes) => void decodeCredentials(new Uint8Array(bytes).buffer, certificateId),
+	},
+];
