@@ -275,7 +275,8 @@ export class Broker {
 				event: "subscribed",
 				connectionId: connection.id,
 				clientId: client.id,
-				filters: subscriptions.map(({ topic }) => topic),
+				// 0x80 stands where policies refused.
+				filters: subscriptions.filter(({ qos }) => Number(qos) < 3).map(({ topic }) => topic),
 			});
 		});
 	}
@@ -540,10 +541,12 @@ export class Broker {
 		if (request && packetId !== undefined && puback !== "before") connection.heldPubacks.set(packetId, puback);
 		done();
 		if (request) {
-			void this.#provision(connection, request, topic, taken).finally(() => {
-				if (packetId === undefined) return;
-				if (connection.heldPubacks.get(packetId) === "after") connection.releasePuback(packetId);
-			});
+			this.#provision(connection, request, topic, taken)
+				.catch((error: Error) => this.report({ event: "warning", message: `A request failed: ${error.message}` }))
+				.finally(() => {
+					if (packetId === undefined) return;
+					if (connection.heldPubacks.get(packetId) === "after") connection.releasePuback(packetId);
+				});
 		}
 		return undefined;
 	}

@@ -69,6 +69,7 @@ interface Outcome {
 }
 
 const sweepInterval = 10_000;
+const temporaryClaimGrace = 3_600_000;
 
 /** The three provisioning operations. */
 export class Provisioning {
@@ -123,7 +124,9 @@ export class Provisioning {
 			if (unused) report({ event: "certificate.expired", certificateId, reason: "token" });
 		}
 		for (const { certificateId, temporaryClaim } of registry.state.certificates.by("temporaryClaim", "yes")) {
-			if (temporaryClaim!.expiration > now()) continue;
+			// Who is connected with it may go on, unless the setting says that it is dropped.
+			const grace = this.#options.settings.temporaryClaim.dropAtEnd ? 0 : temporaryClaimGrace;
+			if (temporaryClaim!.expiration + grace > now()) continue;
 			registry.certificates.remove(certificateId);
 			report({ event: "certificate.expired", certificateId, reason: "temporaryClaim" });
 		}
