@@ -199,7 +199,7 @@ class Session {
 					this.#board.eraseClaim();
 					return undefined;
 				case kinds.ROOT: {
-					const root = roots[number];
+					const root = roots[id];
 					return root === undefined ? undefined : new Resource(root);
 				}
 				case kinds.STORAGE_READ:

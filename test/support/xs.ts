@@ -1,6 +1,8 @@
-// The engine for tests: built once, or a line that says why the tests of XS are skipped.
+// The XS engine for tests: built once, or a line that says why the tests of XS are skipped; and programs to run in it.
 
 import { buildEngine, type Engine, NoEngine, type Variant } from "../../hosts/xs/build.js";
+import { type Ending, Flash, type Module, type Preset, presets } from "../../hosts/xs/engine.js";
+import type { Frame } from "../../hosts/xs/frames.js";
 
 /** The engine, or why there is none (which a test gives as its reason to be skipped). */
 export async function engineOrReason(
@@ -11,5 +13,49 @@ export async function engineOrReason(
 	} catch (error) {
 		if (!(error instanceof NoEngine)) throw error;
 		return { skip: error.message };
+	}
+}
+
+/** A kind of frame that is told by device code, and one that is asked. */
+export const SAY = 33;
+export const ASK = 34;
+
+/** What became of a program. */
+export interface Run {
+	/** All it said with `machine.tell(33, 0, 0, text)`. */
+	readonly said: readonly string[];
+	readonly ending: Ending;
+}
+
+export interface RunOptions {
+	readonly preset?: Preset;
+	/** Modules beside `main`. */
+	readonly modules?: readonly Module[];
+	/** Answers questions. */
+	readonly answer?: (frame: Frame) => ReturnType<import("../../hosts/xs/engine.js").Peer["answer"]>;
+	/** Events that happen to the program, one after the other. */
+	readonly events?: readonly (string | Uint8Array)[];
+}
+
+/** Runs a program once in a machine of its own. Switched off when it has nothing left to do. */
+export function run(engine: Engine, source: string, options: RunOptions = {}): Run {
+	const { preset = presets.tight, modules = [], answer = () => undefined, events = [] } = options;
+	const flash = new Flash(engine, [...modules, { name: "main", source, preload: false }]);
+	try {
+		const said: string[] = [];
+		let ending: Ending | undefined;
+		const life = flash.life({
+			answer,
+			take: ({ bytes }) => said.push(bytes.toString()),
+			ended: (how) => {
+				ending = how;
+			},
+		});
+		life.begin(preset);
+		for (const event of events) life.event(SAY, 0, 0, event);
+		life.powerOff();
+		return { said, ending: ending! };
+	} finally {
+		flash.close();
 	}
 }

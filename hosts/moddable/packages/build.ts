@@ -54,6 +54,24 @@ export const bundles: readonly Bundle[] = [
 			{ file: "decode.js", from: "currentDecoder.useFloat32 > 2", to: "false" },
 			{ file: "decode.js", from: "if (srcStringEnd >= position) { // already", to: "if (false) { // already" },
 			{ file: "decode.js", from: /\tdecodeMultiple\([\s\S]*?\n\t\}\n\}/, to: "}" },
+			// limits far beyond a device's memory; that a container has at least a byte for each item stays checked
+			{ file: "decode.js", from: /if \(token > (maxArraySize|objectSizeLimit|maxMapSize)\) .*/g, to: "" },
+			{
+				file: "decode.js",
+				from: /if \(i(\+\+)? >= (maxArraySize|objectSizeLimit|maxMapSize)\) (\{\s*throw .*\s*\}|throw .*)/g,
+				to: "",
+			},
+			{
+				file: "decode.js",
+				from: /if \(restoreMapsAsObject\) \{\s*currentDecoder\S* = true\s*\S* = false\s*\}/g,
+				to: "",
+			},
+			{
+				file: "decode.js",
+				from: "token < 16 ? shortStringInJS(token) : longStringInJS(token)",
+				to: "shortStringInJS(token)",
+			},
+			{ file: "decode.js", from: "srcStringEnd == 0 && srcEnd < 140 && token < 32", to: "srcEnd < 140 && token < 16" },
 			{ file: "decode.js", from: "let keyCache = new Array(4096)", to: "" },
 			{
 				file: "decode.js",
@@ -104,7 +122,6 @@ export const bundles: readonly Bundle[] = [
 			},
 			// fromCharCode.apply takes a stack slot for each character: XS decodes all but short text.
 			{ file: "decode.js", from: "if (length > 64 && decoder)", to: "if (length > 15 && decoder)" },
-			{ file: "decode.js", from: "srcEnd < 140 && token < 32", to: "srcEnd < 140 && token < 16" },
 			// The buffer that requests are put together in stays for good. 2.5 KB do, and it grows when they do not.
 			{ file: "encode.js", from: "new ByteArrayAllocate(8192)", to: "new ByteArrayAllocate(2560)" },
 			{ file: "encode.js", from: "new DataView(target.buffer, 0, 8192)", to: "new DataView(target.buffer, 0, 2560)" },

@@ -6,9 +6,11 @@
  * XS ends a string at a zero byte, so text that holds one is put together from its parts.
  */
 export function textOf(bytes) {
+	let zero = bytes.indexOf(0);
+	if (zero < 0) return String.fromArrayBuffer(bytes.buffer, bytes.byteOffset, bytes.length);
 	let text = "";
 	let start = 0;
-	for (let zero = bytes.indexOf(0); zero >= 0; zero = bytes.indexOf(0, start)) {
+	for (; zero >= 0; zero = bytes.indexOf(0, start)) {
 		text += `${String.fromArrayBuffer(bytes.buffer, bytes.byteOffset + start, zero - start)}\0`;
 		start = zero + 1;
 	}

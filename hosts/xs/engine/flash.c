@@ -299,7 +299,7 @@ void sealFlash(const txHostFunctionBuilder* natives, const char* const* names, i
 		.parserBufferSize = 64 * 1024,
 		.parserTableModulo = 1993,
 	};
-	Module* module;
+	static Module* module; // the one at work; static, since an exception jumps back here
 	txMachine* the;
 	openArea(&gxFlashArea, 0, 32 << 20);
 	gxCode = mmap(NULL, gxCodeCapacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);

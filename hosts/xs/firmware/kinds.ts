@@ -39,7 +39,7 @@ export const SETTINGS = 32;
 export const CLAIM_CERTIFICATE = 34;
 export const CLAIM_KEY = 36;
 export const CLAIM_ERASE = 38;
-/** number of the root, from 0: DER, in flash, or nothing. */
+/** id: which one, from 0: DER, in flash, or nothing. */
 export const ROOT = 40;
 /** key: bytes or nothing. */
 export const STORAGE_READ = 42;

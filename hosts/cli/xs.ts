@@ -1,0 +1,153 @@
+// `npm run xs`: the whole provisioning story in the real XS engine, against a local cloud over TLS, and what memory it took.
+// The story is played twice: once measured as firmware is, once with a collection at every allocation, for what is alive.
+
+import { createPrivateKey } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { startCloud } from "../cloud/cloud.js";
+import { MemoryFlash } from "../node/flash.js";
+import { buildEngine, NoEngine } from "../xs/build.js";
+import { XsDevice } from "../xs/device.js";
+import { type Ending, Flash, type MemoryReport, type PresetName, presets } from "../xs/engine.js";
+import { deviceFirmware } from "../xs/modules.js";
+import { HELLO_TOPIC, helloApplication } from "./application.js";
+import { CommandError, command, oneOf, UsageError } from "./command.js";
+import { certificatesIn, deviceKey } from "./credentials.js";
+import { createClaim, prepareTemplate } from "./prepare.js";
+import { bytes } from "./terminal.js";
+import { version } from "./version.js";
+
+const TEMPLATE = "fleet";
+/** ms for everything: it takes about two seconds. */
+const LIMIT = 60_000;
+
+/** What the device must fit in: bytes alive, slots of the smallest stack (384) in use, bytes of bytecode. */
+export const aims = { live: 32_768, stack: 288, bytecode: 131_072 } as const;
+
+/** Memory of the whole story, provisioning and first message. Bytes, except slots. */
+export interface XsReport {
+	readonly preset: PresetName;
+	/** 16 as on the ESP32; where the machine cannot run 32-bit programs 32, and chunks read 1 to 2 % high. */
+	readonly slotBytes: number;
+	/** Most that was alive at any moment: slots (16 bytes each, whatever this build's have) and chunks. */
+	readonly livePeak: number;
+	readonly live: { readonly slots: number; readonly chunks: number };
+	/** Slots. */
+	readonly stackPeak: number;
+	/** Each power-on, as firmware has it: with garbage between collections. */
+	readonly lives: readonly { readonly reason: string; readonly memory: MemoryReport }[];
+	readonly bytecode: { readonly total: number; readonly modules: Readonly<Record<string, number>> };
+	/** RAM for what may change of modules in flash, outside the area. */
+	readonly aliases: number;
+}
+
+/** Plays the story in both variants. @throws NoEngine, CommandError when the device does not get through */
+export async function measure(preset: PresetName, log: (line: string) => void = () => {}): Promise<XsReport> {
+	const modules = await deviceFirmware();
+	const play = async (variant: "device" | "stress") => {
+		const engine = await buildEngine(variant, log);
+		const flash = new Flash(engine, modules);
+		try {
+			return { lives: await provision(flash, preset), report: flash.report };
+		} finally {
+			flash.close();
+		}
+	};
+	const { lives, report } = await play("device");
+	const stress = await play("stress");
+	const memories = stress.lives.flatMap(({ memory }) => (memory === undefined ? [] : [memory]));
+	const most = (of: (memory: MemoryReport) => number) => Math.max(...memories.map(of));
+	// of the device program and its packages: this host has parts in flash, too, which a real one has in C
+	const own = Object.entries(report.bytecode).filter(([name]) => !name.startsWith("hosts/"));
+	return {
+		preset,
+		slotBytes: report.slotBytes,
+		livePeak: most(({ live }) => live!.peak),
+		live: { slots: most(({ live }) => live!.slots), chunks: most(({ live }) => live!.chunks) },
+		stackPeak: Math.max(
+			...lives.map(({ memory }) => memory!.stack.peak),
+			most(({ stack }) => stack.peak),
+		),
+		lives: lives.map(({ reason, memory }) => ({ reason, memory: memory! })),
+		bytecode: { total: own.reduce((sum, [, size]) => sum + size, 0), modules: Object.fromEntries(own) },
+		aliases: report.aliases * 4,
+	};
+}
+
+/** From empty flash to the first message under the device's own name. */
+async function provision(flash: Flash, preset: PresetName): Promise<Ending[]> {
+	const cloud = await startCloud();
+	const lives: Ending[] = [];
+	try {
+		prepareTemplate(cloud, TEMPLATE);
+		const claim = await createClaim(cloud, TEMPLATE);
+		let certificateId: string | undefined;
+		let timer: NodeJS.Timeout | undefined;
+		await new Promise<void>((resolve, reject) => {
+			const fail = (why: string) => reject(new CommandError(why));
+			timer = setTimeout(() => fail(`the cloud had no message within ${LIMIT / 1000} s`), LIMIT);
+			const machine = new XsDevice(flash, {
+				preset: presets[preset],
+				configuration: { endpoint: "localhost", port: cloud.port, template: TEMPLATE },
+				device: { serialNumber: "240ac4000001", firmwareVersion: version },
+				claim: {
+					certificate: certificatesIn(claim.certificatePem)[0]!,
+					key: deviceKey(createPrivateKey(claim.privateKeyPem)),
+				},
+				roots: certificatesIn(cloud.rootCertificate),
+				storage: new MemoryFlash(),
+				application: helloApplication({ topic: HELLO_TOPIC, onHello: () => {} }),
+				onEvent: (event) => {
+					if (event.event === "provisioned") certificateId = event.certificateId;
+					if (event.event === "failure" && event.failure.class !== "retry") fail(event.failure.code);
+				},
+				onHalt: () => fail("the device stopped"),
+				onCrash: (error) => fail(`the device ended: ${(error as Error).message}`),
+				onLifeEnd: (ending) => lives.push(ending),
+			});
+			cloud.events.listen((event) => {
+				if (event.event !== "published" || event.principal !== certificateId) return;
+				machine.powerOff();
+				resolve();
+			});
+			machine.powerOn();
+		}).finally(() => clearTimeout(timer));
+		return lives;
+	} finally {
+		await cloud.close();
+	}
+}
+
+export const xs = command({
+	name: "xs",
+	summary: "measure the memory of the device program in the real XS engine",
+	options: {
+		preset: { type: "string", value: "esp32|esp32c3|tight", default: "esp32", help: "an ESP32's memory" },
+		json: { type: "boolean", help: "print nothing but one JSON report" },
+	},
+	details: `Compiles Moddable's XS engine the first time (half a minute; needs a C compiler), then lets a device with empty
+flash give itself an identity in it, with a local cloud as far end. Exit code 1 when it does not fit.`,
+	async run({ preset, json }) {
+		const name = oneOf("preset", preset, Object.keys(presets) as PresetName[]);
+		const report = await measure(name, (line) => console.error(line)).catch((error) => {
+			throw error instanceof NoEngine ? new CommandError(error.message) : error;
+		});
+		const { livePeak, stackPeak, bytecode, live, slotBytes } = report;
+		const fits = livePeak <= aims.live && stackPeak <= aims.stack && bytecode.total <= aims.bytecode;
+		if (json) console.log(JSON.stringify(report, undefined, "\t"));
+		else {
+			console.log(
+				`alive at most ${bytes(livePeak)} (${live.slots} slots, ${bytes(live.chunks)} of chunks), aim ${bytes(aims.live)}`,
+			);
+			console.log(`stack at most ${stackPeak} slots, aim ${aims.stack}`);
+			console.log(`bytecode ${bytes(bytecode.total)}, aim ${bytes(aims.bytecode)}`);
+			if (slotBytes !== 16) console.log("counted in a 64-bit engine: slots as on the device, chunks 1 to 2 % high");
+		}
+		return fits ? 0 : 1;
+	},
+});
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+	process.exitCode = await xs.run(process.argv.slice(2)).catch((error: Error) => {
+		console.error(`xs: ${error.message}`);
+		return error instanceof UsageError ? 2 : 1;
+	});
