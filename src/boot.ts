@@ -17,6 +17,8 @@ export async function boot(host: Host, application: Application): Promise<void> 
 	let begun = false;
 	for (;;) {
 		try {
+			// What called boot still has its frames on the stack, of which a device has little: begin on an empty one.
+			await undefined;
 			if (!begun) {
 				checkConfiguration(host.configuration, host.device.serialNumber);
 				device.record = device.store.load();

@@ -72,6 +72,8 @@ export class Device {
 	async persist<T>(write: () => T): Promise<T> {
 		for (;;) {
 			try {
+				// Encoding takes much stack, and there is little on a device: begin on an empty one.
+				await undefined;
 				return write();
 			} catch (error) {
 				const failure = asFailure(error);
@@ -107,7 +109,10 @@ export class Device {
 			PROVISIONING_PACKET,
 		);
 		this.exchange = new Exchange(this.host, connection);
-		await this.exchange.subscribe();
+		const subscribed = this.exchange.subscribe();
+		// Pipelined, a failure to subscribe is told to the request that is under way.
+		if (this.host.configuration.pipeline === true && this.backoff.attempts === 0) subscribed.catch(() => {});
+		else await subscribed;
 		return this.exchange;
 	}
 

@@ -1,15 +1,34 @@
-// ECMAScript itself has no UTF-8. CBOR's text strings are UTF-8 behind a length, so the CBOR codec does it.
+// UTF-8, which ECMAScript itself does not have.
 
-import { Decoder, Encoder } from "cbor-x/index-no-eval";
+import { Decoder } from "cbor-x/index-no-eval";
 
-/** The UTF-8 bytes of a text. */
+/** The UTF-8 bytes of a text; halves of a surrogate pair that stand alone become U+FFFD. */
 export function toUtf8(text: string): Uint8Array {
-	const item = new Encoder({ useRecords: false }).encode(text);
-	const info = item[0]! & 31;
-	return item.slice(info < 24 ? 1 : 1 + (1 << (info - 24)));
+	// By hand, not by the CBOR encoder: this runs for every topic of every packet, deep in the stack.
+	const bytes = new Uint8Array(3 * text.length);
+	let at = 0;
+	for (let i = 0; i < text.length; i++) {
+		let code = text.codePointAt(i)!;
+		if (code > 0xffff) i += 1;
+		else if (code >= 0xd800 && code < 0xe000) code = 0xfffd;
+		if (code < 0x80) bytes[at++] = code;
+		else {
+			if (code < 0x800) bytes[at++] = 0xc0 | (code >> 6);
+			else {
+				if (code < 0x1_0000) bytes[at++] = 0xe0 | (code >> 12);
+				else {
+					bytes[at++] = 0xf0 | (code >> 18);
+					bytes[at++] = 0x80 | ((code >> 12) & 0x3f);
+				}
+				bytes[at++] = 0x80 | ((code >> 6) & 0x3f);
+			}
+			bytes[at++] = 0x80 | (code & 0x3f);
+		}
+	}
+	return bytes.subarray(0, at);
 }
 
-/** The text that up to 65,535 bytes of UTF-8 are. */
+/** The text that up to 65,535 bytes of UTF-8 are: read as a CBOR text string, which is UTF-8 behind a length. */
 export function fromUtf8(bytes: Uint8Array): string {
 	const item = new Uint8Array(3 + bytes.length);
 	item.set([0x79, bytes.length >> 8, bytes.length & 0xff]);

@@ -12,8 +12,9 @@ const CONNECT_LIMIT = 30_000;
 const ACKNOWLEDGE_LIMIT = 15_000;
 /** ms until PINGRESP. */
 const PING_LIMIT = 10_000;
-/** Bytes that may wait until the socket takes them. */
+/** What may wait until the socket takes it: bytes of payloads and topics, and packets. */
 const QUEUE_LIMIT = 16_384;
+const QUEUE_PACKETS = 64;
 
 /** Who connects, and what for. */
 export interface ConnectionOptions {
@@ -44,8 +45,11 @@ export class Connection {
 	readonly #socket: Socket;
 	/** Keys: `connack`, `ping`, or `suback`/`puback` with the packet id. */
 	readonly #waiting = new Map<string, Waiter>();
-	#queue: Uint8Array[] = [];
+	/** Packets not yet encoded, and how many bytes they will have at least. */
+	#queue: Packet[] = [];
 	#queued = 0;
+	/** What is left of the packet that is being written. */
+	#rest: Uint8Array | undefined;
 	#writable = 0;
 	#secured = false;
 	#accepted = false;
@@ -124,9 +128,12 @@ export class Connection {
 	/**
 	 * Publishes with QoS 1 (or 0). The promise settles with the PUBACK; a caller that waits for a reply message need
 	 * not wait for it, since AWS may send it late.
+	 * @throws TypeError for what is not a topic
 	 * @throws Failure SEND_QUEUE_FULL, PUBLISH_TIMEOUT, or how the connection ended
 	 */
 	async publish(topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1): Promise<void> {
+		// AWS's own limit is 256 bytes; wildcards would have it hang up.
+		if (topic.length === 0 || topic.length > 256 || /[+#\0]/.test(topic)) throw new TypeError("not a topic");
 		// The packet types ask for a Buffer; any Uint8Array will do.
 		const packet = { cmd: "publish", topic, payload: payload as string, dup: false, retain: false } as const;
 		if (qos === 0) return this.#send({ ...packet, qos });
@@ -142,8 +149,10 @@ export class Connection {
 	/** Says DISCONNECT and hangs up. Everybody who waits gets CONNECTION_LOST; `onEnd` is not called. */
 	close(): void {
 		if (this.#ended) return;
+		// The two bytes of DISCONNECT, when nothing is before them: what had not been sent is not waited for.
 		this.#guard(() => {
-			if (this.#accepted) this.#send({ cmd: "disconnect" });
+			const idle = this.#rest === undefined && this.#queue.length === 0;
+			if (this.#accepted && idle && this.#writable >= 2) this.#socket.write(Uint8Array.of(0xe0, 0));
 		});
 		this.onEnd = undefined;
 		this.#end(new Failure("CONNECTION_LOST", "closed by this device"));
@@ -196,25 +205,31 @@ export class Connection {
 		}
 	}
 
+	/** Has a packet sent soon. Not at once: encoding takes much stack, and callers are deep in it. */
 	#send(packet: Packet): void {
 		if (this.#ended) throw new Failure("CONNECTION_LOST", "it had ended before");
-		const bytes = encodePacket(packet);
-		if (this.#queued + bytes.length > QUEUE_LIMIT) throw new Failure("SEND_QUEUE_FULL");
-		this.#queue.push(bytes);
-		this.#queued += bytes.length;
-		this.#flush();
+		const size = packet.cmd === "publish" ? packet.topic.length + packet.payload.length : 0;
+		if (this.#queued + size > QUEUE_LIMIT || this.#queue.length === QUEUE_PACKETS) throw new Failure("SEND_QUEUE_FULL");
+		this.#queue.push(packet);
+		this.#queued += size;
+		if (this.#queue.length === 1) Promise.resolve().then(() => this.#guard(() => this.#flush()));
 	}
 
 	/** Writes as much as the socket takes; the rest waits for `onWritable`. */
 	#flush(): void {
-		while (this.#writable > 0 && this.#queue.length > 0) {
-			const bytes = this.#queue.shift()!;
+		while (this.#writable > 0 && (this.#rest !== undefined || this.#queue.length > 0)) {
+			const bytes = this.#rest ?? this.#encodeNext();
 			const part = bytes.subarray(0, this.#writable);
-			if (part.length < bytes.length) this.#queue.unshift(bytes.subarray(part.length));
+			this.#rest = part.length < bytes.length ? bytes.subarray(part.length) : undefined;
 			this.#writable -= part.length;
-			this.#queued -= part.length;
 			this.#socket.write(part);
 		}
+	}
+
+	#encodeNext(): Uint8Array {
+		const packet = this.#queue.shift()!;
+		if (packet.cmd === "publish") this.#queued -= packet.topic.length + packet.payload.length;
+		return encodePacket(packet);
 	}
 
 	/** Pings at half the keep-alive time: the broker hangs up after one and a half (MQTT 3.1.1, 3.1.2.10). */

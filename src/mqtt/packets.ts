@@ -11,7 +11,7 @@ type Parser = ReturnType<typeof parser>;
 // Its cache of all 65,536 packet ids would be 11 MB.
 writeToStream.cacheNumbers = false;
 
-/** Bytes of a packet. */
+/** Bytes of a packet. @throws Error when it is none, such as a PUBLISH without a topic */
 export function encodePacket(packet: Packet): Uint8Array {
 	// mqtt-packet's own `generate` would ask for a Buffer as payload; its stream form passes any bytes through.
 	const chunks: Uint8Array[] = [];
@@ -22,7 +22,10 @@ export function encodePacket(packet: Packet): Uint8Array {
 		length += bytes.length;
 		return true;
 	};
-	writeToStream(packet, { write } as unknown as Parameters<typeof writeToStream>[1]);
+	const destroy = (error: Error): never => {
+		throw error;
+	};
+	writeToStream(packet, { write, destroy } as unknown as Parameters<typeof writeToStream>[1]);
 	const encoded = new Uint8Array(length);
 	let at = 0;
 	for (const chunk of chunks) {
@@ -104,6 +107,9 @@ export class PacketReader {
 		// The parser's message is not passed on: it may quote the packet.
 		if (this.#error !== undefined || this.#parsed === undefined)
 			throw new Failure("PROTOCOL_ERROR", "unreadable packet");
-		this.#deliver(this.#parsed, bytes.length);
+		const parsed = this.#parsed;
+		// Let go before it is acted upon: a reply has kilobytes.
+		this.#parsed = undefined;
+		this.#deliver(parsed, bytes.length);
 	}
 }

@@ -4,7 +4,7 @@
 import type { DeviceEvent, Operation } from "../events.js";
 import type { Host, KeyPair, TimerId } from "../host.js";
 import type { Connection } from "../mqtt/connection.js";
-import { Failure, type FailureCode, type Rejection } from "./failure.js";
+import { asFailure, Failure, type FailureCode, type Rejection } from "./failure.js";
 import {
 	encodeCreateFromCsr,
 	encodeCreateKeys,
@@ -70,7 +70,12 @@ export class Exchange {
 			),
 			...replyTopics(this.#topic("RegisterThing")),
 		];
-		await this.#connection.subscribe(filters);
+		try {
+			await this.#connection.subscribe(filters);
+		} catch (error) {
+			this.#settle()?.reject(asFailure(error));
+			throw error;
+		}
 		this.#report({ event: "subscribed", filters: filters.length });
 	}
 

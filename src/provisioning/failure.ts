@@ -409,7 +409,7 @@ export const asFailure = (error: unknown): Failure =>
 /** At most 160 printable characters, and no run long enough to be a key or a token (a certificate id has 64). */
 function clean(text: string): string {
 	return text
-		.slice(0, 1024)
+		.slice(0, 256)
 		.replace(/[^\x20-\x7e]+/g, " ")
 		.replace(/[^\s"',;:]{65,}/g, "[…]")
 		.slice(0, 160);

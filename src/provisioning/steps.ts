@@ -50,6 +50,7 @@ async function create(device: Device): Promise<Next> {
 	checkId(device, certificateId, credentials.certificate);
 	const deadline = device.now() + TOKEN_LIFE;
 	const [slot, bytes] = await device.persist(() => store.saveCredentials(device.record, certificateId, credentials));
+	device.keyPair = undefined;
 	const { setAsides } = device.record;
 	await device.persist(() =>
 		device.save({ state: "created", setAsides, certificateId, slot, ownershipToken, deadline }, bytes),

@@ -106,6 +106,14 @@ for (const keyPair of ["keys", "csr"] as const)
 			},
 		);
 
+t.test("given pipelining, when a subscription is refused, then the failure is the subscription's", async (test) => {
+	changeSettings(rig.cloud.settings, { connection: { subscribeDenied: "suback" } });
+	const { failures, events } = await bootDevice(rig.cloud, { pipeline: true, template: "not-in-the-policy" });
+	test.equal(failures[0]?.code, "SUBSCRIBE_REFUSED");
+	test.ok(events.some(({ event }) => event === "request"), "the request had gone out");
+	changeSettings(rig.cloud.settings, { connection: { subscribeDenied: "close" } });
+});
+
 const REJECTIONS: readonly [ReplyFault["operation"], number, string, string][] = [
 	["CreateKeysAndCertificate", 400, "InvalidPayload", "CREATE_INVALID"],
 	["CreateKeysAndCertificate", 403, "AccessDenied", "CREATE_DENIED"],

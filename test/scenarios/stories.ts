@@ -21,6 +21,7 @@ export interface Story {
 	readonly boots?: number;
 }
 
+/** The nth reply to an operation. */
 const reply = (operation: "create" | "register", nth = 1) => {
 	let seen = 0;
 	return ({ direction, packet }: Passing): boolean => {
@@ -49,6 +50,13 @@ export const stories: readonly Story[] = [
 	{ name: "by keys, in JSON", given: { configuration: { format: "json" } }, boots: 2 },
 	{ name: "by signing request, in CBOR", given: { configuration: { keyPair: "csr" } }, boots: 2 },
 	{ name: "by signing request, in JSON", given: { configuration: { keyPair: "csr", format: "json" } }, boots: 2 },
+	{ name: "asked in the same flight as subscribed", given: { configuration: { pipeline: true } }, boots: 2 },
+	{
+		name: "asked in the same flight, but the answer is missed",
+		given: { configuration: { pipeline: true }, fate: to(reply("create"), "drop")() },
+		failures: ["CREATE_TIMEOUT"],
+		certificates: 2,
+	},
 	{ name: "on port 443", given: { configuration: { port: 443 } }, boots: 2 },
 	{
 		name: "replies in CBOR of indefinite length, members in reverse",
