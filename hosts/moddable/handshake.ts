@@ -22,9 +22,9 @@ const ECDSA = 3;
 // Of certificates (RFC 5280, 4.2.1): tags of alternative names; basicConstraints and how a CA's begin.
 const DNS_NAME = 2;
 const IP_ADDRESS = 7;
-const BASIC_CONSTRAINTS = [2, 5, 29, 19];
+const BASIC_CONSTRAINTS = Object.freeze([2, 5, 29, 19]);
 const SEQUENCE = 0x30;
-const CA = [0x01, 0x01, 0xff];
+const CA = Object.freeze([0x01, 0x01, 0xff]);
 
 /** The server is not who it should be, or does not speak TLS as it should. */
 export class HandshakeError extends Error {

@@ -16,7 +16,7 @@ const OVERHEAD = 96;
 const RECORD_HEAD = 5;
 
 /** Alerts about the certificate that this side showed: bad_certificate to certificate_unknown, unknown_ca, access_denied. */
-const CERTIFICATE_ALERTS = [42, 43, 44, 45, 46, 48, 49];
+const CERTIFICATE_ALERTS = Object.freeze([42, 43, 44, 45, 46, 48, 49]);
 
 /** How what TLS throws begins when the other side sent an alert: "alert: <level>, <description>". */
 const ALERT = "alert: ";
