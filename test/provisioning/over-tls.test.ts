@@ -110,7 +110,10 @@ t.test("given pipelining, when a subscription is refused, then the failure is th
 	changeSettings(rig.cloud.settings, { connection: { subscribeDenied: "suback" } });
 	const { failures, events } = await bootDevice(rig.cloud, { pipeline: true, template: "not-in-the-policy" });
 	test.equal(failures[0]?.code, "SUBSCRIBE_REFUSED");
-	test.ok(events.some(({ event }) => event === "request"), "the request had gone out");
+	test.ok(
+		events.some(({ event }) => event === "request"),
+		"the request had gone out",
+	);
 	changeSettings(rig.cloud.settings, { connection: { subscribeDenied: "close" } });
 });
 

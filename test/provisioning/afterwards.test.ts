@@ -1,0 +1,245 @@
+// What comes after the first identity: one that is refused, one that is to be forgotten, a claim that is to be erased,
+// a connection that does not last.
+
+import t from "tap";
+import type { ApplicationContext } from "../../src/application.js";
+import { SERIAL_NUMBER, World, type WorldOptions } from "../support/world.js";
+
+t.setTimeout(300_000);
+
+const HOUR = 3_600_000;
+
+/** Makes a thing whose certificate is INACTIVE. */
+const INACTIVE: WorldOptions = {
+	templateBody: {
+		Parameters: { SerialNumber: { Type: "String" } },
+		Resources: {
+			thing: { Type: "AWS::IoT::Thing", Properties: { ThingName: { Ref: "SerialNumber" } } },
+			certificate: {
+				Type: "AWS::IoT::Certificate",
+				Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "INACTIVE" },
+			},
+		},
+	},
+};
+
+t.test("given identities that are always refused, then the device asks for new ones ever more seldom", async (test) => {
+	const world = await World.make(INACTIVE);
+	world.machine.powerOn();
+	const issuedBy: number[] = [];
+	for (let day = 1; day <= 3; day++) {
+		await world.play(() => false, day * 24 * HOUR);
+		issuedBy.push(world.cloud.issued);
+	}
+	test.comment(`certificates issued by the end of each day: ${issuedBy.join(", ")}`);
+	test.ok(issuedBy[0]! <= 12, "at most twelve in the first day");
+	test.ok(issuedBy[2]! - issuedBy[1]! <= 5, "at most five in the third");
+	const asides = world.events.flatMap((event) => (event.event === "set-aside" ? [event.times] : []));
+	test.same(
+		asides,
+		asides.map((_, i) => i + 1),
+		"each is on record",
+	);
+	world.machine.powerOff();
+});
+
+t.test(
+	"given an identity that was put aside, when somebody activates it, then the device takes it up, and claims no other",
+	async (test) => {
+		const world = await World.make(INACTIVE);
+		world.machine.powerOn();
+		await world.play(() => world.events.some(({ event }) => event === "set-aside"), 24 * HOUR);
+		const { issued } = world.cloud;
+		for (const { certificateId } of world.cloud.registry.state.certificates.values())
+			if (certificateId !== world.cloud.claimCertificateId)
+				world.cloud.registry.certificates.updateCertificate({ certificateId, newStatus: "ACTIVE" });
+		test.ok(await world.play(), "it runs");
+		test.equal(world.cloud.issued, issued);
+		world.machine.powerOff();
+	},
+);
+
+t.test(
+	"given a proved identity that is revoked, then the device tries it again, and never goes back to the claim",
+	async (test) => {
+		const world = await World.make();
+		world.machine.powerOn();
+		await world.play();
+		world.machine.powerOff();
+		for (const { certificateId } of world.cloud.registry.state.certificates.values())
+			if (certificateId !== world.cloud.claimCertificateId)
+				world.cloud.registry.certificates.updateCertificate({ certificateId, newStatus: "REVOKED" });
+		world.events.length = 0;
+		world.machine.powerOn();
+		await world.play(() => false, world.time.ticks() + 6 * HOUR);
+		test.same([...new Set(world.failures)], ["IDENTITY_REFUSED"]);
+		test.same(
+			[...new Set(world.events.flatMap((event) => (event.event === "connecting" ? [event.role] : [])))],
+			["identity"],
+		);
+		test.equal(world.cloud.issued, 1);
+		world.machine.powerOff();
+	},
+);
+
+t.test(
+	"given a connection that is lost, then the application is stopped, and called again with a new one",
+	async (test) => {
+		const calls: string[] = [];
+		let dropped = false;
+		const world = await World.make({
+			application: ({ connection, identity }) => {
+				calls.push("start");
+				connection.publish(`devices/${identity.thingName}/hello`, "hello").catch(() => calls.push("failed"));
+				return () => void calls.push("stop");
+			},
+			fate: ({ direction, packet }) => {
+				if (direction === "up" && packet.cmd === "publish" && packet.topic.endsWith("hello") && !dropped) {
+					dropped = true;
+					return "close";
+				}
+				return "pass";
+			},
+		});
+		world.machine.powerOn();
+		test.ok(await world.play());
+		test.same(calls, ["start", "stop", "failed", "start"]);
+		test.same(world.failures, ["CONNECTION_LOST"]);
+		test.ok(world.events.some((event) => event.event === "disconnected" && event.role === "identity"));
+		world.machine.powerOff();
+	},
+);
+
+t.test("given a broker that falls silent, then the keep-alive finds out", async (test) => {
+	const world = await World.make({
+		configuration: { keepAlive: 60 },
+		fate: ({ packet }) => (packet.cmd === "pingresp" ? "drop" : "pass"),
+	});
+	world.machine.powerOn();
+	await world.play(() => world.failures.length > 0, HOUR);
+	test.same(world.failures, ["KEEP_ALIVE_TIMEOUT"]);
+	world.machine.powerOff();
+});
+
+t.test("given an application that throws, then the failure is reported, and it is called again", async (test) => {
+	let calls = 0;
+	const world = await World.make({
+		application: ({ connection }) => {
+			calls += 1;
+			if (calls === 1) throw new Error("the application's own");
+			connection.publish("devices/a/hello", "").catch(() => {});
+			return undefined;
+		},
+	});
+	world.machine.powerOn();
+	test.ok(await world.play());
+	test.same(world.failures, ["INTERNAL"]);
+	world.machine.powerOff();
+});
+
+/** Plays until the application runs, and gives its context. */
+async function running(options: WorldOptions = {}): Promise<{ world: World; context: () => ApplicationContext }> {
+	let context: ApplicationContext | undefined;
+	const world = await World.make({
+		...options,
+		application: (given) => {
+			context = given;
+			given.connection.publish(`devices/${given.identity.thingName}/hello`, "hello").catch(() => {});
+			return undefined;
+		},
+	});
+	world.machine.powerOn();
+	await world.play();
+	return { world, context: () => context! };
+}
+
+t.test(
+	"given a factory reset that forgets, then credentials are erased and the device claims a new identity",
+	async (test) => {
+		const { world, context } = await running();
+		const before = context().identity.certificateId;
+		const key = Buffer.from(world.flash.values.get("cred.a")!).subarray(-200).toString("hex");
+		world.cloud.messages.length = 0;
+		context().factoryReset("forget");
+		await world.play(() => world.events.some(({ event }) => event === "identity.forgotten"));
+		for (const value of world.flash.values.values()) test.notMatch(Buffer.from(value).toString("hex"), key);
+		test.ok(await world.play());
+		test.not(context().identity.certificateId, before);
+		test.equal(world.cloud.issued, 2);
+		world.machine.powerOff();
+	},
+);
+
+t.test(
+	"given a factory reset that forgets, when the power fails at any of its writes, then it is carried out at the next power-on",
+	async (test) => {
+		const plain = await running();
+		const before = plain.world.flash.writes;
+		plain.context().factoryReset("forget");
+		await plain.world.play(() => plain.world.events.some(({ event }) => event === "identity.forgotten"));
+		const writes = plain.world.flash.writes - before;
+		plain.world.machine.powerOff();
+		for (let write = 1; write <= writes; write++)
+			for (const bytes of [0, 1, Number.POSITIVE_INFINITY]) {
+				const { world, context } = await running({ cuts: [{ write: before + write, bytes }] });
+				const first = context().identity.certificateId;
+				world.cloud.messages.length = 0;
+				context().factoryReset("forget");
+				test.ok(await world.play(), `write ${write}, ${bytes} bytes`);
+				// Before the record says so, nothing was forgotten: then the device is still who it was.
+				const same = context().identity.certificateId === first;
+				test.equal(same, world.cloud.issued === 1);
+				if (write > 2) test.notOk(same);
+				world.machine.powerOff();
+			}
+	},
+);
+
+t.test("given a factory reset that keeps, then the device restarts as who it was", async (test) => {
+	const { world, context } = await running();
+	const { certificateId } = context().identity;
+	const { writes } = world.flash;
+	world.cloud.messages.length = 0;
+	context().factoryReset("keep");
+	test.ok(await world.play());
+	test.equal(context().identity.certificateId, certificateId);
+	test.equal(world.flash.writes, writes);
+	test.ok(world.events.some((event) => event.event === "restart" && event.reason === "reset"));
+	world.machine.powerOff();
+});
+
+t.test("given a claim that is to be erased, then it is once the identity is proved, and not before", async (test) => {
+	const { world, context } = await running({ configuration: { claimAfterwards: "erase" } });
+	const order = world.events
+		.map(({ event }) => event)
+		.filter((event) => event === "proved" || event === "claim.erased");
+	test.same(order, ["proved", "claim.erased"]);
+	context().factoryReset("forget");
+	await world.play(() => world.failures.length > 0);
+	test.same(world.failures, ["CLAIM_MISSING"]);
+	world.machine.powerOff();
+});
+
+t.test(
+	"given device configuration in the template, then the application has it, also after the next power-on",
+	async (test) => {
+		const { world, context } = await running();
+		test.same(context().identity.deviceConfiguration, { color: "blue" });
+		test.equal(context().identity.thingName, SERIAL_NUMBER);
+		world.machine.powerOff();
+		world.cloud.messages.length = 0;
+		world.machine.powerOn();
+		await world.play();
+		test.same(context().identity.deviceConfiguration, { color: "blue" });
+		world.machine.powerOff();
+	},
+);
+
+t.test("given what is no topic, then publishing it is refused and the connection lives", async (test) => {
+	const { world, context } = await running();
+	for (const topic of ["", "a/+", "#", "x".repeat(257)])
+		await test.rejects(context().connection.publish(topic, ""), { message: "not a topic" });
+	test.equal(context().connection.ended, false);
+	await test.rejects(context().connection.publish("big", "x".repeat(20_000)), { code: "SEND_QUEUE_FULL" });
+	world.machine.powerOff();
+});
