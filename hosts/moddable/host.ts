@@ -1,21 +1,21 @@
 // The Host of this machine: wires the contract of src/host.ts to the SDK's modules. Decides nothing itself.
 
-import { machine } from "fleet-provisioning/machine";
 import config from "mc/config";
 import Timer from "timer";
 import type { Credentials, Host, Socket } from "../../src/host.js";
 import { embeddedClaim, embeddedRoot, givenClaim, sha256 } from "./claim.js";
 import { createClock } from "./clock.js";
 import { readConfiguration } from "./configuration.js";
+import type { Machine } from "./machine.js";
 import { openSocket } from "./socket.js";
 
 /**
- * Makes the Host. Call when the network is up.
+ * Makes the Host. Call when the machine's network is up.
  * @param claim what a trusted user has handed over; else the firmware's own is used
  * @param again starts the program again, for a machine that cannot restart: this Host is dead by then
  * @throws when the firmware was built without a root certificate, or with settings that cannot be read
  */
-export function createHost(claim: Credentials | undefined, again: () => void): Host {
+export function createHost(machine: Machine, claim: Credentials | undefined, again: () => void): Host {
 	const storage = machine.openStorage();
 	let dead = false;
 	/** The program has one connection at a time. */

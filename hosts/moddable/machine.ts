@@ -3,7 +3,7 @@
 
 import type { Storage } from "../../src/host.js";
 
-/** One kind of machine. Nothing is opened before a member is called: the object itself is made at build time, in flash. */
+/** The machine that the program runs on: what `createMachine` of that module gives. */
 export interface Machine {
 	/** Joins the network, stays in it, and calls back once it is up for the first time. */
 	connect(ready: () => void): void;
@@ -14,5 +14,5 @@ export interface Machine {
 	/** `count` random bytes. */
 	random(count: number): Uint8Array;
 	/** Starts the machine afresh. Absent where the program must be started again in its place. */
-	readonly restart?: () => void;
+	restart?(): void;
 }

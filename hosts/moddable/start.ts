@@ -1,6 +1,6 @@
 // Puts the device program on this machine. An app of its own includes hosts/moddable/manifest.json and calls `start`.
 
-import { machine } from "fleet-provisioning/machine";
+import { createMachine } from "fleet-provisioning/machine";
 import type { Application } from "../../src/application.js";
 import { boot } from "../../src/boot.js";
 import type { Credentials } from "../../src/host.js";
@@ -11,10 +11,9 @@ import { createHost } from "./host.js";
  * @param claim credentials from a trusted user; without them the device uses the claim built into the firmware
  */
 export function start(application: Application, claim?: Credentials): void {
-	machine.connect(() => {
-		const run = (): void => {
-			boot(createHost(claim, run), application);
-		};
-		run();
-	});
+	const machine = createMachine();
+	const run = (): void => {
+		boot(createHost(machine, claim, run), application);
+	};
+	machine.connect(run);
 }

@@ -18,59 +18,61 @@ const DISCONNECTED = 200;
 // The NVS namespace; like a key at most 15 characters.
 const NAMESPACE = "fleet";
 
-let wifi: WiFi;
+/** Throws when the firmware was built without the name of a Wi-Fi. */
+export function createMachine(): Machine {
+	if (!config.ssid) throw new Error("no Wi-Fi: give mcconfig ssid=… password=…");
+	let whenReady: (() => void) | undefined;
+	const wifi = new WiFi({
+		onChanged(property) {
+			if (property !== "connection") return;
+			if (this.connection === DISCONNECTED) {
+				trace("Wi-Fi: not connected\n");
+				Timer.set(join, RETRY);
+			} else if (this.connection === CONNECTED) {
+				const ready = whenReady;
+				whenReady = undefined;
+				ready?.();
+			}
+		},
+	});
 
-function join(): void {
-	const ssid = String(config.ssid);
-	const password = config.password ? String(config.password) : undefined;
-	try {
-		wifi.connect(password ? { SSID: ssid, password, secure: true } : { SSID: ssid });
-	} catch {
-		Timer.set(join, RETRY);
+	function join(): void {
+		const ssid = String(config.ssid);
+		const password = config.password ? String(config.password) : undefined;
+		try {
+			wifi.connect(password ? { SSID: ssid, password, secure: true } : { SSID: ssid });
+		} catch {
+			Timer.set(join, RETRY);
+		}
 	}
+
+	return {
+		connect(ready) {
+			whenReady = ready;
+			join();
+		},
+		openStorage: () => openNamespace(NAMESPACE),
+		serialNumber: () => wifi.MAC.split(":").join(""),
+		// Math.random takes each number from the hardware's generator (esp_random), which is a true one while Wi-Fi is on.
+		random: (count) => new Uint8Array(count).map(() => Math.random() * 256),
+		restart: () => System.restart(),
+	};
 }
 
-export const machine = Object.freeze<Machine>({
-	connect(ready) {
-		if (!config.ssid) throw new Error("no Wi-Fi: give mcconfig ssid=… password=…");
-		let waiting = true;
-		wifi = new WiFi({
-			onChanged(property) {
-				if (property !== "connection") return;
-				if (this.connection === DISCONNECTED) {
-					trace("Wi-Fi: not connected\n");
-					Timer.set(join, RETRY);
-				} else if (this.connection === CONNECTED && waiting) {
-					waiting = false;
-					ready();
-				}
-			},
-		});
-		join();
-	},
-
-	openStorage(): Storage {
-		const store = keyValue.open({ path: NAMESPACE });
-		return {
-			read: (key) => store.read(key),
-			write(key, value) {
-				try {
-					store.write(key, value);
-				} catch (error) {
-					const message = String((error as Error).message);
-					// What ESP-IDF calls a full partition: nvs_set_blob returns either.
-					const full = message.includes("NOT_ENOUGH_SPACE") || message.includes("NO_FREE_PAGES");
-					throw full ? Object.assign(new Error(message), { code: "full" }) : error;
-				}
-			},
-			delete: (key) => store.delete(key),
-		};
-	},
-
-	serialNumber: () => wifi.MAC.split(":").join(""),
-
-	// Math.random takes each number from the hardware's generator (esp_random), which is a true one while Wi-Fi is on.
-	random: (count) => new Uint8Array(count).map(() => Math.random() * 256),
-
-	restart: () => System.restart(),
-});
+function openNamespace(path: string): Storage {
+	const store = keyValue.open({ path });
+	return {
+		read: (key) => store.read(key),
+		write(key, value) {
+			try {
+				store.write(key, value);
+			} catch (error) {
+				const message = String((error as Error).message);
+				// What ESP-IDF calls a full partition: nvs_set_blob returns either.
+				const full = message.includes("NOT_ENOUGH_SPACE") || message.includes("NO_FREE_PAGES");
+				throw full ? Object.assign(new Error(message), { code: "full" }) : error;
+			}
+		},
+		delete: (key) => store.delete(key),
+	};
+}

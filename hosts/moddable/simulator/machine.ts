@@ -42,6 +42,12 @@ function openFolder(folder: string): Storage {
 	};
 }
 
+/** From `flash` in the manifest's config, else in the folder that the SDK keeps files in. Ends with a slash. */
+function flashFolder(): string {
+	const { root } = config.file as { readonly root: string };
+	return String(config.flash ?? `${root}fleet-provisioning/`);
+}
+
 /** Without a seed the generator under TLS says the same in every run. */
 function seed(): void {
 	const digest = new Digest("SHA256");
@@ -49,21 +55,22 @@ function seed(): void {
 	RNG.init(digest.close());
 }
 
-export const machine = Object.freeze<Machine>({
-	connect(ready) {
-		seed();
-		ready();
-	},
-	openStorage: () => openFolder(String(config.flash)),
-	serialNumber(storage) {
-		const key = "serial";
-		let serialNumber = storage.read(key);
-		if (!serialNumber) {
-			const digits = Array.from(machine.random(6), (byte) => byte.toString(16).padStart(2, "0"));
-			serialNumber = ArrayBuffer.fromString(`simulator-${digits.join("")}`);
-			storage.write(key, serialNumber);
-		}
-		return String.fromArrayBuffer(serialNumber);
-	},
-	random: (count) => new Uint8Array(RNG.get(count)),
-});
+export function createMachine(): Machine {
+	seed();
+	const random = (count: number) => new Uint8Array(RNG.get(count));
+	return {
+		connect: (ready) => ready(),
+		openStorage: () => openFolder(flashFolder()),
+		serialNumber(storage) {
+			const key = "serial";
+			let serialNumber = storage.read(key);
+			if (!serialNumber) {
+				const digits = Array.from(random(6), (byte) => byte.toString(16).padStart(2, "0"));
+				serialNumber = ArrayBuffer.fromString(`simulator-${digits.join("")}`);
+				storage.write(key, serialNumber);
+			}
+			return String.fromArrayBuffer(serialNumber);
+		},
+		random,
+	};
+}
