@@ -9,7 +9,7 @@ import { type ControlPlane, startControlPlane } from "../cloud/control/server.js
 import type { CloudEvent } from "../cloud/events.js";
 import { fingerprint } from "../cloud/registry/certificates.js";
 import { StateInUseError } from "../cloud/state.js";
-import { CommandError, command, UsageError, wholeNumber } from "./command.js";
+import { CommandError, command, readPairs, UsageError, wholeNumber } from "./command.js";
 import { narrateCloud } from "./narration.js";
 import { claimFiles, createClaim, policyNames, prepareTemplate, writeClaim } from "./prepare.js";
 import { clockTime, line, style } from "./terminal.js";
@@ -64,7 +64,7 @@ plane takes any signature: development mode.`,
 		if (values["access-key"] && values["access-keys"] !== undefined)
 			throw new UsageError("--access-key and --access-keys exclude each other");
 		const given = values["access-keys"] === undefined ? [] : readAccessKeys(values["access-keys"]);
-		const hookCommands = readHooks(values.hook);
+		const hookCommands = readPairs("hook", values.hook, "ARN=COMMAND");
 
 		const say = json ? sayJson : sayText;
 		const running = await startCloud({
@@ -221,16 +221,6 @@ function ownAccessKey(directory: string, accountId: string): AccessKey[] {
 	const [, accessKeyId, secretAccessKey] = found;
 	const principal = `arn:aws:iam::${accountId}:user/administrator`;
 	return parseAccessKeys([{ accessKeyId, secretAccessKey, principal, policies: [administratorAccess] }]);
-}
-
-function readHooks(given: readonly string[]): Record<string, string> {
-	const hooks: Record<string, string> = {};
-	for (const text of given) {
-		const at = text.indexOf("=");
-		if (at < 1 || at === text.length - 1) throw new UsageError(`--hook must be ARN=COMMAND, not ${text}`);
-		hooks[text.slice(0, at)] = text.slice(at + 1);
-	}
-	return hooks;
 }
 
 /** What keeps the cloud from starting, in words; `ports` by the option that sets them. */

@@ -120,3 +120,14 @@ export function oneOf<const T extends string>(name: string, text: string, words:
 	if (word === undefined) throw new UsageError(`--${name} must be ${words.join(" or ")}, not ${text}`);
 	return word;
 }
+
+/** `NAME=VALUE` options as an object. @throws UsageError */
+export function readPairs(name: string, given: readonly string[], form = "NAME=VALUE"): Record<string, string> {
+	const pairs: Record<string, string> = {};
+	for (const text of given) {
+		const at = text.indexOf("=");
+		if (at < 1) throw new UsageError(`--${name} must be ${form}, not ${text}`);
+		pairs[text.slice(0, at)] = text.slice(at + 1);
+	}
+	return pairs;
+}

@@ -29,16 +29,18 @@ export const demo = command({
 	options: {
 		format: { type: "string", value: "cbor|json", default: "cbor", help: "encoding of requests and replies" },
 		csr: { type: "boolean", help: "the device makes its own key pair, which then never travels" },
+		pipeline: { type: "boolean", help: "the device asks in the same flight as it subscribes: one round trip less" },
 		keep: { type: "string", value: "FOLDER", help: "leave the cloud's state, the claim and the device's flash there" },
 		json: { type: "boolean", help: "print nothing but one JSON summary" },
 	},
 	details: `Starts a local AWS IoT on free ports of this machine, with nothing in it but a template, a policy for devices
 and a claim certificate; switches on an ESP32 with empty flash; ends when the cloud has the first message from
 the device under its new identity. Exit code 0 only if the cloud confirms that.`,
-	async run({ format, csr, keep, json }) {
+	async run({ format, csr, pipeline, keep, json }) {
 		const choices: Choices = {
 			format: oneOf("format", format, ["cbor", "json"]),
 			keyPair: csr ? "csr" : "keys",
+			pipeline,
 			...(keep === undefined ? {} : { folder: emptyFolder(keep) }),
 		};
 		const started = performance.now();
@@ -59,6 +61,7 @@ the device under its new identity. Exit code 0 only if the cloud confirms that.`
 interface Choices {
 	readonly format: "cbor" | "json";
 	readonly keyPair: "keys" | "csr";
+	readonly pipeline: boolean;
 	/** Where to keep everything; in memory without. */
 	readonly folder?: string;
 }
@@ -140,7 +143,7 @@ type Device = Omit<Summary, "confirmed" | "refusals">;
 async function provision(
 	cloud: Cloud,
 	claim: Credentials,
-	{ format, keyPair, folder }: Choices,
+	{ format, keyPair, pipeline, folder }: Choices,
 	watch: Stopwatch,
 	tell: Tell,
 ): Promise<[device: Device, firstMessage: Received]> {
@@ -155,7 +158,7 @@ async function provision(
 	});
 	const fail = (why: string) => settle.reject(new CommandError(why));
 	const machine = new SimulatedDevice({
-		configuration: { endpoint: "localhost", port: cloud.port, template: TEMPLATE, format, keyPair },
+		configuration: { endpoint: "localhost", port: cloud.port, template: TEMPLATE, format, keyPair, pipeline },
 		device: { serialNumber: `240ac4${randomBytes(3).toString("hex")}`, firmwareVersion: version },
 		claim,
 		roots: certificatesIn(cloud.rootCertificate),

@@ -10,7 +10,7 @@ import { SimulatedDevice } from "../node/device.js";
 import { FileFlash } from "../node/flash.js";
 import { createKeyPair } from "../node/key-pair.js";
 import { HELLO_TOPIC, helloApplication } from "./application.js";
-import { CommandError, command, oneOf, UsageError, wholeNumber } from "./command.js";
+import { CommandError, command, oneOf, readPairs, UsageError, wholeNumber } from "./command.js";
 import { readCertificates, readCredentials } from "./credentials.js";
 import { narrateDevice, narrateFailure } from "./narration.js";
 import { clockTime, line, style } from "./terminal.js";
@@ -53,6 +53,7 @@ const options = {
 	},
 	format: { type: "string", value: "cbor|json", default: "cbor", help: "encoding of requests and replies" },
 	csr: { type: "boolean", help: "the device makes its own key pair, which then never travels" },
+	pipeline: { type: "boolean", help: "ask in the same flight as it subscribes: one round trip less" },
 	topic: { type: "string", value: "TOPIC", default: HELLO_TOPIC, help: "where it says hello once it has its identity" },
 	once: { type: "boolean", help: "end after the first message; exit code 1 when it does not come to that" },
 	limit: { type: "string", value: "SECONDS", help: `how long --once waits at most (default ${ONCE_LIMIT})` },
@@ -81,10 +82,11 @@ deleting the flash image forgets everything, the serial number too.`,
 			endpoint: values.endpoint,
 			port: wholeNumber("port", values.port, 1, 65_535),
 			template: values.template,
-			parameters: readParameters(values.parameter),
+			parameters: readPairs("parameter", values.parameter),
 			...(values["thing-name"] === undefined ? {} : { thingName: values["thing-name"] }),
 			format: oneOf("format", values.format, ["cbor", "json"]),
 			keyPair: values.csr ? "csr" : "keys",
+			pipeline: values.pipeline,
 		};
 		const given = values["factory-reset"];
 		const reset = given === undefined ? undefined : oneOf("factory-reset", given, ["forget", "keep"]);
@@ -205,16 +207,6 @@ function sayJson(event: object): void {
 }
 
 const limit = (name: string, text: string): number => wholeNumber(name, text, 1, 1_000_000) * 1000;
-
-function readParameters(given: readonly string[]): Record<string, string> {
-	const parameters: Record<string, string> = {};
-	for (const text of given) {
-		const at = text.indexOf("=");
-		if (at < 1) throw new UsageError(`--parameter must be NAME=VALUE, not ${text}`);
-		parameters[text.slice(0, at)] = text.slice(at + 1);
-	}
-	return parameters;
-}
 
 function readClaim(certificate: string | undefined, key: string | undefined): Credentials | undefined {
 	if (certificate !== undefined && key !== undefined) return readCredentials(certificate, key);

@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 	cloud: async () => (await import("./cloud.js")).cloud,
 	device: async () => (await import("./device.js")).device,
 	"claim embed": async () => (await import("./claim.js")).claimEmbed,
+	"policy check": async () => (await import("./policy.js")).policyCheck,
 	failures: async () => (await import("./failures.js")).failures,
 };
 

@@ -13,6 +13,9 @@ export interface Claim {
 	readonly privateKeyPem: string;
 }
 
+/** Client ids of claim connections. AWS's own sample allows any, so that a claim could pass for any device. */
+const CLAIM_CLIENT_IDS = "claim-*";
+
 export const policyNames = (templateName: string) => ({
 	claim: `${templateName}-claim`,
 	device: `${templateName}-device`,
@@ -22,7 +25,10 @@ export const policyNames = (templateName: string) => ({
 export function prepareTemplate({ registry }: Cloud, templateName: string): void {
 	const { account } = registry.state;
 	const { claim, device } = policyNames(templateName);
-	const policies = { [claim]: claimPolicy(account, templateName), [device]: devicePolicy(account) };
+	const policies = {
+		[claim]: claimPolicy(account, templateName, { clientId: CLAIM_CLIENT_IDS }),
+		[device]: devicePolicy(account),
+	};
 	for (const [policyName, document] of Object.entries(policies))
 		if (registry.policies.document(policyName) === undefined)
 			registry.policies.createPolicy({ policyName, policyDocument: JSON.stringify(document) });

@@ -6,6 +6,8 @@ import t from "tap";
 import { openState } from "../../hosts/cloud/state.js";
 import { credentialsInFlash, fleet, keyBytes, printedNoSecret, saysInOneLine, temporaryFolder } from "./fleet.js";
 
+t.setTimeout(300_000);
+
 t.test("with --json it prints one summary and nothing else", async (t) => {
 	const { code, stdout, stderr } = await fleet("demo", "--json");
 	t.equal(code, 0);
@@ -40,6 +42,12 @@ t.test("the device can make its own key pair, and speak JSON", async (t) => {
 	const { code, stdout } = await fleet("demo", "--json", "--csr", "--format", "json");
 	t.equal(code, 0);
 	t.match(JSON.parse(stdout), { format: "json", keyPair: "csr", roundTripsAfterConnack: 3, boots: 2 });
+});
+
+t.test("a device that asks while it subscribes saves a round trip", async (t) => {
+	const { code, stdout } = await fleet("demo", "--json", "--pipeline");
+	t.equal(code, 0);
+	t.match(JSON.parse(stdout), { roundTripsAfterConnack: 2, boots: 2, refusals: [] });
 });
 
 t.test("the story is told in order and without colour where there is no terminal", async (t) => {

@@ -3,7 +3,7 @@
 import t from "tap";
 import { fleet, saysInOneLine } from "./fleet.js";
 
-const COMMANDS = ["demo", "cloud", "device", "claim embed", "failures"];
+const COMMANDS = ["demo", "cloud", "device", "claim embed", "policy check", "failures"];
 
 t.jobs = 2;
 t.setTimeout(300_000);

@@ -1,0 +1,60 @@
+// `fleet policy check` on files, as people keep them beside their infrastructure.
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { claimPolicy, devicePolicy, provisioningTemplate } from "../../hosts/cloud/samples.js";
+import { fleet, saysInOneLine, temporaryFolder } from "./fleet.js";
+
+t.setTimeout(300_000);
+
+t.test("policies and a template from files", async (t) => {
+	const folder = temporaryFolder(t);
+	const file = (name: string, contents: object) => {
+		writeFileSync(join(folder, name), JSON.stringify(contents));
+		return join(folder, name);
+	};
+	const account = { accountId: "123456789012", region: "eu-west-1" };
+	const claim = claimPolicy(account, "fleet", { creation: ["create"], clientId: "claim-*" });
+	const narrow = file("claim.json", claim);
+	const wide = file("wide.json", claimPolicy(account, "fleet"));
+	const rest = [
+		...["--device-policy", file("device.json", devicePolicy(account))],
+		...["--template-body", file("template.json", provisioningTemplate("device"))],
+	];
+	const check = (claimPath: string, ...args: string[]) =>
+		fleet("policy", "check", "--claim-policy", claimPath, ...rest, ...args);
+
+	await t.test("that fit: devices get through, and the claim can do nothing else", async (t) => {
+		const { code, stdout } = await check(narrow, "--template", "fleet", "--parameter", "SerialNumber=board-7");
+		t.equal(code, 0);
+		t.match(stdout, /^Devices get through: this one would be thing board-7\.\n/);
+		t.match(stdout, "client/claim-board-7");
+		t.match(stdout, "claim policy, statement 2 (PublishReceive)");
+		t.notMatch(stdout, "What else the claim could do");
+	});
+
+	await t.test("for another template: devices do not get through, and it says why", async (t) => {
+		const { code, stdout } = await check(narrow, "--template", "gateways");
+		t.equal(code, 1);
+		t.match(stdout, "Devices do not get through");
+		t.match(stdout, /NO {2}claim {3}iot:Subscribe .*gateways.*\n.*add that to its Resource/);
+	});
+
+	await t.test("that allow too much: it says what", async (t) => {
+		const { code, stdout } = await check(wide, "--template", "fleet", "--json");
+		t.equal(code, 0);
+		const report = JSON.parse(stdout);
+		t.ok(report.succeeded);
+		t.match(report.excess, [{ action: "iot:Connect" }, { resource: /create-from-csr/ }]);
+	});
+
+	await t.test("that are none are told in one line", async (t) => {
+		const template = join(folder, "template.json");
+		saysInOneLine(t, await check(template, "--template", "fleet"), 1, /template\.json: /);
+		saysInOneLine(t, await check(join(folder, "none.json"), "--template", "fleet"), 1, /there is no file/);
+		saysInOneLine(t, await check(narrow), 2, /--template NAME is missing/);
+		const swapped = ["--template", "fleet", "--template-body", narrow];
+		saysInOneLine(t, await check(narrow, ...swapped), 1, /claim\.json: /);
+	});
+});
