@@ -3,21 +3,11 @@
 
 import { createHash, randomUUID } from "node:crypto";
 import type { TLSSocket } from "node:tls";
-import { Aedes, type Client } from "aedes";
-import type { CloudEventBody, DisconnectReason } from "./events.js";
-import {
-	FrameError,
-	filterMatches,
-	packetType,
-	readPacketId,
-	readProtocolLevel,
-	readPublish,
-	readSubscribe,
-	refusal,
-	typeOf,
-	unsupportedVersion,
-} from "./frames.js";
-import { Gate, type GateKeeper, type Passage } from "./gate.js";
+import { Aedes } from "aedes";
+import { type BrokerClient, Connection } from "./connection.js";
+import type { CloudEventBody } from "./events.js";
+import { filterMatches } from "./frames.js";
+import { reasonCode } from "./mqtt5.js";
 import type { Decision } from "./policy.js";
 import { Authorizer } from "./principal.js";
 import type { Provisioning, ProvisioningReply } from "./provisioning.js";
@@ -37,174 +27,8 @@ export interface BrokerOptions {
 	readonly report: (event: CloudEventBody) => void;
 }
 
-/** aedes's client with the members that its types leave out. */
-interface BrokerClient extends Client {
-	readonly subscriptions: Readonly<Record<string, unknown>>;
-}
-
-/** Room for topic, packet id and lengths beside the payload. */
-const packetOverhead = 1_024;
-const maximumOutgoing = 1024 * 1024;
 /** Where aedes sends requests that have been taken out of its hands. Nobody can subscribe to it. */
 const takenTopic = "$SYS/taken";
-
-/** One client's connection, from its TLS handshake to its end. */
-class Connection implements GateKeeper {
-	readonly id = randomUUID();
-	readonly gate: Gate;
-	readonly socket: TLSSocket;
-	readonly principal: string;
-	readonly sourceIp: string;
-	/** Of CONNECT. */
-	clientId: string | undefined;
-	client: BrokerClient | undefined;
-	connected = false;
-	/** Why it ended; the first to say so is right. */
-	reason: DisconnectReason | undefined;
-	/** PUBACKs that are not to be sent, or not yet, by packet id. */
-	readonly heldPubacks = new Map<number, "withhold" | "after">();
-	readonly #broker: Broker;
-	readonly #settings: Settings;
-
-	constructor(broker: Broker, socket: TLSSocket, principal: string, settings: Settings) {
-		this.#broker = broker;
-		this.#settings = settings;
-		this.socket = socket;
-		this.principal = principal;
-		this.sourceIp = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
-		this.gate = new Gate(socket, this);
-	}
-
-	get maximumPacket(): number {
-		return this.#settings.limits.payload + packetOverhead;
-	}
-
-	get maximumOutgoing(): number {
-		return maximumOutgoing;
-	}
-
-	get drainTimeout(): number {
-		return this.#settings.connection.drainTimeout;
-	}
-
-	/** Ends it for a reason. */
-	drop(reason: DisconnectReason): void {
-		this.reason ??= reason;
-		this.gate.destroy();
-	}
-
-	broken(explanation: string): void {
-		this.reason ??= "CLIENT_ERROR";
-		this.#note(explanation);
-	}
-
-	/** Tells of a broken rule that does not end the connection. */
-	#note(explanation: string): void {
-		this.#broker.report({
-			event: "violation",
-			connectionId: this.id,
-			principal: this.principal,
-			...(this.clientId !== undefined && { clientId: this.clientId }),
-			explanation,
-		});
-	}
-
-	incoming(frame: Buffer): Passage {
-		const type = typeOf(frame);
-		if (!this.#begun) return this.#begin(frame, type);
-		switch (type) {
-			case packetType.connect:
-				return this.#violate("A second CONNECT on one connection is not allowed.");
-			case packetType.publish:
-				return this.#publish(frame);
-			case packetType.subscribe:
-				return this.#subscribe(frame);
-			case packetType.disconnect:
-				this.reason ??= "CLIENT_INITIATED_DISCONNECT";
-				return "pass";
-			default:
-				return "pass";
-		}
-	}
-
-	outgoing(frame: Buffer): Passage {
-		if (typeOf(frame) !== packetType.puback || this.heldPubacks.size === 0) return "pass";
-		return this.heldPubacks.has(readPacketId(frame)) ? "drop" : "pass";
-	}
-
-	/** Sends a PUBACK that was held back. */
-	releasePuback(packetId: number): void {
-		if (!this.heldPubacks.delete(packetId)) return;
-		this.gate.send(Buffer.from([packetType.puback << 4, 2, packetId >> 8, packetId & 0xff]));
-	}
-
-	#begun = false;
-
-	#begin(frame: Buffer, type: number): Passage {
-		if (type !== packetType.connect) return this.#violate("The first packet must be CONNECT.");
-		this.#begun = true;
-		const level = readProtocolLevel(frame);
-		if (level === 4) return "pass";
-		this.gate.send(level >= 5 ? unsupportedVersion : refusal(1));
-		return this.#violate(
-			level >= 5
-				? "MQTT 5 is not spoken here, only MQTT 3.1.1: set the client's protocol version to 4."
-				: "Only MQTT 3.1.1 is spoken here: set the client's protocol version to 4.",
-		);
-	}
-
-	#publish(frame: Buffer): Passage {
-		const { topic, qos, retain, payloadLength } = readPublish(frame);
-		const { limits, connection } = this.#settings;
-		if (qos === 3) return this.#violate("There is no QoS 3.");
-		if (payloadLength > limits.payload) return this.#violate(`The payload is larger than ${limits.payload} bytes.`);
-		this.#checkTopic(topic.replace(/^\$aws\/rules\/[^/]*\//, ""));
-		if (retain && topic.startsWith("$")) return this.#violate("RETAIN is not allowed on reserved topics.");
-		if (qos === 2) {
-			this.#note("QoS 2 is not supported: the PUBLISH is not acknowledged.");
-			return "drop";
-		}
-		const rate = connection.publishesPerSecond;
-		return this.#broker.throttles.take(`publish ${this.id}`, rate > 0 ? { rate, burst: rate } : undefined)
-			? "pass"
-			: "drop";
-	}
-
-	#subscribe(frame: Buffer): Passage {
-		const { limits } = this.#settings;
-		const filters = readSubscribe(frame);
-		if (filters.length > limits.filtersPerSubscribe) {
-			return this.#violate(
-				`A SUBSCRIBE may have at most ${limits.filtersPerSubscribe} filters, this one has ${filters.length}.`,
-			);
-		}
-		for (const { filter } of filters) this.#checkTopic(filter);
-		const all = new Set([...Object.keys(this.client?.subscriptions ?? {}), ...filters.map(({ filter }) => filter)]);
-		if (all.size > limits.subscriptions) {
-			return this.#violate(`A connection may have at most ${limits.subscriptions} subscriptions.`);
-		}
-		if (filters.some(({ qos }) => qos === 2)) {
-			this.#note("QoS 2 is not supported: the SUBSCRIBE is not acknowledged.");
-			return "drop";
-		}
-		return "pass";
-	}
-
-	#checkTopic(topic: string): void {
-		const { limits } = this.#settings;
-		if (Buffer.byteLength(topic) > limits.topic)
-			throw new FrameError(`A topic may have at most ${limits.topic} bytes.`);
-		if (topic.split("/").length - 1 > limits.topicSlashes) {
-			throw new FrameError(`A topic may have at most ${limits.topicSlashes} slashes.`);
-		}
-	}
-
-	#violate(explanation: string): Passage {
-		this.broken(explanation);
-		this.gate.destroy();
-		return "drop";
-	}
-}
 
 /** The broker. Open one with `openBroker`. */
 export class Broker {
@@ -348,7 +172,14 @@ export class Broker {
 
 	#open(socket: TLSSocket, principal: string, expiration: number | undefined): void {
 		const { settings, now } = this.#options;
-		const connection = new Connection(this, socket, principal, settings);
+		const { throttles } = this;
+		const connection = new Connection({
+			socket,
+			principal,
+			settings,
+			throttles,
+			report: (event) => this.report(event),
+		});
 		this.#byClient.set(connection.gate, connection);
 		this.#pending.add(connection);
 		if (this.#pending.size > settings.connection.maximumPending) {
@@ -400,7 +231,10 @@ export class Broker {
 			clientInitiatedDisconnect: reason === "CLIENT_INITIATED_DISCONNECT",
 			disconnectReason: reason,
 		});
-		if (client && !client.clean) this.#sessions.endLater(clientId, this.#options.settings.connection.persistentSession);
+		if (!client || client.clean) return;
+		const { persistentSession } = this.#options.settings.connection;
+		const wanted = connection.five ? connection.five.sessionExpiryInterval * 1000 : Number.POSITIVE_INFINITY;
+		this.#sessions.endLater(clientId, Math.min(persistentSession, wanted));
 	}
 
 	/** Drops the connections of a certificate that may no longer connect. */
@@ -426,18 +260,21 @@ export class Broker {
 		const { settings, now, registry } = this.#options;
 		const { limits, connection: rules } = settings;
 		this.#pending.delete(connection);
-		if (packet.clientId === "") packet.clientId = `$GEN/${randomUUID()}`;
+		const assigned = packet.clientId === "";
+		if (assigned) packet.clientId = `$GEN/${randomUUID()}`;
 		else if (packet.clientId.startsWith("$") || Buffer.byteLength(packet.clientId) > limits.clientId) {
 			connection.broken(`A client id may have at most ${limits.clientId} bytes and must not begin with $.`);
-			connection.gate.send(refusal(2));
+			connection.refuse(reasonCode.clientIdentifierNotValid, 2);
 			return new Error("client id");
 		}
 		const { clientId, will } = packet;
 		connection.clientId = clientId;
 		if (will?.topic.startsWith("$")) {
 			connection.broken("A will cannot be for a reserved topic.");
+			connection.refuse(reasonCode.protocolError);
 			return new Error("will");
 		}
+		const { keepalive } = packet;
 		packet.keepalive =
 			packet.keepalive === 0 || packet.keepalive > limits.maximumKeepAlive
 				? limits.maximumKeepAlive
@@ -446,7 +283,7 @@ export class Broker {
 		const decision = this.#authorizer.decide(this.#facts(connection), "iot:Connect", "client", clientId, attributes);
 		if (!decision.allowed) {
 			this.#deny(connection, "iot:Connect", registry.arn("client", clientId), decision);
-			if (rules.connectDenied !== "close") connection.gate.send(refusal(rules.connectDenied));
+			connection.refuse(reasonCode.notAuthorized, rules.connectDenied === "close" ? undefined : rules.connectDenied);
 			return new Error("denied");
 		}
 		const rate = rules.connectsPerClientId;
@@ -460,6 +297,7 @@ export class Broker {
 				reason: "connect rate",
 				explanation: `More than ${rate} CONNECT a second with the client id ${clientId}: wait at least 1.1 s between two.`,
 			});
+			connection.refuse(reasonCode.quotaExceeded);
 			return new Error("throttled");
 		}
 		const older = (this.#aedes as unknown as AedesInside).clients[clientId];
@@ -475,6 +313,7 @@ export class Broker {
 			sourceIp: connection.sourceIp,
 		});
 		connection.connected = true;
+		if (connection.five) this.#acceptFive(connection, packet, keepalive, assigned);
 		this.#tell(`$aws/events/presence/connected/${clientId}`, {
 			clientId,
 			timestamp: now(),
@@ -485,6 +324,18 @@ export class Broker {
 			versionNumber: 0,
 		});
 		return undefined;
+	}
+
+	/** What MQTT 5 has beyond 3.1.1: a new start of a session that is kept, and what CONNACK tells. */
+	#acceptFive({ five, maximumPacket }: Connection, packet: ConnectPacket, keepAlive: number, assigned: boolean): void {
+		const longest = this.#options.settings.connection.persistentSession / 1000;
+		if (five!.cleanStart && !packet.clean) this.#sessions.cleanSubscriptions({ id: packet.clientId });
+		five!.accept({
+			maximumPacketSize: maximumPacket,
+			sessionExpiryInterval: packet.clean ? 0 : Math.min(five!.sessionExpiryInterval, longest),
+			...(packet.keepalive !== keepAlive && { serverKeepAlive: packet.keepalive }),
+			...(assigned && { assignedClientIdentifier: packet.clientId }),
+		});
 	}
 
 	#ready(client: BrokerClient): void {
@@ -637,7 +488,7 @@ export class Broker {
 		const decision = this.#authorizer.decide(this.#facts(connection), "iot:Subscribe", "topicfilter", filter);
 		if (decision.allowed) return { granted: true };
 		this.#deny(connection, "iot:Subscribe", registry.arn("topicfilter", filter), decision);
-		return settings.connection.subscribeDenied === "close"
+		return settings.connection.subscribeDenied === "close" && !connection.five
 			? { refused: new Error("denied"), granted: false }
 			: { granted: false };
 	}
@@ -670,13 +521,9 @@ export class Broker {
 	}
 
 	#deny(connection: Connection, action: string, resource: string, { statement, explanation }: Decision): void {
-		// A refused delivery leaves the connection alone; the other refusals end it.
-		if (
-			action !== "iot:Receive" &&
-			!(action === "iot:Subscribe" && this.#options.settings.connection.subscribeDenied === "suback")
-		) {
-			connection.reason ??= "AUTH_ERROR";
-		}
+		// A refused delivery leaves the connection alone, and so may a refused subscription; the other refusals end it.
+		const answered = connection.five !== undefined || this.#options.settings.connection.subscribeDenied === "suback";
+		if (action !== "iot:Receive" && !(action === "iot:Subscribe" && answered)) connection.reason ??= "AUTH_ERROR";
 		this.report({
 			event: "denied",
 			connectionId: connection.id,

@@ -7,12 +7,21 @@ export const packetType = {
 	publish: 3,
 	puback: 4,
 	subscribe: 8,
+	suback: 9,
+	unsuback: 11,
 	disconnect: 14,
-} as const;
+} satisfies Record<string, number>;
 
-/** Bytes that are no MQTT. */
+/** Bytes that are no MQTT, or more than is allowed of it. */
 export class FrameError extends Error {
 	override readonly name = "FrameError";
+	/** Of MQTT 5, where one is known. */
+	readonly reasonCode: number | undefined;
+
+	constructor(message: string, reasonCode?: number) {
+		super(message);
+		this.reasonCode = reasonCode;
+	}
 }
 
 /** Cuts a stream of bytes into control packets. Holds no more than one packet of the largest allowed size. */
@@ -112,9 +121,6 @@ export function readPacketId(frame: Buffer): number {
 export function refusal(returnCode: number): Buffer {
 	return Buffer.from([0x20, 2, 0, returnCode]);
 }
-
-/** A CONNACK that refuses in the form of MQTT 5 (section 3.2): reason code 0x84, Unsupported Protocol Version. */
-export const unsupportedVersion = Buffer.from([0x20, 3, 0, 0x84, 0]);
 
 /** Whether a topic filter matches a topic. AWS differs from MQTT: `sensor/#` does not match `sensor`. */
 export function filterMatches(filter: string, topic: string): boolean {

@@ -5,9 +5,6 @@ import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { FrameError, FrameReader } from "./frames.js";
 
-/** What becomes of a packet. */
-export type Passage = "pass" | "drop";
-
 /** Decides over packets, and sets the bounds. */
 export interface GateKeeper {
 	/** Largest packet taken, bytes. */
@@ -15,12 +12,14 @@ export interface GateKeeper {
 	/** Most that may wait to be taken by the client, bytes; and for how long, ms. */
 	readonly maximumOutgoing: number;
 	readonly drainTimeout: number;
-	/** A packet from the client. May close the gate. Throws FrameError for a malformed one. */
-	incoming(frame: Buffer): Passage;
-	/** A packet of the broker. */
-	outgoing(frame: Buffer): Passage;
-	/** The client broke the protocol, or takes too long; the gate closes. */
-	broken(explanation: string): void;
+	/** What the broker gets for a packet of the client, if anything. May close the gate. Throws FrameError to have it closed. */
+	incoming(frame: Buffer): Buffer | undefined;
+	/** What the client gets for a packet of the broker, if anything. */
+	outgoing(frame: Buffer): Buffer | undefined;
+	/** The client broke the protocol (with a reason code of MQTT 5, if known), or takes too long; the gate closes. */
+	broken(explanation: string, code?: number): void;
+	/** The last that the client gets, if anything. */
+	farewell(): Buffer | undefined;
 }
 
 /** The broker's side of a connection. */
@@ -40,7 +39,10 @@ export class Gate extends Duplex {
 		// The broker learns of the end only; why it ended is nothing that it could help.
 		socket.on("error", () => this.destroy());
 		socket.on("close", () => this.destroy());
-		socket.on("drain", () => clearTimeout(this.#draining));
+		socket.on("drain", () => {
+			clearTimeout(this.#draining);
+			this.#draining = undefined;
+		});
 	}
 
 	/** Sends bytes past the broker, so long as the gate is open. */
@@ -51,13 +53,11 @@ export class Gate extends Duplex {
 			this.destroy();
 			return;
 		}
-		if (!this.#socket.write(bytes)) {
-			clearTimeout(this.#draining);
-			this.#draining = setTimeout(() => {
-				this.#keeper.broken("The client takes nothing off its socket.");
-				this.#socket.destroy();
-			}, this.#keeper.drainTimeout);
-		}
+		if (this.#socket.write(bytes)) return;
+		this.#draining ??= setTimeout(() => {
+			this.#keeper.broken("The client takes nothing off its socket.");
+			this.#socket.destroy();
+		}, this.#keeper.drainTimeout);
 	}
 
 	override _read(): void {
@@ -67,7 +67,8 @@ export class Gate extends Duplex {
 	override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
 		// What the broker writes is bounded by maximumOutgoing, not by a wait: one slow client must not hold up the others.
 		for (const frame of this.#fromBroker.read(chunk, Number.POSITIVE_INFINITY)) {
-			if (this.#keeper.outgoing(frame) === "pass") this.send(frame);
+			const bytes = this.#keeper.outgoing(frame);
+			if (bytes) this.send(bytes);
 		}
 		callback();
 	}
@@ -79,6 +80,8 @@ export class Gate extends Duplex {
 
 	override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
 		clearTimeout(this.#draining);
+		const farewell = this.#socket.writable ? this.#keeper.farewell() : undefined;
+		if (farewell) this.#socket.write(farewell);
 		// What was written last, such as a CONNACK that refuses, may still go out.
 		this.#socket.end();
 		const socket = this.#socket;
@@ -94,13 +97,13 @@ export class Gate extends Duplex {
 		if (this.destroyed) return;
 		try {
 			for (const frame of this.#fromClient.read(chunk, this.#keeper.maximumPacket)) {
-				const passage = this.#keeper.incoming(frame);
+				const bytes = this.#keeper.incoming(frame);
 				if (this.destroyed) return;
-				if (passage === "pass" && !this.push(frame)) this.#socket.pause();
+				if (bytes && !this.push(bytes)) this.#socket.pause();
 			}
 		} catch (error) {
 			if (!(error instanceof FrameError)) throw error;
-			this.#keeper.broken(error.message);
+			this.#keeper.broken(error.message, error.reasonCode);
 			this.destroy();
 		}
 	}

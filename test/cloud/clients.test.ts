@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { io, iot, iotidentity, mqtt } from "aws-iot-device-sdk-v2";
+import { io, iot, iotidentity, mqtt, mqtt5 } from "aws-iot-device-sdk-v2";
 import t from "tap";
 import { devicePolicy } from "../../hosts/cloud/samples.js";
 import { makeRequest } from "./csr.js";
@@ -74,6 +74,40 @@ t.test("The identity client of AWS's device SDK provisions over JSON, by keys an
 	});
 });
 
+t.test("It does so over MQTT 5 as well", async (t) => {
+	const rig = await startRig();
+	t.teardown(() => rig.cloud.close());
+	const builder = iot.AwsIotMqtt5ClientConfigBuilder.newDirectMqttBuilderWithMtlsFromMemory(
+		"localhost",
+		rig.claim.certificatePem,
+		rig.claim.privateKeyPem,
+	);
+	builder.withPort(rig.cloud.port);
+	builder.withCertificateAuthority(rig.cloud.rootCertificate);
+	builder.withConnectProperties({ clientId: "sdk-five", keepAliveIntervalSeconds: 60 });
+	const five = new mqtt5.Mqtt5Client(builder.build());
+	five.on("error", () => {});
+	const connected = new Promise((resolve) => five.once("connectionSuccess", resolve));
+	five.start();
+	await connected;
+	const client = iotidentity.IotIdentityClientv2.newFromMqtt5(five, {
+		maxRequestResponseSubscriptions: 5,
+		maxStreamingSubscriptions: 1,
+		operationTimeoutInSeconds: 30,
+	});
+	const { certificateOwnershipToken = "" } = await client.createCertificateFromCsr({
+		certificateSigningRequest: makeRequest("five").csr,
+	});
+	const parameters = { SerialNumber: "sdk-five" };
+	const registered = await client.registerThing({ templateName, certificateOwnershipToken, parameters });
+	t.equal(registered.thingName, "sdk-five");
+	client.close();
+	const stopped = new Promise((resolve) => five.once("stopped", resolve));
+	five.stop();
+	await stopped;
+	five.close();
+});
+
 /** Runs one of mosquitto's clients as a device; `undefined` when it is not installed. */
 async function mosquitto(rig: Rig, program: string, credentials: PemCredentials, ...more: string[]) {
 	const directory = mkdtempSync(join(tmpdir(), "fleet-mosquitto-"));
@@ -114,7 +148,9 @@ t.test("mosquitto's clients publish and subscribe within policy, and are cut off
 	t.match(last(rig, "denied"), { action: "iot:Publish", clientId: "m1" });
 	t.not((await publish("devices/m1/up", "m2"))?.code, 0, "another client id");
 	t.match(last(rig, "denied"), { action: "iot:Connect", clientId: "m2", explanation: /must be attached to a thing/ });
-	t.not((await publish("devices/m1/up", "m1", "-V", "mqttv5"))?.code, 0, "MQTT 5");
+	t.equal((await publish("devices/m1/up", "m1", "-V", "mqttv5"))?.code, 0, "the same with MQTT 5");
+	t.not((await publish("devices/m2/up", "m1", "-V", "mqttv5"))?.code, 0);
+	t.not((await publish("devices/m1/up", "m2", "-V", "mqttv5"))?.code, 0);
 
 	const before = rig.events.length;
 	const reading = mosquitto(rig, "mosquitto_sub", device, "-i", "m1", "-t", "devices/m1/down", "-q", "1", "-C", "1");
