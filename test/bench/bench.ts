@@ -20,7 +20,7 @@ test/bench/results. Parts that are not measured keep the results they had.
 
   --only PART,…  measure only these: roundtrips, memory, storage, fleet, power-on
   --quick        little of everything, to see that it works (half a minute); writes nothing
-  --json         print the results as JSON; progress goes to standard error
+  --json         print the results as JSON, progress goes to standard error (npm's own lines: npm run --silent bench)
 `;
 
 const folder = fileURLToPath(new URL("results/", import.meta.url));

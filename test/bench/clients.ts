@@ -100,7 +100,7 @@ const awsClient = (name: Client["name"], kind: "keys" | "csr", provision: AwsPro
 			.with_endpoint("localhost")
 			.with_port(port)
 			.with_clean_session(true)
-			.with_client_id(newSerial())
+			.with_client_id(`claim-${newSerial()}`)
 			.build();
 		const connection = new mqtt.MqttClient().new_connection(configuration);
 		const started = performance.now();

@@ -73,10 +73,10 @@ function roundTripText({ costs, timings }: RoundTripResults, plots: Record<strin
 			})),
 		});
 	}
-	const ratio = (delay: number, part: "total" | "afterConnack", name: string) =>
-		(find(at(delay), "keys", OURS, "cbor")[part].median / find(at(delay), "keys", name, "json")[part].median).toFixed(
-			2,
-		);
+	const ratio = (delay: number, part: "total" | "afterConnack", name: string, ours: string = OURS) => {
+		const mine = find(at(delay), "keys", ours, "cbor")[part].median;
+		return (mine / find(at(delay), "keys", name, "json")[part].median).toFixed(2);
+	};
 	const ours = find(costs, "keys", OURS, "cbor");
 	const pipelined = find(costs, "keys", PIPELINED, "cbor");
 	const theirs = find(costs, "keys", AWS, "json");

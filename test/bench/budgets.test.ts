@@ -1,0 +1,85 @@
+// What must not grow, held to limits.json. Counts only, the same on every machine; times are never a test.
+
+import { readFileSync } from "node:fs";
+import t, { type Test } from "tap";
+import { Flash } from "../../hosts/xs/engine.js";
+import { deviceFirmware } from "../../hosts/xs/modules.js";
+import { engineOrReason } from "../support/xs.js";
+import { clients } from "./clients.js";
+import { BenchCloud } from "./cloud.js";
+import { bytecode, completesIn, measureStories } from "./memory.js";
+import { countPackets, UNLIMITED } from "./round-trips.js";
+import { measureStorage } from "./storage.js";
+
+type Limit = { readonly most: number; readonly why: string };
+const limits: Record<string, Limit> = JSON.parse(readFileSync(new URL("limits.json", import.meta.url), "utf8"));
+const used = new Set<string>();
+
+/** The limit of that name. */
+function most(name: string): number {
+	const limit = limits[name];
+	if (limit === undefined) throw new Error(`limits.json has no ${name}`);
+	used.add(name);
+	return limit.most;
+}
+
+/** Fails with the measured number and the reason for the limit. */
+function within(test: Test, measured: number, name: string): void {
+	const limit = most(name);
+	test.ok(measured <= limit, `${name}: ${measured}, at most ${limit}. ${limits[name]!.why}`);
+}
+
+t.test("a provisioning takes no more round trips and bytes than it must", async (test) => {
+	const cloud = await BenchCloud.start(UNLIMITED);
+	test.teardown(() => cloud.close());
+	for (const client of clients.filter(({ name }) => name.startsWith("this project"))) {
+		const { roundTripsAfterConnack, bytesSent, bytesReceived, name, format, keyPair } = await countPackets(
+			cloud,
+			client,
+		);
+		test.comment(
+			`${name}, ${format}, ${keyPair}: ${roundTripsAfterConnack} round trips, ${bytesSent} bytes sent, ${bytesReceived} received`,
+		);
+		within(test, roundTripsAfterConnack, name === "this project" ? "roundTripsAfterConnack" : "roundTripsPipelined");
+		if (format !== "cbor" || keyPair !== "keys") continue;
+		within(test, bytesSent, "bytesSent");
+		within(test, bytesReceived, "bytesReceived");
+	}
+});
+
+t.test("flash is written little while a device is provisioned, and never after that", async (test) => {
+	for (const keyPair of ["keys", "csr"] as const) {
+		const { provisioning, ordinary } = await measureStorage(keyPair, 20);
+		within(test, provisioning.writes, "writesToProvision");
+		within(test, provisioning.bytes, "bytesToProvision");
+		within(test, ordinary.writes, "writesInOrdinaryLife");
+	}
+});
+
+const stress = await engineOrReason("stress");
+t.test("in XS, all that is alive at once fits, and so does the bytecode", { skip: stress.skip }, async (test) => {
+	const { stories, flash } = await measureStories(stress.engine!, ["esp32", "esp32c3", "tight"], () => {});
+	for (const { preset, keyPair, completed, fault, peak } of stories) {
+		test.ok(completed, `preset ${preset} by ${keyPair}: ${fault ?? "it gets its identity"}`);
+		within(test, peak, "memoryAlive");
+	}
+	within(test, bytecode(flash).total, "bytecode");
+});
+
+const device = await engineOrReason("device");
+t.test("in XS, a device gets its identity in a small area with a small stack", { skip: device.skip }, async (test) => {
+	const flash = new Flash(device.engine!, await deviceFirmware());
+	test.teardown(() => flash.close());
+	const [area, stack] = [most("memoryArea"), most("stack")];
+	for (const keyPair of ["keys", "csr"] as const) {
+		const fits = await completesIn(flash, { area, stack, keyPair });
+		test.ok(fits, `by ${keyPair} in ${area} bytes with ${stack} slots. ${limits.memoryArea!.why}`);
+	}
+});
+
+t.test("no limit is left that nothing is held to", { skip: stress.skip || device.skip }, async (test) => {
+	test.same(
+		Object.keys(limits).filter((name) => !used.has(name)),
+		[],
+	);
+});
