@@ -1,0 +1,38 @@
+// A sample of the power cuts, played in the real XS engine: at every packet, and at the edges of every write.
+
+import t from "tap";
+import type { Tear } from "../../hosts/node/flash.js";
+import { XsDevice } from "../../hosts/xs/device.js";
+import { Flash } from "../../hosts/xs/engine.js";
+import { deviceFirmware } from "../../hosts/xs/modules.js";
+import { playCut, survey } from "../support/safety.js";
+import type { Cut } from "../support/world.js";
+import { engineOrReason } from "../support/xs.js";
+
+t.setTimeout(600_000);
+
+const { engine, skip } = await engineOrReason("ordinary");
+
+t.test(
+	"given a device in XS, when the power fails at any packet or at the edges of any write, then it recovers",
+	{ skip },
+	async (test) => {
+		const flash = new Flash(engine, await deviceFirmware());
+		test.teardown(() => flash.close());
+		const { writes, packets } = await survey();
+		const cuts: Cut[] = [];
+		for (let packet = 1; packet <= packets; packet++)
+			for (const gotThrough of [false, true]) cuts.push({ packet, gotThrough });
+		for (const [i, size] of writes.entries())
+			for (const tear of ["short", "mixed", "erased"] satisfies Tear[])
+				for (const bytes of new Set([0, 1, 7, size >> 2, size >> 1, size - 5, size - 1, size]))
+					if (bytes >= 0) cuts.push({ write: i + 1, bytes, tear });
+		const wrong: string[] = [];
+		for (const cut of cuts) {
+			const defects = await playCut([cut], { machine: (options) => new XsDevice(flash, options) });
+			if (defects.length > 0) wrong.push(`${JSON.stringify(cut)}: ${defects.join("; ")}`);
+		}
+		test.same(wrong.slice(0, 5), [], `${wrong.length} of ${cuts.length} stories end wrong`);
+		test.ok(cuts.length >= 200, `${cuts.length} cuts in XS`);
+	},
+);
