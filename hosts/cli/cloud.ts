@@ -2,7 +2,7 @@
 
 import { randomBytes, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Cloud, startCloud } from "../cloud/cloud.js";
 import { type AccessKey, administratorAccess, parseAccessKeys, readAccessKeys } from "../cloud/control/iam.js";
 import { type ControlPlane, startControlPlane } from "../cloud/control/server.js";
@@ -107,6 +107,7 @@ plane takes any signature: development mode.`,
 				rootCertificate: running.rootCertificatePath!,
 				claimCertificate: claim.certificate,
 				claimKey: claim.key,
+				flash: join(dirname(directory), "one.flash"),
 				...(values["access-key"] ? { credentials: join(directory, CREDENTIALS_FILE) } : {}),
 			};
 			console.log(json ? JSON.stringify({ event: "started", ...facts }) : instructions(facts));
@@ -135,6 +136,8 @@ interface Facts {
 	readonly rootCertificate: string;
 	readonly claimCertificate: string;
 	readonly claimKey: string;
+	/** A place for a simulated device's flash. */
+	readonly flash: string;
 	readonly credentials?: string;
 }
 
@@ -162,7 +165,7 @@ ${rows.map(([what, value]) => `  ${style.dim(what!.padEnd(15))}${value}`).join("
 ${style.bold("A simulated device:")}
   npm run fleet -- device --endpoint ${name} --port ${facts.port} --template ${facts.template} \\
     --root-ca ${facts.rootCertificate} --claim ${facts.claimCertificate} --claim-key ${facts.claimKey} \\
-    --flash .fleet/one.flash
+    --flash ${facts.flash}
 
 ${style.bold("AWS's command line:")}
   ${credentials}

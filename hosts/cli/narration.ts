@@ -94,7 +94,7 @@ export function narrateFailure({ code, meaning, advice, detail, rejection }: Fai
 	const said =
 		rejection === undefined
 			? ""
-			: `; it said ${rejection.statusCode} ${rejection.errorCode}: ${rejection.errorMessage}`;
+			: `; it said ${rejection.statusCode} ${rejection.errorCode}: ${rejection.errorMessage.replace(/\.$/, "")}`;
 	return `${code}: ${meaning}${detail === undefined ? "" : ` (${detail})`}${said}. What to do: ${advice}`;
 }
 
@@ -106,8 +106,14 @@ export function narrateCloud(event: CloudEvent): Line | undefined {
 		case "disconnected":
 			return { text: `${event.clientId} is gone (${event.disconnectReason})`, mood: "quiet" };
 		case "subscribed":
-		case "reply":
 			return undefined;
+		case "reply":
+			return narrateReply(event);
+		case "unauthorized":
+			return {
+				text: `refuses ${event.principal} ${event.action} over HTTP (${event.error}): ${event.explanation}`,
+				mood: "bad",
+			};
 		case "published":
 			return event.topic.startsWith("$")
 				? undefined
@@ -127,8 +133,27 @@ export function narrateCloud(event: CloudEvent): Line | undefined {
 			return { text: `deletes certificate ${short(event.certificateId)}…, whose time is over`, mood: "quiet" };
 		case "warning":
 			return { text: event.message, mood: "bad" };
+		default:
+			return event satisfies never;
 	}
 }
+
+/** Why a device waits in vain: a reply that had nowhere to go, or a fault that somebody has set. */
+function narrateReply(event: CloudEvent & { readonly event: "reply" }): Line | undefined {
+	const { operation, clientId, topic, outcome } = event;
+	if (outcome === "sent") return undefined;
+	const what = { ...OUTCOMES, unsubscribed: `${OUTCOMES.unsubscribed} ${topic}` }[outcome];
+	return { text: `answers ${operation} of ${clientId}, but ${what}`, mood: "bad" };
+}
+
+const OUTCOMES = {
+	unsubscribed: "it has not subscribed to",
+	dropped: "drops the answer, as the settings say",
+	delayed: "later, as the settings say",
+	duplicated: "twice, as the settings say",
+	closed: "hangs up instead, as the settings say",
+	gone: "it has gone",
+} as const;
 
 function narrateDenial(event: CloudEvent & { readonly event: "denied" }): string {
 	const { clientId, principal, action, resource, explanation } = event;
