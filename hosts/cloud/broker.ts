@@ -130,7 +130,7 @@ export class Broker {
 				explanation,
 			});
 			socket.on("error", () => {});
-			if (settings.connection.unknownCertificate === "reset") socket.destroy();
+			if (settings.connection.unknownCertificate === "cut") socket.destroy();
 			else {
 				socket.end();
 				setTimeout(() => socket.destroy(), 1_000).unref();

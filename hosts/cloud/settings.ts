@@ -74,12 +74,15 @@ export interface Settings {
 	/** Things to happen to the next replies. */
 	faults: ReplyFault[];
 	connection: {
-		/** What a client sees whose CONNECT policies refuse: nothing, or CONNACK with this code. */
+		/** What a client of MQTT 3.1.1 sees whose CONNECT policies refuse: nothing, or CONNACK with this code. */
 		connectDenied: "close" | 5 | 7;
-		/** What a client sees whose SUBSCRIBE policies refuse. */
+		/** What a client of MQTT 3.1.1 sees whose SUBSCRIBE policies refuse: a close, or SUBACK with 0x80. */
 		subscribeDenied: "close" | "suback";
-		/** What a client with an unknown certificate sees: a close after the handshake, or a TLS alert (a reset where Node cannot). */
-		unknownCertificate: "close" | "reset";
+		/**
+		 * How a client is refused that has no certificate of the account that is ACTIVE: TLS is closed properly after the
+		 * handshake, or cut off without a goodbye. (AWS might send a TLS alert, which Node cannot from where it knows.)
+		 */
+		unknownCertificate: "close" | "cut";
 		/** A handshake must name a server (SNI). */
 		requireServerName: boolean;
 		/** A persistent session or a will needs an Allow whose condition speaks of iot:ConnectAttributes. */
@@ -119,7 +122,7 @@ export interface Settings {
 	/** Requests to the control plane by operation; one that is not named has no limit. AWS has 10 to 100 a second for most. */
 	controlPlane: { throttle: Record<string, Throttle> };
 	policy: {
-		/** How long a change of policies, attachments or groups takes to take effect. AWS: up to minutes. */
+		/** How long attaching or detaching a policy takes to take effect. AWS: up to minutes. */
 		propagationDelay: number;
 	};
 	template: {
@@ -297,7 +300,7 @@ const checks: Readonly<Record<string, Check>> = {
 	faults: listOf(checkFault),
 	"connection.connectDenied": oneOf("close", 5, 7),
 	"connection.subscribeDenied": oneOf("close", "suback"),
-	"connection.unknownCertificate": oneOf("close", "reset"),
+	"connection.unknownCertificate": oneOf("close", "cut"),
 	"throttle.*": optional(checkThrottle),
 	"template.overrideDefault": oneOf("DO_NOTHING", "REPLACE", "FAIL"),
 	"template.undeclaredParameters": oneOf("ignore", "reject"),

@@ -79,8 +79,9 @@ t.test("Bytes that are no MQTT end their own connection and nothing else", async
 		Buffer.from([0x10, 2, 0, 0]),
 	];
 	const random = numbers(7);
-	for (let index = 0; index < 60; index++) {
-		const bytes = Buffer.from(good);
+	const five = Buffer.from([0x10, 16, 0, 4, 0x4d, 0x51, 0x54, 0x54, 5, 2, 0, 60, 0, 0, 3, 0x72, 0x61, 0x77]);
+	for (let index = 0; index < 120; index++) {
+		const bytes = Buffer.from(index < 60 ? good : five);
 		const noise = Buffer.from(Array.from({ length: 40 }, () => Math.floor(random.next().value * 256)));
 		if (index % 2) bytes[Math.floor(random.next().value * bytes.length)]! ^= 1 << Math.floor(random.next().value * 8);
 		cases.push(Buffer.concat([bytes, noise]));
