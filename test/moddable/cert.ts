@@ -1,0 +1,1 @@
+export { CertificateManager as default } from "./sdk.js";

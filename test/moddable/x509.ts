@@ -1,0 +1,1 @@
+export { X509 as default } from "./sdk.js";
