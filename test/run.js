@@ -7,6 +7,7 @@ import { join, relative, resolve, sep } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { counts, Report } from "./report.js";
+import { secretIn } from "./secrets.js";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = resolve(here, "..");
@@ -18,21 +19,22 @@ function stop(message) {
 	process.exit(1);
 }
 
-/** Runs a program of Node's and gives its exit code and, unless `show` is set, what it printed. */
+/** Runs a program of Node's and gives its exit code and what it printed; `show` gets the lines instead, as they come. */
 function run(script, args, { cwd = root, show } = {}) {
 	return new Promise((done) => {
-		const child = spawn(process.execPath, [script, ...args], {
-			cwd,
-			stdio: ["ignore", "pipe", show ? "inherit" : "pipe"],
-		});
+		const child = spawn(process.execPath, [script, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
 		let output = "";
 		const collect = (stream) =>
-			stream?.setEncoding("utf8").on("data", (text) => {
+			stream.setEncoding("utf8").on("data", (text) => {
 				output += text;
 			});
-		if (show) createInterface(child.stdout).on("line", show);
-		else collect(child.stdout);
-		collect(child.stderr);
+		if (show) {
+			createInterface(child.stdout).on("line", show.stdout);
+			createInterface(child.stderr).on("line", show.stderr);
+		} else {
+			collect(child.stdout);
+			collect(child.stderr);
+		}
 		child.on("close", (code) => done({ code: code ?? 1, output }));
 	});
 }
@@ -124,13 +126,19 @@ async function test(paths) {
 	const started = performance.now();
 	const report = new Report((line) => console.log(line));
 	const tap = join(here, "node_modules/tap/dist/esm/run.mjs");
-	const { code } = await run(tap, ["run", "--reporter=tap", ...files], {
-		cwd: here,
-		show: (line) => report.read(line),
-	});
+	const leaks = new Set();
+	const scanned = (print) => (line) => {
+		const secret = secretIn(line);
+		if (secret !== undefined) leaks.add(secret);
+		print(secret === undefined ? line : `# withheld: ${secret}`);
+	};
+	const show = { stdout: scanned((line) => report.read(line)), stderr: scanned((line) => console.error(line)) };
+	const { code } = await run(tap, ["run", "--reporter=tap", ...files], { cwd: here, show });
 	report.end();
 	const skips = process.env.REQUIRE_ALL === "1" && report.totals.skipped > 0;
 	if (skips) console.log("REQUIRE_ALL=1: a skipped test is a failure");
+	for (const leak of leaks) console.log(`FAILED  the tests have printed what may be a secret: ${leak}`);
+	report.totals.failed += leaks.size;
 	console.log(`in ${seconds(started)}`);
 	// tap itself fails where no test does, too: a file that cannot be read, a name that fits nothing.
 	if (code !== 0 && report.totals.failed === 0) console.log(`tap ended with exit code ${code}`);

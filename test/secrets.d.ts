@@ -1,0 +1,1 @@
+export function secretIn(text: string): string | undefined;
