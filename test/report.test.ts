@@ -1,0 +1,90 @@
+// The runner's summary: no test, failure or skip that tap tells of may get lost in it.
+
+import t from "tap";
+import { counts, Report } from "./report.js";
+
+/** What is printed for these lines of TAP, and the last line of the summary. */
+function reported(tap: string): { printed: string; last: string } {
+	const lines: string[] = [];
+	const report = new Report((line) => lines.push(line));
+	for (const line of tap.split("\n")) report.read(line);
+	report.end();
+	return { printed: lines.join("\n"), last: counts(report.totals) };
+}
+
+t.test("tests are counted, not their assertions", async (t) => {
+	const { printed, last } = reported(`TAP version 14
+# Subtest: a.test.ts
+    # Subtest: outer
+        # Subtest: first
+            ok 1 - one
+            ok 2 - two
+            1..2
+        ok 1 - first # time=1.5ms
+        # Subtest: second
+            1..0
+        ok 2 - second # time=1ms
+        1..2
+    ok 1 - outer # time=3ms
+    # 12 cases run
+    1..1
+ok 1 - a.test.ts # time=2345.6ms
+1..1`);
+	t.equal(last, "2 passed, 0 failed");
+	t.match(printed, "ok      a.test.ts: 2 passed, 0 failed (2.3 s)");
+	t.match(printed, "12 cases run", "and what the tests had to say is kept");
+});
+
+t.test("a skipped test is shown with its reason", async (t) => {
+	const { printed, last } = reported(`# Subtest: a.test.ts
+    ok 1 - in XS # SKIP no C compiler
+    ok 2 - later # TODO
+    1..2
+ok 1 - a.test.ts # time=1ms`);
+	t.equal(last, "0 passed, 0 failed, 2 skipped");
+	t.match(printed, "skipped: in XS (no C compiler)");
+});
+
+t.test("a failure is shown where it is, with its diagnostics", async (t) => {
+	const { printed, last } = reported(`# Subtest: a.test.ts
+    # Subtest: outer
+        # Subtest: inner
+            ok 1 - fine
+            not ok 2 - is equal
+              ---
+              diff: |
+                ok 3 - this is no test
+              ...
+            1..2
+        not ok 1 - inner # time=1ms
+        1..1
+    not ok 1 - outer # time=1ms
+    1..1
+not ok 1 - a.test.ts # time=1ms
+  ---
+  exitCode: 1
+  ...
+# Subtest: b.test.ts
+    ok 1 - an assertion outside of tests
+    1..1
+ok 2 - b.test.ts # time=1ms`);
+	t.equal(last, "1 passed, 1 failed");
+	t.match(printed, "FAILED: outer › inner › is equal");
+	t.match(printed, "ok 3 - this is no test");
+	t.notMatch(printed, "exitCode", "only where it happened");
+});
+
+t.test("a file that ends badly fails, though its tests passed", async (t) => {
+	const { printed, last } = reported(`# Subtest: a.test.ts
+    # Subtest: one
+        ok 1 - fine
+        1..1
+    ok 1 - one # time=1ms
+    1..1
+not ok 1 - a.test.ts # time=1ms
+  ---
+  exitCode: 7
+  ...`);
+	t.equal(last, "1 passed, 1 failed");
+	t.match(printed, /FAILED: the file itself\n\s+exitCode: 7/);
+});
