@@ -3,7 +3,6 @@
 
 import { randomBytes } from "node:crypto";
 import { type Configuration, checkConfiguration } from "../../src/configuration.js";
-import type { DeviceEvent } from "../../src/events.js";
 import type { Credentials, Storage } from "../../src/host.js";
 import type { Failure, FailureReport } from "../../src/provisioning/failure.js";
 import { SimulatedDevice } from "../node/device.js";
@@ -124,7 +123,7 @@ interface Run {
 	readonly json: boolean;
 }
 
-/** How a run ended; `undefined` when it was switched off from outside. */
+/** How a run ended. */
 type End =
 	| "hello"
 	| "limit"
@@ -167,7 +166,7 @@ async function run(given: Run): Promise<number> {
 				onMessage: (topic, bytes) =>
 					say({ event: "message", topic, bytes }, { text: `gets a message on ${topic}`, down: bytes }),
 			}),
-			onEvent: (event: DeviceEvent) => {
+			onEvent: (event) => {
 				say(event, narrateDevice(event));
 				if (event.event !== "failure") return;
 				lastFailure = event.failure;
@@ -177,7 +176,9 @@ async function run(given: Run): Promise<number> {
 			onHalt: () => end({ failure: lastFailure! }),
 			onCrash: (error) => end({ crash: error }),
 		});
-		const timer = setTimeout(() => end(once === undefined ? "duration" : "limit"), once ?? duration ?? 2 ** 31 - 1);
+		const most = once ?? duration;
+		const timer =
+			most === undefined ? undefined : setTimeout(() => end(once === undefined ? "duration" : "limit"), most);
 		const interrupt = () => end("signal");
 		process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
 		const end = (how: End): void => {
