@@ -3,7 +3,15 @@
 
 import type { Engine } from "../../hosts/xs/build.js";
 import { XsDevice } from "../../hosts/xs/device.js";
-import { type Ending, Flash, type FlashReport, type Preset, type PresetName, presets } from "../../hosts/xs/engine.js";
+import {
+	type Ending,
+	Flash,
+	type FlashReport,
+	type Module,
+	type Preset,
+	type PresetName,
+	presets,
+} from "../../hosts/xs/engine.js";
 import { deviceFirmware } from "../../hosts/xs/modules.js";
 import type { DeviceEvent } from "../../src/events.js";
 import { World } from "../support/world.js";
@@ -40,6 +48,8 @@ export interface Story {
 export interface MemoryResults {
 	/** Bytes of a slot: 16 as on the ESP32, unless this machine could build a 64-bit engine only. */
 	readonly slotBytes: number;
+	/** Bytes alive in a machine that has everything in flash and has run nothing of it. */
+	readonly loaded: number;
 	readonly stories: readonly Story[];
 	/** Smallest areas in which the story completes, in bytes, stack included; and smallest stacks, in slots. */
 	readonly smallest: readonly { readonly keyPair: "keys" | "csr"; readonly area: number; readonly stack: number }[];
@@ -121,6 +131,22 @@ async function least(low: number, high: number, step: number, will: (n: number) 
 	return yes * step;
 }
 
+/** What a machine holds before its first line. */
+function measureLoaded(engine: Engine, modules: readonly Module[]): number {
+	const flash = new Flash(
+		engine,
+		modules.map((module) => (module.preload ? module : { ...module, source: "" })),
+	);
+	try {
+		const life = flash.life({ answer: () => undefined, take() {}, ended() {} });
+		life.begin(presets.esp32);
+		const { slots, chunks } = life.measure()!;
+		return slots.used * SLOT + chunks.used;
+	} finally {
+		flash.close();
+	}
+}
+
 /** A machine with one fixed area for all, as on the ESP32-C3. */
 const machine = (area: number, stack: number): Preset => ({ ...presets.tight, static: area, stack });
 
@@ -182,7 +208,8 @@ export async function measureMemory(
 			);
 			smallest.push({ keyPair, area, stack });
 		}
-		return { slotBytes: report.slotBytes, stories, smallest, flash: report };
+		const loaded = measureLoaded(stress, await deviceFirmware());
+		return { slotBytes: report.slotBytes, loaded, stories, smallest, flash: report };
 	} finally {
 		flash.close();
 	}

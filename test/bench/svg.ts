@@ -3,7 +3,8 @@
 
 const WIDTH = 760;
 const HEIGHT = 340;
-const MARGIN = { top: 54, right: 24, bottom: 48, left: 64 };
+const MARGIN = { top: 54, right: 24, bottom: 48, left: 76 };
+const KEY_ROW = 18;
 const INNER = { width: WIDTH - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom };
 /** Okabe and Ito's colours, which the colour-blind can tell apart; mid-tones that show on white and on black. */
 export const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"] as const;
@@ -30,23 +31,33 @@ interface Frame {
 /** Title, key, horizontal lines, and what is drawn between them. */
 function frame({ title, yLabel, series, yTicks }: Frame, content: string[]): string {
 	const y = scale(yTicks.at(-1)!, INNER.height);
-	let keyAt = MARGIN.left;
+	let x = MARGIN.left;
+	let row = 0;
 	const key = series.map((name, i) => {
-		const x = keyAt;
-		keyAt += 26 + name.length * 6.4;
-		return `<rect x="${at(x)}" y="32" width="10" height="10" fill="${colours[i]}"/><text x="${at(x + 15)}" y="41">${escapeText(name)}</text>`;
+		const width = 30 + name.length * 6.6;
+		if (x + width > WIDTH && x > MARGIN.left) {
+			x = MARGIN.left;
+			row += 1;
+		}
+		const entry = `<rect x="${at(x)}" y="${32 + row * KEY_ROW}" width="10" height="10" fill="${colours[i]}"/><text x="${at(x + 15)}" y="${41 + row * KEY_ROW}">${escapeText(name)}</text>`;
+		x += width;
+		return entry;
 	});
+	// A key of more than one row moves everything below it.
+	const more = row * KEY_ROW;
 	const grid = yTicks.map((value) => {
 		const height = at(MARGIN.top + INNER.height - y(value));
 		return `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${height}" y2="${height}" stroke="#888" stroke-opacity="0.35"/><text x="${MARGIN.left - 8}" y="${height}" dy="4" text-anchor="end">${value.toLocaleString("en")}</text>`;
 	});
-	return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" font-family="sans-serif" font-size="12" fill="#777">
+	return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT + more}" width="${WIDTH}" height="${HEIGHT + more}" font-family="sans-serif" font-size="12" fill="#777">
 <title>${escapeText(title)}</title>
 <text x="${MARGIN.left}" y="20" font-size="14" font-weight="bold">${escapeText(title)}</text>
 ${key.join("\n")}
+<g transform="translate(0 ${more})">
 <text transform="translate(14 ${MARGIN.top + INNER.height / 2}) rotate(-90)" text-anchor="middle">${escapeText(yLabel)}</text>
 ${grid.join("\n")}
 ${content.join("\n")}
+</g>
 </svg>
 `;
 }
