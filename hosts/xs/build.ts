@@ -3,7 +3,7 @@
 
 import { execFile, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -117,8 +117,41 @@ export async function buildEngine(variant: Variant, log: (line: string) => void 
 	const path = join(out, `${variant}-${hash.digest("hex").slice(0, 16)}`);
 	if (existsSync(path)) return { path, variant, wide };
 
+	const unlock = await lock(path);
+	try {
+		const what = `${variant}, ${wide ? "64" : "32"}-bit`;
+		if (!existsSync(path)) await compile(cc, flags, path, ours, (line) => log(`compiling XS (${what}): ${line}`));
+	} finally {
+		unlock();
+	}
+	return { path, variant, wide };
+}
+
+/** Waits until nobody else builds the same: tests run two at a time. A lock left by a process that died is good for ten minutes. */
+async function lock(path: string): Promise<() => void> {
+	const folder = `${path}.lock`;
+	for (;;) {
+		try {
+			mkdirSync(folder);
+			return () => rmSync(folder, { recursive: true, force: true });
+		} catch {
+			const since = statSync(folder, { throwIfNoEntry: false })?.mtimeMs;
+			if (since !== undefined && Date.now() - since > 600_000) rmSync(folder, { recursive: true, force: true });
+			await new Promise((resolve) => setTimeout(resolve, 200));
+		}
+	}
+}
+
+async function compile(
+	cc: string,
+	flags: readonly string[],
+	path: string,
+	ours: readonly string[],
+	log: (line: string) => void,
+): Promise<void> {
 	const sources = await fetchSources(log);
-	const folder = `${path}.objects-${process.pid}`;
+	const folder = `${path}.objects`;
+	rmSync(folder, { recursive: true, force: true });
 	mkdirSync(folder, { recursive: true });
 	const include = ["includes", "platforms", "sources"].map((name) => `-I${join(sources, name)}`);
 	const files = [
@@ -127,8 +160,8 @@ export async function buildEngine(variant: Variant, log: (line: string) => void 
 			.map((name) => join(sources, "sources", name)),
 		...ours.filter((name) => name.endsWith(".c")).map((name) => join(engine, name)),
 	];
-	log(`compiling XS (${variant}, ${wide ? "64" : "32"}-bit), ${files.length} files`);
-	const compile = async (options: string[]) => {
+	log(`${files.length} files`);
+	const call = async (options: readonly string[]) => {
 		await run(cc, options).catch((error: { stderr?: string }) => {
 			throw new Error(`the XS engine does not compile:\n${error.stderr}`);
 		});
@@ -137,26 +170,18 @@ export async function buildEngine(variant: Variant, log: (line: string) => void 
 	const queue = [...files];
 	const work = async () => {
 		for (let file = queue.shift(); file; file = queue.shift()) {
-			const object = join(folder, `${objects.length}-${basename(file)}.o`);
-			objects.push(object);
+			const object = join(folder, `${basename(file)}.o`);
 			const hook = hooks[basename(file)] ?? [];
-			await compile([...flags, ...hook, `-I${engine}`, ...include, "-c", file, "-o", object]);
-			if (objects.length % 10 === 0) log(`compiling XS: ${objects.length} of ${files.length}`);
+			await call([...flags, ...hook, `-I${engine}`, ...include, "-c", file, "-o", object]);
+			objects.push(object);
+			if (objects.length % 10 === 0) log(`${objects.length} of ${files.length}`);
 		}
 	};
 	await Promise.all(Array.from({ length: Math.min(2, cpus().length) }, work));
-	await compile([
-		...objects,
-		...(wide ? [] : [...narrow, "-static"]),
-		"-lm",
-		"-lpthread",
-		"-o",
-		`${path}.${process.pid}`,
-	]);
-	renameSync(`${path}.${process.pid}`, path);
+	const link = flags.includes("-m32") ? [...narrow, "-static"] : [];
+	await call([...objects, ...link, "-lm", "-lpthread", "-o", `${path}.new`]);
+	renameSync(`${path}.new`, path);
 	rmSync(folder, { recursive: true });
-	writeFileSync(`${path}.txt`, `${cc} ${flags.join(" ")}\n`);
-	return { path, variant, wide };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -9,7 +9,8 @@ import { catalogue, type FailureCode } from "../../src/provisioning/failure.js";
 import { issueCertificate } from "../support/credentials.js";
 import { engineOrReason } from "../support/xs.js";
 
-t.setTimeout(300_000);
+// the engine may have to be compiled first
+t.setTimeout(600_000);
 
 const { engine, skip } = await engineOrReason("device");
 
@@ -74,7 +75,7 @@ class Reader {
 
 const makeReader = async (preset: Preset): Promise<Reader> => {
 	const modules = [...(await firmware()), { name: "main", source: reader, preload: false }];
-	const made = new Reader(new Flash(engine!, modules), preset);
+	const made = new Reader(new Flash(engine, modules), preset);
 	t.teardown(() => made.close());
 	return made;
 };

@@ -71,7 +71,6 @@ export const bundles: readonly Bundle[] = [
 				from: "token < 16 ? shortStringInJS(token) : longStringInJS(token)",
 				to: "shortStringInJS(token)",
 			},
-			{ file: "decode.js", from: "srcStringEnd == 0 && srcEnd < 140 && token < 32", to: "srcEnd < 140 && token < 16" },
 			{ file: "decode.js", from: "let keyCache = new Array(4096)", to: "" },
 			{
 				file: "decode.js",
@@ -120,8 +119,24 @@ export const bundles: readonly Bundle[] = [
 				from: "this.useRecords === false ? this.variableMapSize",
 				to: "true ? this.variableMapSize",
 			},
-			// fromCharCode.apply takes a stack slot for each character: XS decodes all but short text.
-			{ file: "decode.js", from: "if (length > 64 && decoder)", to: "if (length > 15 && decoder)" },
+			// XS reads and writes UTF-8 itself. (The package's own way takes a stack slot for each character of short text.)
+			{ file: "decode.js", from: /try \{\s*decoder = [\s\S]*?\{\}/, to: "" },
+			{
+				file: "decode.js",
+				from: /if \(srcStringEnd == 0 && [\s\S]*?return readFixedString\(token\)/,
+				to: "return textOf(src, position, position += token)",
+			},
+			{ file: "decode.js", from: /let readFixedString = readStringJS[\s\S]*?(?=function readBin)/, to: "" },
+			{ file: "decode.js", from: /function readBundleExt[\s\S]*?(?=export function clearSource)/, to: "" },
+			{ file: "decode.js", from: "if (src) {", to: "if (false) {" },
+			{ file: "encode.js", from: /try \{\s*textEncoder = [\s\S]*?\{\}/, to: "" },
+			{ file: "encode.js", from: /let encodeUtf8 = [\s\S]*?(?=\t\tlet encoder = this)/, to: "" },
+			{ file: "encode.js", from: "strLength < 0x40 || !encodeUtf8", to: "strLength < 0x40" },
+			{
+				file: "encode.js",
+				from: "length = encodeUtf8(value, position + headerSize, maxBytes)",
+				to: "const utf8 = bytesOf(value); target.set(utf8, position + headerSize); length = utf8.length",
+			},
 			// The buffer that requests are put together in stays for good. 2.5 KB do, and it grows when they do not.
 			{ file: "encode.js", from: "new ByteArrayAllocate(8192)", to: "new ByteArrayAllocate(2560)" },
 			{ file: "encode.js", from: "new DataView(target.buffer, 0, 8192)", to: "new DataView(target.buffer, 0, 2560)" },
