@@ -4,6 +4,8 @@
 import Resource from "Resource";
 import { Digest } from "crypt";
 import type { ClaimStore, Credentials, Storage } from "../../src/host.js";
+import { decodePem } from "../../src/identity/pem.js";
+import { wrapPkcs1 } from "../../src/identity/rsa.js";
 
 const CERTIFICATE = "claim.certificate.der";
 const KEY = "claim.key.der";
@@ -50,9 +52,20 @@ export function embeddedClaim(storage: Storage): ClaimStore {
 	};
 }
 
-/** A claim that a trusted user handed over: kept in memory only, and good for five minutes by AWS's clock. */
-export function givenClaim(credentials: Credentials): ClaimStore {
-	let claim: Credentials | undefined = credentials;
+/** What CreateProvisioningClaim gives a trusted user's app, for it to hand over: `certificatePem` and `keyPair.PrivateKey`. */
+export interface GivenClaim {
+	readonly certificatePem: string;
+	readonly privateKeyPem: string;
+}
+
+/**
+ * A claim that a trusted user handed over: kept in memory only, and good for five minutes by AWS's clock.
+ * @throws Error when it is not PEM of a certificate and an RSA key
+ */
+export function givenClaim({ certificatePem, privateKeyPem }: GivenClaim): ClaimStore {
+	const { der } = decodePem(privateKeyPem);
+	const key = privateKeyPem.startsWith("-----BEGIN RSA") ? wrapPkcs1(der) : der;
+	let claim: Credentials | undefined = { certificate: decodePem(certificatePem).der, key };
 	return {
 		read: () => claim,
 		erase() {

@@ -2,8 +2,8 @@
 
 import config from "mc/config";
 import Timer from "timer";
-import type { Credentials, Host, Socket } from "../../src/host.js";
-import { embeddedClaim, embeddedRoot, givenClaim, sha256 } from "./claim.js";
+import type { Host, Socket } from "../../src/host.js";
+import { embeddedClaim, embeddedRoot, type GivenClaim, givenClaim, sha256 } from "./claim.js";
 import { createClock } from "./clock.js";
 import { readConfiguration } from "./configuration.js";
 import type { Machine } from "./machine.js";
@@ -15,7 +15,7 @@ import { openSocket } from "./socket.js";
  * @param again starts the program again, for a machine that cannot restart: this Host is dead by then
  * @throws when the firmware was built without a root certificate, or with settings that cannot be read
  */
-export function createHost(machine: Machine, claim: Credentials | undefined, again: () => void): Host {
+export function createHost(machine: Machine, claim: GivenClaim | undefined, again: () => void): Host {
 	const storage = machine.openStorage();
 	let dead = false;
 	/** The program has one connection at a time. */

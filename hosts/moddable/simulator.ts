@@ -66,9 +66,11 @@ async function main(): Promise<void> {
 	]);
 
 	const trace: string[] = [];
+	let aborted = (_line: string) => {};
 	const port = await listen((line) => {
 		trace.push(line);
 		console.log(`device  ${line}`);
+		if (line.startsWith("XS abort")) aborted(line);
 	});
 	const display = process.env.DISPLAY ?? (await startScreen());
 	const program = join(output, "bin/lin/mc/debug/fleet-provisioning/mc.so");
@@ -81,6 +83,7 @@ async function main(): Promise<void> {
 	await new Promise<void>((resolve, reject) => {
 		const limit = setTimeout(() => reject(new Unfit(`not done after ${LIMIT / 1000} s: ${missing(events)}`)), LIMIT);
 		endings.push(() => clearTimeout(limit));
+		aborted = (line) => reject(new Unfit(`${line}: ${missing(events)}`));
 		simulator.once("exit", (code) => reject(new Unfit(`the simulator ended (${code}): ${missing(events)}`)));
 		seen = () => {
 			if (missing(events) === undefined) resolve();
@@ -124,7 +127,7 @@ async function makeClaim({ registry, rootCertificate }: Cloud, folder: string, c
 }
 
 function build(env: NodeJS.ProcessEnv, args: readonly string[]): Promise<void> {
-	console.log("mcconfig -d -m -p lin …");
+	console.log("mcconfig -d -m -p lin … (the first time it compiles XS, which takes about a minute)");
 	return new Promise((resolve, reject) => {
 		const child = spawn("mcconfig", args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
 		endings.push(() => child.kill());

@@ -3,14 +3,14 @@
 import { createMachine } from "fleet-provisioning/machine";
 import type { Application } from "../../src/application.js";
 import { boot } from "../../src/boot.js";
-import type { Credentials } from "../../src/host.js";
+import type { GivenClaim } from "./claim.js";
 import { createHost } from "./host.js";
 
 /**
  * Joins the network and runs the device program: provisioning when there is no identity yet, then the application.
- * @param claim credentials from a trusted user; without them the device uses the claim built into the firmware
+ * @param claim from a trusted user; without it the device uses the claim built into the firmware
  */
-export function start(application: Application, claim?: Credentials): void {
+export function start(application: Application, claim?: GivenClaim): void {
 	const machine = createMachine();
 	const run = (): void => {
 		boot(createHost(machine, claim, run), application);
