@@ -1,8 +1,8 @@
 // Looks over bytes from the network before a decoder that recurses and trusts lengths may have them.
 // Never recurses, never reads past the end, and bounds nesting: on XS a deep stack ends in an abort that no code can catch.
 
-/** How deep replies may nest. AWS's need 2. */
-const DEPTH = 8;
+/** How deep replies may nest. AWS's need 2; at 8 cbor-x overflows the stack of an ESP32-C3 (384 slots). */
+const DEPTH = 4;
 /** How many items a reply may have: each costs a decoder more memory than it has bytes. */
 const ITEMS = 512;
 
@@ -22,7 +22,7 @@ interface Open {
 }
 
 /**
- * Checks that `bytes` is one well-formed CBOR map (RFC 8949) without tags, nested at most 8 deep, of at most
+ * Checks that `bytes` is one well-formed CBOR map (RFC 8949) without tags, nested at most 4 deep, of at most
  * 512 items and followed by nothing, and gives it with text and byte strings of indefinite length made definite, which cbor-x does not take.
  * `entries` is the number of pairs in the outermost map: a decoder that finds fewer has met a key twice.
  * @throws Malformed
@@ -139,7 +139,7 @@ export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; read
 }
 
 /**
- * Checks that JSON text opens at most 8 brackets at a time and has at most 512 items; the parser sees to the rest.
+ * Checks that JSON text opens at most 4 brackets at a time and has at most 512 items; the parser sees to the rest.
  * @throws Malformed
  */
 export function checkJson(text: string): void {
