@@ -1,13 +1,16 @@
 // Clients that others wrote: AWS's device SDK provisions, mosquitto's clients publish and subscribe within policy.
 
-import { execFile } from "node:child_process";
+import { execFile, fork } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { io, iot, iotidentity, mqtt, mqtt5 } from "aws-iot-device-sdk-v2";
+import { io, iot, iotidentity, mqtt } from "aws-iot-device-sdk-v2";
 import t from "tap";
 import { devicePolicy } from "../../hosts/cloud/samples.js";
+import type { Task } from "./clients-child.js";
 import { makeRequest } from "./csr.js";
 import { eventually, identity, last, type PemCredentials, type Rig, startRig, templateName } from "./rig.js";
 
@@ -77,35 +80,22 @@ t.test("The identity client of AWS's device SDK provisions over JSON, by keys an
 t.test("It does so over MQTT 5 as well", async (t) => {
 	const rig = await startRig();
 	t.teardown(() => rig.cloud.close());
-	const builder = iot.AwsIotMqtt5ClientConfigBuilder.newDirectMqttBuilderWithMtlsFromMemory(
-		"localhost",
-		rig.claim.certificatePem,
-		rig.claim.privateKeyPem,
-	);
-	builder.withPort(rig.cloud.port);
-	builder.withCertificateAuthority(rig.cloud.rootCertificate);
-	builder.withConnectProperties({ clientId: "sdk-five", keepAliveIntervalSeconds: 60 });
-	const five = new mqtt5.Mqtt5Client(builder.build());
-	five.on("error", () => {});
-	const connected = new Promise((resolve) => five.once("connectionSuccess", resolve));
-	five.start();
-	await connected;
-	const client = iotidentity.IotIdentityClientv2.newFromMqtt5(five, {
-		maxRequestResponseSubscriptions: 5,
-		maxStreamingSubscriptions: 1,
-		operationTimeoutInSeconds: 30,
+	const child = fork(fileURLToPath(new URL("clients-child.ts", import.meta.url)), {
+		execArgv: ["--import", "tsx"],
+		stdio: ["ignore", "ignore", "inherit", "ipc"],
 	});
-	const { certificateOwnershipToken = "" } = await client.createCertificateFromCsr({
+	const task: Task = {
+		port: rig.cloud.port,
+		rootCertificate: rig.cloud.rootCertificate,
+		...rig.claim,
 		certificateSigningRequest: makeRequest("five").csr,
-	});
-	const parameters = { SerialNumber: "sdk-five" };
-	const registered = await client.registerThing({ templateName, certificateOwnershipToken, parameters });
-	t.equal(registered.thingName, "sdk-five");
-	client.close();
-	const stopped = new Promise((resolve) => five.once("stopped", resolve));
-	five.stop();
-	await stopped;
-	five.close();
+		templateName,
+		serialNumber: "sdk-five",
+	};
+	child.send(task);
+	const [thingName] = await once(child, "message");
+	t.equal(thingName, "sdk-five");
+	await once(child, "exit");
 });
 
 /** Runs one of mosquitto's clients as a device; `undefined` when it is not installed. */
