@@ -33,6 +33,8 @@ export interface XsReport {
 	readonly live: { readonly slots: number; readonly chunks: number };
 	/** Slots. */
 	readonly stackPeak: number;
+	/** With the device connected under its own name, after a collection: the rest is the application's. */
+	readonly running: MemoryReport;
 	/** Each power-on, as firmware has it: with garbage between collections. */
 	readonly lives: readonly { readonly reason: string; readonly memory: MemoryReport }[];
 	readonly bytecode: { readonly total: number; readonly modules: Readonly<Record<string, number>> };
@@ -47,12 +49,12 @@ export async function measure(preset: PresetName, log: (line: string) => void = 
 		const engine = await buildEngine(variant, log);
 		const flash = new Flash(engine, modules);
 		try {
-			return { lives: await provision(flash, preset), report: flash.report };
+			return { ...(await provision(flash, preset)), report: flash.report };
 		} finally {
 			flash.close();
 		}
 	};
-	const { lives, report } = await play("device");
+	const { lives, running, report } = await play("device");
 	const stress = await play("stress");
 	const memories = stress.lives.flatMap(({ memory }) => (memory === undefined ? [] : [memory]));
 	const most = (of: (memory: MemoryReport) => number) => Math.max(...memories.map(of));
@@ -67,6 +69,7 @@ export async function measure(preset: PresetName, log: (line: string) => void = 
 			...lives.map(({ memory }) => memory!.stack.peak),
 			most(({ stack }) => stack.peak),
 		),
+		running,
 		lives: lives.map(({ reason, memory }) => ({ reason, memory: memory! })),
 		bytecode: { total: own.reduce((sum, [, size]) => sum + size, 0), modules: Object.fromEntries(own) },
 		aliases: report.aliases * 4,
@@ -74,7 +77,7 @@ export async function measure(preset: PresetName, log: (line: string) => void = 
 }
 
 /** From empty flash to the first message under the device's own name. */
-async function provision(flash: Flash, preset: PresetName): Promise<Ending[]> {
+async function provision(flash: Flash, preset: PresetName): Promise<{ lives: Ending[]; running: MemoryReport }> {
 	const cloud = await startCloud();
 	const lives: Ending[] = [];
 	try {
@@ -82,7 +85,7 @@ async function provision(flash: Flash, preset: PresetName): Promise<Ending[]> {
 		const claim = await createClaim(cloud, TEMPLATE);
 		let certificateId: string | undefined;
 		let timer: NodeJS.Timeout | undefined;
-		await new Promise<void>((resolve, reject) => {
+		const running = await new Promise<MemoryReport>((resolve, reject) => {
 			const fail = (why: string) => reject(new CommandError(why));
 			timer = setTimeout(() => fail(`the cloud had no message within ${LIMIT / 1000} s`), LIMIT);
 			const machine = new XsDevice(flash, {
@@ -106,12 +109,12 @@ async function provision(flash: Flash, preset: PresetName): Promise<Ending[]> {
 			});
 			cloud.events.listen((event) => {
 				if (event.event !== "published" || event.principal !== certificateId) return;
+				resolve(machine.measure()!);
 				machine.powerOff();
-				resolve();
 			});
 			machine.powerOn();
 		}).finally(() => clearTimeout(timer));
-		return lives;
+		return { lives, running };
 	} finally {
 		await cloud.close();
 	}
@@ -131,13 +134,14 @@ flash give itself an identity in it, with a local cloud as far end. Exit code 1 
 		const report = await measure(name, (line) => console.error(line)).catch((error) => {
 			throw error instanceof NoEngine ? new CommandError(error.message) : error;
 		});
-		const { livePeak, stackPeak, bytecode, live, slotBytes } = report;
+		const { livePeak, stackPeak, bytecode, live, running, slotBytes } = report;
 		const fits = livePeak <= aims.live && stackPeak <= aims.stack && bytecode.total <= aims.bytecode;
 		if (json) console.log(JSON.stringify(report, undefined, "\t"));
 		else {
 			console.log(
 				`alive at most ${bytes(livePeak)} (${live.slots} slots, ${bytes(live.chunks)} of chunks), aim ${bytes(aims.live)}`,
 			);
+			console.log(`connected as itself: ${running.slots.used} slots, ${bytes(running.chunks.used)} of chunks`);
 			console.log(`stack at most ${stackPeak} slots, aim ${aims.stack}`);
 			console.log(`bytecode ${bytes(bytecode.total)}, aim ${bytes(aims.bytecode)}`);
 			if (slotBytes !== 16) console.log("counted in a 64-bit engine: slots as on the device, chunks 1 to 2 % high");

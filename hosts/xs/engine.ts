@@ -92,6 +92,7 @@ export type EndReason =
 	| "unhandled rejection"
 	| "out of keys"
 	| "write to flash"
+	| "runs on"
 	| "engine check failed"
 	| "crash";
 
@@ -110,6 +111,7 @@ export const exitCodes = {
 	restart: 2,
 	"power cut": 3,
 	"write to flash": 4,
+	"runs on": 5,
 	"out of memory": 11,
 	"stack overflow": 12,
 	"engine check failed": 13,

@@ -26,6 +26,8 @@ for (const preset of ["tight", "esp32"] as const)
 			test.ok(bytecode.total <= aims.bytecode, `${bytecode.total} bytes of bytecode, aim ${aims.bytecode}`);
 			// what it cannot be less than: a certificate, its key and a token alone take 3 KB
 			test.ok(livePeak > 8_000 && stackPeak > 50 && bytecode.total > 20_000, "and these were measured");
+			const { slots, chunks } = report.running;
+			test.ok(slots.used * 16 + chunks.used < livePeak, "connected as itself, it takes less");
 			test.ok(
 				Object.values(bytecode.modules).every((size) => size > 0),
 				"module by module",

@@ -308,6 +308,16 @@ static void onFault(int signal, siginfo_t* info, void* context)
 	_exit(128 + signal);
 }
 
+// Nothing that a device does takes this long, not even with a collection at every allocation.
+#define PATIENCE 60 // seconds
+
+static void onAlarm(int signal)
+{
+	char detail[4096] = "";
+	describeFrames(gxDevice, detail, sizeof(detail));
+	endDevice(ENDED_BY_PATIENCE, "runs on", detail);
+}
+
 #if mxStress
 extern int gxStress;
 #endif
@@ -332,6 +342,7 @@ void runDevice(const char* settings)
 	action.sa_flags = SA_SIGINFO;
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
+	signal(SIGALRM, onAlarm);
 	gxListener.kind = XS_UNDEFINED_KIND;
 	// the area's limit covers the stack as well, as on the device
 	openArea(&gxArea, values[6], 8 << 20);
@@ -341,10 +352,13 @@ void runDevice(const char* settings)
 #if mxStress
 	gxStress = 1;
 #endif
+	alarm(PATIENCE);
 	start(gxDevice);
 	for (;;) {
+		alarm(0);
 		writeFrame(FRAME_IDLE, 0, 0, NULL, 0);
 		readFrame(&frame);
+		alarm(PATIENCE);
 		if (frame.kind == FRAME_POWER_OFF)
 			endDevice(ENDED_BY_POWER, "power cut", NULL);
 		else if (frame.kind == FRAME_MEASURE) {
