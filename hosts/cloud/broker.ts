@@ -10,7 +10,7 @@ import { filterMatches } from "./frames.js";
 import { reasonCode } from "./mqtt5.js";
 import type { Decision } from "./policy.js";
 import { Authorizer } from "./principal.js";
-import type { Provisioning, ProvisioningReply } from "./provisioning.js";
+import type { Provisioning, ProvisioningReply, ProvisioningRequest } from "./provisioning.js";
 import type { Registry } from "./registry.js";
 import { Sessions } from "./sessions.js";
 import type { ReplyFault, Settings } from "./settings.js";
@@ -411,16 +411,17 @@ export class Broker {
 		const { provisioning, settings } = this.#options;
 		const fault = this.#nextFault(request.operation);
 		if (settings.reply.delay > 0) await wait(settings.reply.delay);
-		const reply: ProvisioningReply =
+		const reply =
 			fault?.action === "reject"
 				? provisioning.rejected(request.format, fault.rejection)
-				: await provisioning.handle({
+				: await this.#handle(connection, {
 						...request,
 						payload,
 						claimCertificateId: connection.principal,
 						clientId: connection.clientId!,
 						connectionId: connection.id,
 					});
+		if (!reply) return;
 		const replyTopic = `${topic}/${reply.accepted ? "accepted" : "rejected"}`;
 		const tell = (outcome: Extract<CloudEventBody, { event: "reply" }>["outcome"]) =>
 			this.report({
@@ -447,6 +448,21 @@ export class Broker {
 				break;
 		}
 		tell(await this.#reply(connection, replyTopic, reply.payload));
+	}
+
+	/** One request of a connection after the other, so that none can keep the others waiting; nothing when it has gone. */
+	async #handle(connection: Connection, request: ProvisioningRequest): Promise<ProvisioningReply | undefined> {
+		const { provisioning, settings } = this.#options;
+		const most = settings.limits.outstandingRequests;
+		if (connection.outstanding >= most) {
+			return provisioning.throttle(request, `The connection has ${most} requests unanswered: wait for the replies.`);
+		}
+		connection.outstanding++;
+		const handled = connection.requests.then(() =>
+			connection.gate.destroyed ? undefined : provisioning.handle(request),
+		);
+		connection.requests = handled;
+		return handled.finally(() => connection.outstanding--);
 	}
 
 	/** Sends a reply to the connection that asked, when it has subscribed as the settings demand; resolves when it is written. */

@@ -47,6 +47,9 @@ export class Connection implements GateKeeper {
 	readonly maximumOutgoing = 1024 * 1024;
 	/** PUBACKs that are not to be sent, or not yet, by packet id. */
 	readonly heldPubacks = new Map<number, "withhold" | "after">();
+	/** Provisioning requests that are not answered yet; settles when the last of them is. */
+	outstanding = 0;
+	requests: Promise<unknown> = Promise.resolve();
 	/** Of CONNECT. */
 	clientId: string | undefined;
 	client: BrokerClient | undefined;

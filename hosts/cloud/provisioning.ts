@@ -101,6 +101,11 @@ export class Provisioning {
 		}
 	}
 
+	/** Rejects a request unread, since there are too many. */
+	throttle(request: ProvisioningRequest, explanation: string): ProvisioningReply {
+		return this.#reject(request, new RejectionError("throttled", "Rate exceeded", explanation));
+	}
+
 	/** A rejected reply to a request that is not even looked at: a fault to try out. */
 	rejected(format: PayloadFormat, rejection: Rejection = this.#options.settings.errors.internal): ProvisioningReply {
 		return {
@@ -150,6 +155,7 @@ export class Provisioning {
 	async #createKeys(request: ProvisioningRequest): Promise<Outcome> {
 		if (this.#options.settings.certificate.nonObjectPayload === "reject") this.#members(request);
 		this.#checkTemporaryClaim(request);
+		this.#checkRoom();
 		const issued = await this.#options.issuer.createKeysAndCertificate();
 		const token = this.#keep(request, issued);
 		return {
@@ -169,6 +175,7 @@ export class Provisioning {
 			throw new RejectionError("invalidCsr", "Certificate signing request cannot be empty.");
 		}
 		this.#checkTemporaryClaim(request);
+		this.#checkRoom();
 		let issued: IssuedCertificate;
 		try {
 			issued = await this.#options.issuer.createCertificateFromCsr(csr);
@@ -361,6 +368,17 @@ export class Provisioning {
 		if (claim && claim.expiration <= this.#options.now()) {
 			throw new RejectionError("denied", "Access denied.", "The temporary claim has ended: get another one.");
 		}
+	}
+
+	/** Each certificate that waits for its RegisterThing takes memory for an hour. */
+	#checkRoom(): void {
+		const { registry, settings } = this.#options;
+		if (registry.state.tokens.size < settings.limits.pendingCertificates) return;
+		throw new RejectionError(
+			"throttled",
+			"Rate exceeded",
+			"More certificates are pending than limits.pendingCertificates.",
+		);
 	}
 
 	/** Takes an issued certificate into the account, and makes the token that proves whose it is. */

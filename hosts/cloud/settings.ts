@@ -117,6 +117,10 @@ export interface Settings {
 		sessions: number;
 		queued: number;
 		storedBytes: number;
+		/** Provisioning requests that one connection may have unanswered; they are worked off one after the other. */
+		outstandingRequests: number;
+		/** Certificates that wait for their RegisterThing, in the whole account. */
+		pendingCertificates: number;
 	};
 	throttle: Record<ProvisioningOperation, Throttle | undefined>;
 	/** Requests to the control plane by operation; one that is not named has no limit. AWS has 10 to 100 a second for most. */
@@ -211,6 +215,8 @@ export function defaultSettings(): Settings {
 			sessions: 10_000,
 			queued: 1_000,
 			storedBytes: 64 * 1024 * 1024,
+			outstandingRequests: 10,
+			pendingCertificates: 50_000,
 		},
 		throttle: {
 			CreateKeysAndCertificate: undefined,

@@ -3,6 +3,7 @@
 import { type Socket, connect as tcpConnect } from "node:net";
 import { type TLSSocket, connect as tlsConnect } from "node:tls";
 import t from "tap";
+import { makeRequest } from "./csr.js";
 import {
 	connect,
 	eventually,
@@ -185,6 +186,34 @@ t.test("A flood of connections from one peer leaves room for the others", async 
 	for (const socket of silent) socket.destroy();
 	for (const result of half) if (result.status === "fulfilled") result.value.destroy();
 	t.ok(await provision(rig, "after-the-flood"));
+});
+
+t.test("A flood of requests from one connection keeps no other waiting, and fills no memory", async (t) => {
+	const rig = await startRig({ settings: { limits: { pendingCertificates: 20 } } });
+	t.teardown(() => rig.cloud.close());
+	const flooder = await connect(rig, rig.claim, "flooder");
+	const other = await connect(rig, rig.claim, "other");
+	await subscribeToReplies(other, topics.create("json"));
+	for (let number = 0; number < 60; number++) flooder.publish(topics.create("json"), "");
+	const rejected = () => rig.events.filter((event) => event.event === "provisioning" && event.clientId === "flooder");
+	await eventually(() => (rejected().length >= 50 ? true : undefined));
+	t.ok(rejected().every((event) => event.event === "provisioning" && event.statusCode === 429));
+	t.ok((await exchange(other, topics.create("json"), "")).accepted);
+	const before = rig.events.findIndex((event) => event.event === "provisioning" && event.clientId === "other");
+	t.ok(
+		rig.events.slice(0, before).filter((event) => event.event === "provisioning" && event.status === "Success").length <
+			10,
+		"it was answered before the flood was worked off",
+	);
+	await flooder.endAsync();
+	const request = JSON.stringify({ certificateSigningRequest: makeRequest("x").csr });
+	await subscribeToReplies(other, topics.csr("json"));
+	let accepted = true;
+	for (let number = 0; number < 25 && accepted; number++)
+		({ accepted } = await exchange(other, topics.csr("json"), request));
+	t.notOk(accepted);
+	t.equal(rig.cloud.registry.state.tokens.size, 20);
+	await other.endAsync();
 });
 
 t.test("What sessions leave behind is bounded, and ends", async (t) => {

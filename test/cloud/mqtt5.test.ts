@@ -2,6 +2,7 @@
 
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import t from "tap";
+import { makeRequest } from "./csr.js";
 import {
 	clientOptions,
 	closed,
@@ -35,7 +36,6 @@ t.test("An MQTT 5 client provisions, publishes and receives", async (t) => {
 	t.teardown(() => rig.cloud.close());
 	const claim = await five(rig, rig.claim, "claim-5");
 	await subscribeToReplies(claim, topics.csr("json"), topics.register("json"));
-	const { makeRequest } = await import("./csr.js");
 	const { csr: certificateSigningRequest, privateKeyPem } = makeRequest("five");
 	const created = await exchange(claim, topics.csr("json"), JSON.stringify({ certificateSigningRequest }));
 	const { certificateOwnershipToken, certificatePem } = JSON.parse(created.payload.toString());
