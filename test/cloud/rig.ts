@@ -2,6 +2,7 @@
 // people's making. Shares no code with src/.
 
 import type { Socket } from "node:net";
+import { type TLSSocket, connect as tlsConnect } from "node:tls";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { type CloudOptions, startCloud } from "../../hosts/cloud/cloud.js";
 import type { CloudEvent } from "../../hosts/cloud/events.js";
@@ -167,4 +168,40 @@ export async function subscribeToReplies(client: MqttClient, ...requests: string
 		requests.flatMap((topic) => [`${topic}/accepted`, `${topic}/rejected`]),
 		{ qos: 1 },
 	);
+}
+
+/** A TLS connection that speaks no MQTT of its own. */
+export function secure(rig: Rig, { certificatePem, privateKeyPem }: PemCredentials): Promise<TLSSocket> {
+	return new Promise((resolve, reject) => {
+		const socket = tlsConnect(
+			{
+				host: rig.cloud.host,
+				port: rig.cloud.port,
+				servername: rig.cloud.endpoint,
+				ca: rig.cloud.rootCertificate,
+				cert: certificatePem,
+				key: privateKeyPem,
+			},
+			() => resolve(socket),
+		);
+		socket.on("error", reject);
+	});
+}
+
+/** A whole provisioning, as proof that the cloud still does its work. */
+export async function provision(rig: Rig, serial: string): Promise<boolean> {
+	request ??= makeRequest("test");
+	const certificateSigningRequest = request.csr;
+	const client = await connect(rig, rig.claim, `claim-${serial}`);
+	await subscribeToReplies(client, topics.csr("json"), topics.register("json"));
+	const { payload } = await exchange(client, topics.csr("json"), JSON.stringify({ certificateSigningRequest }));
+	const { certificateOwnershipToken } = JSON.parse(payload.toString());
+	const parameters = { SerialNumber: serial };
+	const reply = await exchange(
+		client,
+		topics.register("json"),
+		JSON.stringify({ certificateOwnershipToken, parameters }),
+	);
+	await client.endAsync();
+	return reply.accepted;
 }
