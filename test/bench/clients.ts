@@ -31,8 +31,8 @@ export interface Client {
 	provision(endpoint: Endpoint): Promise<Times>;
 }
 
-/** All clients take the same request, which the cloud signs each time anew: making one is no part of what is compared. */
-const keyPair = createKeyPair("bench");
+/** All clients take the same request, which the cloud signs each time anew: making one is no part of what is measured. */
+export const keyPair = createKeyPair("bench");
 
 const newSerial = (): string => `bench-${randomBytes(6).toString("hex")}`;
 

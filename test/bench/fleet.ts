@@ -1,11 +1,13 @@
 // Many simulated devices in one process, switched on at the same moment, against a cloud in another: how fast they get their
 // identities, what that costs, and what becomes of them when the cloud takes ten registrations a second, as AWS does.
 
+import { fork } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { certificatesIn } from "../../hosts/cli/credentials.js";
 import { SimulatedDevice } from "../../hosts/node/device.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
-import { createKeyPair } from "../../hosts/node/key-pair.js";
+import { keyPair } from "./clients.js";
 import { type Answered, CloudProcess, claimOf, TEMPLATE } from "./cloud.js";
 import { UNLIMITED } from "./round-trips.js";
 import { quantile, round } from "./statistics.js";
@@ -47,10 +49,18 @@ export interface FleetPlan {
 
 /** ms after which a fleet is looked at as it is. */
 const LIMIT = 600_000;
-const keyPair = createKeyPair("bench");
+
+/** Switches a fleet on in a process of its own, so that what one fleet leaves behind is not counted for the next. */
+export function measureFleet(plan: FleetPlan, log: (line: string) => void): Promise<FleetResult> {
+	const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(plan)], { execArgv: ["--import", "tsx"] });
+	return new Promise((resolve, reject) => {
+		child.on("message", (told: string | FleetResult) => (typeof told === "string" ? log(told) : resolve(told)));
+		child.on("exit", (code) => reject(new Error(`the fleet's process ended with ${code}`)));
+	});
+}
 
 /** Switches a fleet on and waits until all its devices run. All use one key pair, ready before. */
-export async function measureFleet(
+async function powerOnFleet(
 	{ devices, throttled, startSpread = 0 }: FleetPlan,
 	log: (line: string) => void,
 ): Promise<FleetResult> {
@@ -163,4 +173,10 @@ function timeline(
 		second.registered = sum;
 	}
 	return seconds;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url) && process.send !== undefined) {
+	const tell = (what: string | FleetResult, then?: () => void) => process.send!(what, undefined, undefined, then);
+	const result = await powerOnFleet(JSON.parse(process.argv[2]!), (line) => tell(line));
+	tell(result, () => process.exit());
 }
