@@ -59,6 +59,7 @@ const flagsOf: Record<Variant, string[]> = { ordinary: ["-DmxDebug=1"], device: 
 const narrow = ["-m32", "-msse2", "-mfpmath=sse", "-idirafter", "/usr/include/x86_64-linux-gnu"];
 
 function compiler(): string {
+	if (process.platform === "win32") throw new NoEngine("no XS engine on Windows: it needs fork and named pipes");
 	const name = process.env.CC ?? "cc";
 	if (spawnSync(name, ["--version"]).status !== 0)
 		throw new NoEngine("no C compiler (cc): the XS engine cannot be built");

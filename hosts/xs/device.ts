@@ -52,10 +52,6 @@ export class XsDevice {
 		return this.#boots;
 	}
 
-	get claimErased(): boolean {
-		return this.#claimErased;
-	}
-
 	/** What the heap holds now, after a collection; `undefined` when it is off. */
 	measure(): MemoryReport | undefined {
 		return this.#session?.measure();

@@ -10,11 +10,11 @@ import type { Module } from "./engine.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** One module of the project, its types stripped; named by its path from the root, without the ending. */
-export async function moduleOf(path: string, preload = true): Promise<Module> {
-	const name = relative(root, path).replace(/\.(ts|js)$/, "");
+/** A module of src/, its types stripped; named by its path from the root, without the ending. Preloaded. */
+async function moduleOf(path: string): Promise<Module> {
+	const name = relative(root, path).replace(/\.ts$/, "");
 	const { code, map } = await transform(readFileSync(path, "utf8"), {
-		loader: path.endsWith(".ts") ? "ts" : "js",
+		loader: "ts",
 		format: "esm",
 		target: "es2022",
 		sourcefile: relative(root, path),
@@ -22,11 +22,11 @@ export async function moduleOf(path: string, preload = true): Promise<Module> {
 		tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
 	});
 	// a module of types alone has no code, and a map that XS cannot read
-	return { name, source: code, preload, ...(code.trim() ? { map } : {}) };
+	return { name, source: code, preload: true, ...(code.trim() ? { map } : {}) };
 }
 
 /** The packages that `src/` imports, bundled for XS; preloaded. */
-export async function packageModules(): Promise<Module[]> {
+async function packageModules(): Promise<Module[]> {
 	await buildPackages();
 	return bundles.map(({ specifier, path }) => ({
 		name: specifier,

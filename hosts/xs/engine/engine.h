@@ -6,7 +6,7 @@
 #include "xsAll.h"
 #include "xsScript.h"
 
-// How this process can end. hosts/xs/machine.ts names them; XS's own reasons are its XS_…_EXIT plus ENDED_BY_ENGINE.
+// How this process can end. hosts/xs/engine.ts names them; XS's own reasons are its XS_…_EXIT plus ENDED_BY_ENGINE.
 enum {
 	ENDED = 0,
 	ENDED_BY_PROTOCOL = 1,

@@ -108,6 +108,8 @@ void printString(Text* text, const char* string)
 		unsigned char c = *string;
 		if (c == '"' || c == '\\')
 			print(text, "\\%c", c);
+		else if (c == '\n')
+			print(text, "\\n");
 		else if (c < 0x20)
 			print(text, "\\u%04x", c);
 		else

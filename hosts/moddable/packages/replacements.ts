@@ -1,0 +1,148 @@
+// What is left out of the packages for the device, or done otherwise there, and why. Each must find its place when they are
+// bundled: a new version of a package that reads differently ends the build.
+
+/** A replacement in one file of a package. */
+export interface Replacement {
+	readonly file: string;
+	readonly from: string | RegExp;
+	readonly to: string;
+}
+
+export const cborReplacements: readonly Replacement[] = [
+	// XS keeps a stack slot for every outer variable that a function uses, and there are 384: whatever the device
+	// has no use for goes, so that read() and encode() are left with a third of their frames. That is all but
+	// plain objects (or maps), arrays, text, bytes, numbers and simple values, without tags, records, shared or
+	// packed values. Options that would need more are refused.
+	{
+		file: "decode.js",
+		from: "	constructor(options) {\n",
+		to: `	constructor(options) {
+for (const name in options)
+	if (!["useRecords", "mapsAsObjects", "variableMapSize", "tagUint8Array", "int64AsNumber"].includes(name))
+		throw new TypeError(\`cbor-x: option \${name} is not provided\`)
+if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRecords must be false")
+`,
+	},
+	{ file: "decode.js", from: "case 6: // extension", to: "case 6: throw new Error('CBOR tags are not provided')" },
+	{
+		file: "decode.js",
+		from: "let packedValue = (packedValues || getPackedValues())[token]",
+		to: "let packedValue",
+	},
+	{ file: "decode.js", from: /currentDecoder\.keyMap/g, to: "false" },
+	{ file: "decode.js", from: "currentDecoder.useFloat32 > 2", to: "false" },
+	{ file: "decode.js", from: "if (srcStringEnd >= position) { // already", to: "if (false) { // already" },
+	{ file: "decode.js", from: /\tdecodeMultiple\([\s\S]*?\n\t\}\n\}/, to: "}" },
+	// limits far beyond a device's memory; that a container has at least a byte for each item stays checked
+	{ file: "decode.js", from: /if \(token > (maxArraySize|objectSizeLimit|maxMapSize)\) .*/g, to: "" },
+	{
+		file: "decode.js",
+		from: /if \(i(\+\+)? >= (maxArraySize|objectSizeLimit|maxMapSize)\) (\{\s*throw .*\s*\}|throw .*)/g,
+		to: "",
+	},
+	{
+		file: "decode.js",
+		from: /if \(restoreMapsAsObject\) \{\s*currentDecoder\S* = true\s*\S* = false\s*\}/g,
+		to: "",
+	},
+	{ file: "decode.js", from: "let keyCache = new Array(4096)", to: "" },
+	{
+		file: "decode.js",
+		from: /currentExtensions\[0\] = [\s\S]*?(?=function readBundleExt)/,
+		to: "export const typedArrays = []\n",
+	},
+	{ file: "decode.js", from: /function isBuiltinScanTag[\s\S]*?(?=export function addExtension)/, to: "" },
+	{ file: "decode.js", from: /const builtinScanTags = .*\n/, to: "" },
+	{ file: "decode.js", from: /export const mult10[\s\S]*?\n}\n/, to: "export const mult10 = []\n" },
+	{ file: "decode.js", from: /let defaultDecoder[\s\S]*?(?=export const FLOAT32_OPTIONS)/, to: "" },
+	{ file: "encode.js", from: /\tthis\.mapEncode = [\s\S]*?(?=\t\tthis\.encode = )/, to: "" },
+	{ file: "encode.js", from: /\tthis\.findCommonStringsToPack = [\s\S]*?(?=\t\tconst encode = )/, to: "" },
+	{ file: "encode.js", from: /let chunkThreshold = 100;[\s\S]*?(?=\t\}\n\tuseBuffer)/, to: "" },
+	{ file: "encode.js", from: /\tclearSharedData\(\) \{[\s\S]*?(?=\}\nfunction writeEntityLength)/, to: "" },
+	{ file: "encode.js", from: /const isLittleEndianMachine[\s\S]*?(?=function writeBuffer)/, to: "" },
+	{ file: "encode.js", from: /let defaultEncoder[\s\S]*?(?=export \{ FLOAT32)/, to: "" },
+	{ file: "encode.js", from: "referenceMap = encoder.structuredClone ? new Map() : null", to: "" },
+	{ file: "encode.js", from: "if (encoder.bundleStrings && typeof value !== 'string')", to: "if (false)" },
+	{ file: "encode.js", from: "sharedStructures = encoder.structures\n", to: "\n" },
+	{ file: "encode.js", from: /if \(sharedStructures\) \{/g, to: "if (false) {" },
+	{ file: "encode.js", from: "structures = sharedStructures || []", to: "" },
+	{ file: "encode.js", from: "packedObjectMap = sharedPackedObjectMap\n", to: "\n" },
+	{ file: "encode.js", from: "if (options.pack) {", to: "if (false) {" },
+	{ file: "encode.js", from: "if (bundledStrings && bundledStrings.position)", to: "if (false)" },
+	{ file: "encode.js", from: "if (referenceMap && referenceMap.idsToInsert)", to: "if (false)" },
+	{ file: "encode.js", from: "if (hasSharedUpdate && encoder.saveShared)", to: "if (false)" },
+	{ file: "encode.js", from: "if (hasSharedUpdate)\n\t\t\t\thasSharedUpdate = false", to: "" },
+	{ file: "encode.js", from: "if (packedObjectMap) {", to: "if (false) {" },
+	{ file: "encode.js", from: "if (bundledStrings && strLength >= 4 && strLength < 0x400)", to: "if (false)" },
+	{ file: "encode.js", from: "if (referenceMap) {", to: "if (false) {" },
+	{ file: "encode.js", from: "(useFloat32 = this.useFloat32) > 0", to: "false" },
+	{ file: "encode.js", from: /encoder\.keyMap/g, to: "false" },
+	{ file: "encode.js", from: "if (this.skipFunction === true)", to: "if (false)" },
+	{
+		file: "encode.js",
+		from: "} else if (constructor === Map) {",
+		to: `} else if (value instanceof Uint8Array) {
+				writeBuffer(value, makeRoom)
+			} else if (true) {
+				throw new TypeError("cbor-x: only plain objects, arrays and bytes are provided")
+			} else if (constructor === Map) {`,
+	},
+	{ file: "encode.js", from: "type === 'bigint'", to: "false" },
+	{
+		file: "encode.js",
+		from: "this.useRecords === false ? this.variableMapSize",
+		to: "true ? this.variableMapSize",
+	},
+	// XS reads and writes UTF-8 itself. (The package's own way takes a stack slot for each character of short text.)
+	{ file: "decode.js", from: /try \{\s*decoder = [\s\S]*?\{\}/, to: "" },
+	{
+		file: "decode.js",
+		from: /if \(srcStringEnd == 0 && [\s\S]*?return readFixedString\(token\)/,
+		to: "return textOf(src, position, position += token)",
+	},
+	{ file: "decode.js", from: /let readFixedString = readStringJS[\s\S]*?(?=function readBin)/, to: "" },
+	{ file: "decode.js", from: /function readBundleExt[\s\S]*?(?=export function clearSource)/, to: "" },
+	{ file: "decode.js", from: "if (src) {", to: "if (false) {" },
+	{ file: "encode.js", from: /try \{\s*textEncoder = [\s\S]*?\{\}/, to: "" },
+	{ file: "encode.js", from: /let encodeUtf8 = [\s\S]*?(?=\t\tlet encoder = this)/, to: "" },
+	{ file: "encode.js", from: "strLength < 0x40 || !encodeUtf8", to: "strLength < 0x40" },
+	{
+		file: "encode.js",
+		from: "length = encodeUtf8(value, position + headerSize, maxBytes)",
+		to: "const utf8 = bytesOf(value); target.set(utf8, position + headerSize); length = utf8.length",
+	},
+	// The buffer that requests are put together in stays for good. 2.5 KB do, and it grows when they do not.
+	{ file: "encode.js", from: "new ByteArrayAllocate(8192)", to: "new ByteArrayAllocate(2560)" },
+	{ file: "encode.js", from: "new DataView(target.buffer, 0, 8192)", to: "new DataView(target.buffer, 0, 2560)" },
+];
+
+export const mqttReplacements: readonly Replacement[] = [
+	// A buffer is kept for every length that a packet ever had: on a device, a leak.
+	{ file: "writeToStream.js", from: "if (num < 16384) varByteIntCache[num] = buffer", to: "" },
+	// Payloads are plain Uint8Arrays on the device.
+	{ file: "generate.js", from: "list[i].copy(result, pos)", to: "result.set(list[i], pos)" },
+	// A device is a client, and speaks MQTT 3.1.1: MQTT 5 and what only servers send or read is left out, for the
+	// same reason as above (a client must refuse such packets, and "Not supported" is what they get).
+	{ file: "constants.js", from: /protocol\.properties = [\s\S]*?(?=function genHeader)/, to: "" },
+	{ file: "constants.js", from: /protocol\.MQTT5_\w+ = [\s\S]*?\n\}\n/g, to: "" },
+	{ file: "writeToStream.js", from: /(version|protocolVersion) === 5/gi, to: "false" },
+	{ file: "writeToStream.js", from: /case '(connack|suback|unsuback|auth)':\n.*\n/g, to: "" },
+	{ file: "writeToStream.js", from: /function connack [\s\S]*?(?=function publish )/, to: "" },
+	{ file: "writeToStream.js", from: /function suback [\s\S]*?(?=function unsubscribe )/, to: "" },
+	{ file: "writeToStream.js", from: /function unsuback [\s\S]*?(?=function emptyPacket )/, to: "" },
+	{ file: "writeToStream.js", from: /function auth [\s\S]*?(?=\/\*\*\n \* writeVarByteInt)/, to: "" },
+	{ file: "writeToStream.js", from: /function writeStringPair [\s\S]*?(?=\/\*\*)/, to: "" },
+	{ file: "writeToStream.js", from: /function getProperties [\s\S]*?(?=function byteLength )/, to: "" },
+	{ file: "parser.js", from: /this\.settings\.protocolVersion === 5/g, to: "false" },
+	{ file: "parser.js", from: /case '(connect|subscribe|unsubscribe|unsuback|auth)':\n.*\n\s*break\n/g, to: "" },
+	{ file: "parser.js", from: / {2}_parseConnect \(\) [\s\S]*?(?= {2}_parseConnack \(\))/, to: "" },
+	{ file: "parser.js", from: / {2}_parseSubscribe \(\) [\s\S]*?(?= {2}_parseSuback \(\))/, to: "" },
+	{ file: "parser.js", from: / {2}_parseUnsubscribe \(\) [\s\S]*?(?= {2}_parseConfirmation \(\))/, to: "" },
+	{ file: "parser.js", from: / {2}\/\/ parse auth packet[\s\S]*?(?= {2}_parseMessageId \(\))/, to: "" },
+	{ file: "parser.js", from: / {2}_parseStringPair \(\) [\s\S]*?(?= {2}_parseNum \(\))/, to: "" },
+	{ file: "parser.js", from: / {2}_parse4ByteNum \(\) [\s\S]*?(?= {2}_parseVarByteNum )/, to: "" },
+	{ file: "parser.js", from: / {2}_parseByType [\s\S]*?(?= {2}_newPacket \(\))/, to: "" },
+	// Arguments of debug() would be made only to be dropped.
+	{ file: "writeToStream.js", from: /^\s*debug\(.*\)$/gm, to: "" },
+	{ file: "parser.js", from: /^\s*debug\(.*\)$/gm, to: "" },
+];
