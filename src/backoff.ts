@@ -7,7 +7,12 @@ export const CONNECT_INTERVAL = 1100;
 
 const MINUTE = 60_000;
 /** From which pause on, by class, in ms. What an operator has to mend is not mended within a second. */
-const BASE: Record<FailureClass, number> = { retry: 1000, recreate: 1000, operator: MINUTE, fatal: MINUTE };
+const BASE: Readonly<Record<FailureClass, number>> = Object.freeze({
+	retry: 1000,
+	recreate: 1000,
+	operator: MINUTE,
+	fatal: MINUTE,
+});
 /** A pause grows to a minute within the first ten attempts, and later to a quarter of an hour. */
 const EARLY_ATTEMPTS = 10;
 const EARLY_CAP = MINUTE;

@@ -32,6 +32,8 @@ export class Device {
 	/** A connection under the thing's name, made while proving it and kept for the application. */
 	connection: Connection | undefined;
 
+	#setByServer = false;
+
 	constructor(host: Host, application: Application) {
 		this.host = host;
 		this.application = application;
@@ -135,11 +137,15 @@ export class Device {
 		return connection;
 	}
 
-	/** Sees to it that the clock is at or above its floor: TLS checks certificates against it. */
+	/**
+	 * Sees to it that the clock is at or above its floor: TLS checks certificates against it. A clock that nobody has
+	 * just set is held against the last good time too; a time server is not, or one that once lied about the future
+	 * would keep the device away for as long.
+	 */
 	async #setClock(): Promise<void> {
 		const { clock, timer } = this.host;
-		const floor = Math.max(clock.floor, this.record.savedAt);
-		if ((clock.now() ?? Number.NEGATIVE_INFINITY) >= floor) return;
+		const before = clock.now();
+		if (before !== undefined && before >= Math.max(clock.floor, this.#setByServer ? 0 : this.record.savedAt)) return;
 		this.report({ event: "clock.synchronizing" });
 		await new Promise<void>((resolve, reject) => {
 			const limit = timer.set(() => reject(new Failure("CLOCK_UNSET", "no answer")), CLOCK_LIMIT);
@@ -151,7 +157,8 @@ export class Device {
 		});
 		const now = clock.now();
 		if (now === undefined) throw new Failure("CLOCK_UNSET");
-		if (now < floor) throw new Failure("CLOCK_BEHIND", `by ${Math.ceil((floor - now) / 1000)} s`);
+		if (now < clock.floor) throw new Failure("CLOCK_BEHIND", `by ${Math.ceil((clock.floor - now) / 1000)} s`);
+		this.#setByServer = true;
 		this.report({ event: "clock.set", now });
 	}
 }

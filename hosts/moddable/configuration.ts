@@ -7,15 +7,18 @@ import type { Configuration } from "../../src/configuration.js";
 /** What the program is told of the maker's decisions. Throws when `parameters` is text and not JSON. */
 export function readConfiguration(): Configuration {
 	// `format` is taken: mcconfig keeps the screen's pixel format there.
-	const { endpoint, serverName, template, parameters, encoding, keyPair, claimAfterwards } = config;
+	const { endpoint, serverName, template, parameters, thingName, encoding, keyPair, claimAfterwards, pipeline } =
+		config;
 	const settings = {
 		endpoint,
 		serverName,
 		template,
 		parameters: typeof parameters === "string" ? JSON.parse(parameters) : parameters,
+		thingName,
 		format: encoding,
 		keyPair,
 		claimAfterwards,
+		pipeline: pipeline === "true" ? true : pipeline === "false" ? false : pipeline,
 		port: number("port"),
 		keepAlive: number("keepAlive"),
 		startSpread: number("startSpread"),

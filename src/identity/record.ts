@@ -102,7 +102,14 @@ export const decodeCredentials = (buffer: ArrayBuffer | undefined, certificateId
 		return { certificate: body.slice(34, end), key: body.slice(end) };
 	});
 
-const STATES: readonly DeviceState[] = ["unprovisioned", "created", "registering", "registered", "refused", "proved"];
+const STATES: readonly DeviceState[] = Object.freeze([
+	"unprovisioned",
+	"created",
+	"registering",
+	"registered",
+	"refused",
+	"proved",
+] as const);
 
 function readRecord(body: Uint8Array): DeviceRecord {
 	const value = new Decoder({ useRecords: false, mapsAsObjects: true }).decode(checkCbor(body).bytes) as DeviceRecord;

@@ -17,14 +17,14 @@ import {
 } from "./record.js";
 
 // At most 15 characters (NVS).
-const RECORD_KEYS: Record<Slot, string> = { a: "state.a", b: "state.b" };
-const CREDENTIALS_KEYS: Record<Slot, string> = { a: "cred.a", b: "cred.b" };
+const RECORD_KEYS: Readonly<Record<Slot, string>> = Object.freeze({ a: "state.a", b: "state.b" });
+const CREDENTIALS_KEYS: Readonly<Record<Slot, string>> = Object.freeze({ a: "cred.a", b: "cred.b" });
 const MARKER_KEY = "state.live";
 
 /** How often a write that does not read back is tried. */
 const WRITE_TRIES = 3;
 
-const EMPTY: DeviceRecord = { state: "unprovisioned", savedAt: 0, setAsides: 0 };
+const EMPTY: DeviceRecord = Object.freeze({ state: "unprovisioned", savedAt: 0, setAsides: 0 });
 
 const other = (slot: Slot | undefined): Slot => (slot === "a" ? "b" : "a");
 

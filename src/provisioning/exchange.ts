@@ -31,10 +31,10 @@ interface Pending {
 }
 
 /** The failures of an operation by what happened. */
-const CODES = {
-	create: { timeout: "CREATE_TIMEOUT", hungUp: "CREATE_HUNG_UP" },
-	register: { timeout: "REGISTER_TIMEOUT", hungUp: "REGISTER_HUNG_UP" },
-} as const satisfies Record<string, Record<string, FailureCode>>;
+const CODES = Object.freeze({
+	create: Object.freeze({ timeout: "CREATE_TIMEOUT", hungUp: "CREATE_HUNG_UP" }),
+	register: Object.freeze({ timeout: "REGISTER_TIMEOUT", hungUp: "REGISTER_HUNG_UP" }),
+} as const satisfies Record<string, Record<string, FailureCode>>);
 
 /** A connection that may call the provisioning API. */
 export class Exchange {

@@ -31,16 +31,11 @@ interface Entry {
 	readonly advice: string;
 }
 
-const entry = (number: number, step: FailureStep, cls: FailureClass, meaning: string, advice: string): Entry => ({
-	number,
-	step,
-	class: cls,
-	meaning,
-	advice,
-});
+const entry = (number: number, step: FailureStep, cls: FailureClass, meaning: string, advice: string): Entry =>
+	Object.freeze({ number, step, class: cls, meaning, advice });
 
 /** Every failure by code. The README's table is made from it. */
-export const catalogue = {
+export const catalogue = Object.freeze({
 	CONFIGURATION_INVALID: entry(
 		11,
 		"start",
@@ -338,7 +333,7 @@ export const catalogue = {
 		"flash was written by newer firmware",
 		"flash that firmware again; nothing is overwritten",
 	),
-} as const satisfies Record<string, Entry>;
+} as const satisfies Record<string, Entry>);
 
 /** A stable code, such as `REGISTER_DENIED`. */
 export type FailureCode = keyof typeof catalogue;

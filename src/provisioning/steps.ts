@@ -27,14 +27,14 @@ const SET_ASIDE_PAUSE = 60_000;
 const SET_ASIDE_PAUSE_CAP = 6 * 60 * 60_000;
 
 /** By what flash says. */
-export const steps: Readonly<Record<DeviceState, Step>> = {
+export const steps: Readonly<Record<DeviceState, Step>> = Object.freeze({
 	unprovisioned: create,
 	created: register,
 	registering: register,
 	registered: prove,
 	refused: reconsider,
 	proved: run,
-};
+});
 
 /** Gets a certificate and keeps it, with the token that lets it be registered. */
 async function create(device: Device): Promise<Next> {

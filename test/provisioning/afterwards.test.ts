@@ -243,3 +243,38 @@ t.test("given what is no topic, then publishing it is refused and the connection
 	await test.rejects(context().connection.publish("big", "x".repeat(20_000)), { code: "SEND_QUEUE_FULL" });
 	world.machine.powerOff();
 });
+
+t.test(
+	"given a time server that once lied about the future, then the device comes back when another tells the truth",
+	async (test) => {
+		const lied = await World.make({ clock: "unset", timeServer: Date.UTC(2027, 6, 1) });
+		lied.machine.powerOn();
+		test.ok(await lied.play());
+		lied.machine.powerOff();
+		// The same flash and the same cloud's certificates, months earlier by a right clock.
+		const world = await World.make({ clock: "unset", flash: lied.flash });
+		world.machine.powerOn();
+		await world.play(() => world.events.some(({ event }) => event === "connecting"), 600_000);
+		test.same(
+			world.events.map(({ event }) => event).filter((event) => event.startsWith("clock") || event === "connecting"),
+			["clock.synchronizing", "clock.set", "connecting"],
+		);
+		world.machine.powerOff();
+	},
+);
+
+t.test(
+	"given a clock chip that lags behind the last good time, then a time server is asked before anything is attempted",
+	async (test) => {
+		const first = await World.make();
+		first.machine.powerOn();
+		await first.play();
+		first.machine.powerOff();
+		const world = await World.make({ clock: Date.UTC(2026, 0, 1), flash: first.flash, timeServer: "silent" });
+		world.machine.powerOn();
+		await world.play(() => world.failures.length > 0);
+		test.same(world.failures, ["CLOCK_UNSET"]);
+		test.notOk(world.events.some(({ event }) => event === "connecting"));
+		world.machine.powerOff();
+	},
+);
