@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 	device: async () => (await import("./device.js")).device,
 	"claim embed": async () => (await import("./claim.js")).claimEmbed,
 	"policy check": async () => (await import("./policy.js")).policyCheck,
+	xs: async () => (await import("./xs.js")).xs,
 	failures: async () => (await import("./failures.js")).failures,
 };
 

@@ -1,8 +1,7 @@
-// `npm run xs`: the whole provisioning story in the real XS engine, against a local cloud over TLS, and what memory it took.
+// `fleet xs`, which is `npm run xs`: the whole provisioning story in the real XS engine, against a local cloud over TLS, and what memory it took.
 // The story is played twice: once measured as firmware is, once with a collection at every allocation, for what is alive.
 
 import { createPrivateKey } from "node:crypto";
-import { fileURLToPath } from "node:url";
 import { startCloud } from "../cloud/cloud.js";
 import { MemoryFlash } from "../node/flash.js";
 import { buildEngine, NoEngine } from "../xs/build.js";
@@ -10,7 +9,7 @@ import { XsDevice } from "../xs/device.js";
 import { type Ending, Flash, type MemoryReport, type PresetName, presets } from "../xs/engine.js";
 import { deviceFirmware } from "../xs/modules.js";
 import { HELLO_TOPIC, helloApplication } from "./application.js";
-import { CommandError, command, oneOf, UsageError } from "./command.js";
+import { CommandError, command, oneOf } from "./command.js";
 import { certificatesIn, deviceKey } from "./credentials.js";
 import { createClaim, prepareTemplate } from "./prepare.js";
 import { bytes } from "./terminal.js";
@@ -149,9 +148,3 @@ flash give itself an identity in it, with a local cloud as far end. Exit code 1 
 		return fits ? 0 : 1;
 	},
 });
-
-if (process.argv[1] === fileURLToPath(import.meta.url))
-	process.exitCode = await xs.run(process.argv.slice(2)).catch((error: Error) => {
-		console.error(`xs: ${error.message}`);
-		return error instanceof UsageError ? 2 : 1;
-	});
