@@ -263,6 +263,8 @@ function fleetText(fleet: readonly FleetResult[], plots: Record<string, string>)
 Simulated devices in one process (${sizes.map(text).join(", ")}), all switched on in the same moment, and the cloud in another, over TLS on loopback; each
 goes on until its application runs under its own name. By CSR with one key pair for all, so that nobody waits for keys to be made.
 Memory is what the process has grown by, with every device connected: for few devices that is mostly what the first one loads.
+${fleet.every(({ devices, running }) => running === devices) ? "Every device got there. " : ""}REGISTER_THROTTLED is the service's limit at work; other failures on the way are those of a machine
+with more to do than it has processors for, and were made good by trying again.
 
 ${table(
 	[
