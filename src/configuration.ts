@@ -37,22 +37,22 @@ export interface Configuration {
 	readonly startSpread?: number;
 }
 
-const LIMITS: readonly [member: keyof Configuration, pattern: RegExp][] = [
-	["endpoint", /^[a-zA-Z0-9.:_-]{1,253}$/],
-	["serverName", /^[a-zA-Z0-9._-]{1,253}$/],
-	["template", /^[0-9A-Za-z_-]{1,36}$/],
-	["format", /^(cbor|json)$/],
-	["keyPair", /^(keys|csr)$/],
-	["claimAfterwards", /^(keep|erase)$/],
-];
+const PATTERNS = Object.freeze({
+	endpoint: /^[a-zA-Z0-9.:_-]{1,253}$/,
+	serverName: /^[a-zA-Z0-9._-]{1,253}$/,
+	template: /^[0-9A-Za-z_-]{1,36}$/,
+	format: /^(cbor|json)$/,
+	keyPair: /^(keys|csr)$/,
+	claimAfterwards: /^(keep|erase)$/,
+});
 
 /** Throws CONFIGURATION_INVALID with the name of the first member that cannot be right. */
 export function checkConfiguration(configuration: Configuration, serialNumber: string): void {
 	const refuse = (what: string): never => {
 		throw new Failure("CONFIGURATION_INVALID", what);
 	};
-	for (const [member, pattern] of LIMITS) {
-		const value = configuration[member];
+	for (const [member, pattern] of Object.entries(PATTERNS)) {
+		const value = configuration[member as keyof typeof PATTERNS];
 		const required = member === "endpoint" || member === "template";
 		if (value === undefined ? required : typeof value !== "string" || !pattern.test(value)) refuse(member);
 	}
