@@ -110,11 +110,11 @@ ${ours.roundTripsAfterConnack}: one SUBSCRIBE with all four reply filters, then 
 as many when its four subscriptions are sent together, as they are here, and then takes as long: at ${worst} ms each way the device
 program takes ${ratio(worst, "total", FIRST)} of its time.
 
-At ${worst} ms each way the device program takes ${ratio(worst, "afterConnack", AWS)} of that client's time after CONNACK, and
+At ${worst} ms each way the device program takes ${ratio(worst, "afterConnack", AWS)} of \`IotIdentityClientv2\`'s time after CONNACK, and
 ${ratio(worst, "total", AWS)} of it with TCP, TLS and CONNECT, a round trip each that nobody is spared.
 
 With \`pipeline: true\` the first request goes out in the same flight as SUBSCRIBE: ${pipelined.roundTripsAfterConnack} round trips, and
-${ratio(worst, "afterConnack", AWS, PIPELINED)} and ${ratio(worst, "total", AWS, PIPELINED)} of that client's time. It is no default, since AWS
+${ratio(worst, "afterConnack", AWS, PIPELINED)} and ${ratio(worst, "total", AWS, PIPELINED)} of its time. It is no default, since AWS
 does not promise that a subscription works before its SUBACK.
 
 Packets and bytes are MQTT's, from CONNECT to DISCONNECT, read on the wire between client and cloud.
