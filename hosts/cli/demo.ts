@@ -252,7 +252,8 @@ function conclusion(summary: Summary): string {
 	const yes = style.green("✓");
 	const steps = Object.entries(took)
 		.filter(([step]) => step !== "total" && step !== "cloud")
-		.map(([step, time]) => `${step} ${Math.round(time)}`)
+		// Held together by a no-break space.
+		.map(([step, time]) => `${step}\u00a0${Math.round(time)}`)
 		.join(", ");
 	const rows: string[][] = [
 		["round trips", `${summary.roundTripsAfterConnack} after CONNACK`],
