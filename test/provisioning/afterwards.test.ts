@@ -3,6 +3,7 @@
 
 import t from "tap";
 import type { ApplicationContext } from "../../src/application.js";
+import { templateBody } from "../support/virtual-cloud.js";
 import { SERIAL_NUMBER, World, type WorldOptions } from "../support/world.js";
 
 t.setTimeout(300_000);
@@ -10,18 +11,7 @@ t.setTimeout(300_000);
 const HOUR = 3_600_000;
 
 /** Makes a thing whose certificate is INACTIVE. */
-const INACTIVE: WorldOptions = {
-	templateBody: {
-		Parameters: { SerialNumber: { Type: "String" } },
-		Resources: {
-			thing: { Type: "AWS::IoT::Thing", Properties: { ThingName: { Ref: "SerialNumber" } } },
-			certificate: {
-				Type: "AWS::IoT::Certificate",
-				Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "INACTIVE" },
-			},
-		},
-	},
-};
+const INACTIVE: WorldOptions = { templateBody: templateBody("INACTIVE") };
 
 t.test("given identities that are always refused, then the device asks for new ones ever more seldom", async (test) => {
 	const world = await World.make(INACTIVE);

@@ -2,7 +2,7 @@
 // them all; a story that ends well on one and not on another is a defect.
 
 import type { FailureCode } from "../../src/provisioning/failure.js";
-import type { Fate, Passing } from "../support/virtual-cloud.js";
+import { type Fate, type Passing, templateBody } from "../support/virtual-cloud.js";
 import type { Cut, World, WorldOptions } from "../support/world.js";
 
 /** A story and its end. */
@@ -70,18 +70,7 @@ export const stories: readonly Story[] = [
 	},
 	{
 		name: "a template without device configuration",
-		given: {
-			templateBody: {
-				Parameters: { SerialNumber: { Type: "String" } },
-				Resources: {
-					thing: { Type: "AWS::IoT::Thing", Properties: { ThingName: { Ref: "SerialNumber" } } },
-					certificate: {
-						Type: "AWS::IoT::Certificate",
-						Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" } },
-					},
-				},
-			},
-		},
+		given: { templateBody: templateBody("ACTIVE") },
 	},
 	{ name: "the clock is unset at power-on", given: { clock: "unset" }, boots: 2 },
 	{ name: "the clock says 1970 at power-on", given: { clock: 0, clockFloor: Date.UTC(2026, 0, 1) }, boots: 2 },
@@ -232,18 +221,7 @@ export const stories: readonly Story[] = [
 	},
 	{
 		name: "the new identity is INACTIVE, until somebody activates it",
-		given: {
-			templateBody: {
-				Parameters: { SerialNumber: { Type: "String" } },
-				Resources: {
-					thing: { Type: "AWS::IoT::Thing", Properties: { ThingName: { Ref: "SerialNumber" } } },
-					certificate: {
-						Type: "AWS::IoT::Certificate",
-						Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "INACTIVE" },
-					},
-				},
-			},
-		},
+		given: { templateBody: templateBody("INACTIVE") },
 		failures: ["IDENTITY_REFUSED"],
 		end: "waiting",
 	},

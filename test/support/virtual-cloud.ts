@@ -74,19 +74,28 @@ export async function makeIssuer(count: number): Promise<() => CertificateIssuer
 	});
 }
 
-/** The template that stories register with. */
-const TEMPLATE_BODY = {
+/**
+ * A template that names a thing after its serial number and gives its certificate this status. The one that stories
+ * register with has a policy and device configuration beside.
+ */
+export const templateBody = (Status: "ACTIVE" | "INACTIVE", policy?: object, DeviceConfiguration?: object): object => ({
 	Parameters: { SerialNumber: { Type: "String" } },
 	Resources: {
 		thing: { Type: "AWS::IoT::Thing", Properties: { ThingName: { Ref: "SerialNumber" } } },
 		certificate: {
 			Type: "AWS::IoT::Certificate",
-			Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "ACTIVE" },
+			Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status },
 		},
-		policy: { Type: "AWS::IoT::Policy", Properties: { PolicyName: "device" } },
+		...(policy === undefined ? {} : { policy }),
 	},
-	DeviceConfiguration: { color: "blue" },
-};
+	...(DeviceConfiguration === undefined ? {} : { DeviceConfiguration }),
+});
+
+const TEMPLATE_BODY = templateBody(
+	"ACTIVE",
+	{ Type: "AWS::IoT::Policy", Properties: { PolicyName: "device" } },
+	{ color: "blue" },
+);
 
 /** Options of a virtual cloud. */
 export interface VirtualCloudOptions {
