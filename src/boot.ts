@@ -1,6 +1,7 @@
 // Power-on: which step is this device at, and what does it do next.
 
 import type { Application } from "./application.js";
+import { CONNECT_INTERVAL } from "./backoff.js";
 import { checkConfiguration } from "./configuration.js";
 import { Device } from "./device.js";
 import type { Host } from "./host.js";
@@ -32,6 +33,8 @@ export async function boot(host: Host, application: Application): Promise<void> 
 			if (next === "restart") {
 				const reason = device.record.state === "registered" ? "provisioned" : "reset";
 				device.report({ event: "restart", reason });
+				// It comes back under the name it has just had, and may have connected only now.
+				if (reason === "reset") await device.wait(CONNECT_INTERVAL);
 				host.restart();
 				return;
 			}

@@ -14,9 +14,6 @@ export interface HelloOptions {
 	takeReset?(): "forget" | "keep" | undefined;
 }
 
-/** ms from the connection to the reset: AWS takes one CONNECT a second with one client id, and this board restarts faster. */
-const RESET_DELAY = 1200;
-
 /** Where the sample device policy lets a device publish. */
 export const HELLO_TOPIC = "devices/{ThingName}/hello";
 
@@ -24,8 +21,8 @@ export function helloApplication(options: HelloOptions): Application {
 	return ({ identity, serialNumber, firmwareVersion, connection, factoryReset }) => {
 		const reset = options.takeReset?.();
 		if (reset !== undefined) {
-			const timer = setTimeout(() => factoryReset(reset), RESET_DELAY);
-			return () => clearTimeout(timer);
+			factoryReset(reset);
+			return undefined;
 		}
 		connection.onMessage = (topic, payload) => options.onMessage?.(topic, payload.length);
 		const topic = options.topic.replaceAll("{ThingName}", identity.thingName);

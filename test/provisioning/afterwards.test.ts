@@ -195,6 +195,8 @@ t.test("given a factory reset that keeps, then the device restarts as who it was
 	test.equal(context().identity.certificateId, certificateId);
 	test.equal(world.flash.writes, writes);
 	test.ok(world.events.some((event) => event.event === "restart" && event.reason === "reset"));
+	const [first, second] = world.cloud.connects.get(SERIAL_NUMBER)!;
+	test.ok(second! - first! >= 1000, "and does not send CONNECT twice within a second");
 	world.machine.powerOff();
 });
 
