@@ -72,8 +72,9 @@ export class Broker {
 		};
 		aedes.authorizeSubscribe = (client, subscription, done) => {
 			const { refused, granted } = this.#subscribe(this.#byClient.get(client.conn)!, subscription.topic);
-			if (refused) done(refused);
-			else done(null, granted ? subscription : null);
+			if (refused) return done(refused);
+			if (granted) this.#sessions.grant(subscription);
+			done(null, granted ? subscription : null);
 		};
 		aedes.authorizeForward = (client, packet) =>
 			this.#mayReceive(client as BrokerClient, packet as unknown as PublishPacket) ? packet : null;
@@ -513,14 +514,10 @@ export class Broker {
 		const { topic, payload } = packet;
 		const connection = this.#byClient.get(client.conn);
 		if (!connection?.connected) return false;
-		if (topic.startsWith("$") && !(typeof payload === "object" && this.#own.has(payload))) return false;
-		// To AWS `sensor/#` does not match `sensor`.
-		if (
-			client.subscriptions[`${topic}/#`] &&
-			!Object.keys(client.subscriptions).some((filter) => filterMatches(filter, topic))
-		) {
-			return false;
-		}
+		const own = typeof payload === "object" && this.#own.has(payload);
+		if (topic.startsWith("$") && !own) return false;
+		// Of a session that is taken up again, perhaps no longer. And to AWS `sensor/#` does not match `sensor`.
+		if (!own && !Object.keys(client.subscriptions).some((filter) => filterMatches(filter, topic))) return false;
 		const decision = this.#authorizer.decide(this.#facts(connection), "iot:Receive", "topic", topic);
 		if (!decision.allowed) {
 			this.#deny(connection, "iot:Receive", this.#options.registry.arn("topic", topic), decision);

@@ -41,6 +41,7 @@ export class Sessions {
 	readonly #wildcard = new Map<string, Set<string>>();
 	readonly #retained = new Map<string, Message>();
 	readonly #wills = new Map<string, Message>();
+	readonly #granted = new WeakSet<Subscription>();
 	/** Bytes of all payloads held. */
 	#held = 0;
 	#brokerId = "";
@@ -70,6 +71,11 @@ export class Sessions {
 	/** It is connected again. */
 	resumed(clientId: string): void {
 		clearTimeout(this.#sessions.get(clientId)?.end);
+	}
+
+	/** Policies allow this subscription: the only kind that is kept, for aedes hands over all of a SUBSCRIBE. */
+	grant(subscription: Subscription): void {
+		this.#granted.add(subscription);
 	}
 
 	/** Ends all timers. */
@@ -104,6 +110,7 @@ export class Sessions {
 			this.#sessions.set(id, session);
 		}
 		for (const subscription of subscriptions) {
+			if (!this.#granted.has(subscription)) continue;
 			session.subscriptions.set(subscription.topic, { ...subscription });
 			const index = this.#index(subscription.topic);
 			const clients = index.get(subscription.topic);
@@ -141,6 +148,8 @@ export class Sessions {
 	}
 
 	async outgoingEnqueue({ clientId }: { readonly clientId: string }, message: Message): Promise<void> {
+		// What the cloud itself says, such as a reply with a private key, is for this connection, not for who takes up its session.
+		if (message.topic.startsWith("$")) return;
 		const session = this.#sessions.get(clientId);
 		if (!session || session.waiting.length >= this.#settings.limits.queued || !this.hasRoom(size(message))) return;
 		session.waiting.push(Object.assign(Object.create(Object.getPrototypeOf(message)), message) as Message);

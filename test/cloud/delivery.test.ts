@@ -170,3 +170,66 @@ t.test("A temporary claim has five minutes, one template and no listing", async 
 	rig.cloud.provisioning.sweep();
 	await closed(open);
 });
+
+t.test("A persistent session keeps what policies allow, and no longer than they do", async (t) => {
+	const rig = await startRig();
+	t.teardown(() => rig.cloud.close());
+	const { registry } = rig.cloud;
+	const statement = (Action: string, Resource: string) => ({ Effect: "Allow", Action, Resource });
+	const subscribing = (...filters: string[]) =>
+		JSON.stringify({
+			...everything,
+			Statement: filters.map((filter) => statement("iot:Subscribe", registry.arn("topicfilter", filter))),
+		});
+	const device = await identity(rig, "basis", {
+		...everything,
+		Statement: [statement("iot:Connect", "*"), statement("iot:Receive", "*")],
+	});
+	registry.policies.createPolicy({ policyName: "subscribing", policyDocument: subscribing("mine", "end") });
+	registry.policies.attachPolicy({ policyName: "subscribing", target: device.certificateArn });
+	const sender = await connect(rig, await identity(rig, "all", everything), "sender");
+	const keep = { protocolVersion: 5, clean: false, properties: { sessionExpiryInterval: 1_000 } } as const;
+	const first = await connect(rig, device, "keeper", keep);
+	await first.subscribeAsync(["mine", "end", "secret/#"], { qos: 1 }).catch(() => {});
+	await first.endAsync();
+	const afterAbsence = async () => {
+		for (const topic of ["secret/x", "mine", "end"]) await sender.publishAsync(topic, "x", { qos: 1 });
+		const client = mqtt.connect(clientOptions(rig, device, "keeper", keep));
+		const heard: string[] = [];
+		client.on("message", (topic) => heard.push(topic));
+		await eventually(() => (heard.includes("end") ? true : undefined));
+		await client.endAsync();
+		return heard;
+	};
+	t.same(await afterAbsence(), ["mine", "end"], "a filter that was refused is not kept");
+	registry.policies.createPolicyVersion({
+		policyName: "subscribing",
+		policyDocument: subscribing("end"),
+		setAsDefault: true,
+	});
+	t.same(await afterAbsence(), ["end"], "nor is one heeded that has been withdrawn");
+	await sender.endAsync();
+});
+
+t.test("A reply that was not acknowledged is not for the next connection with the client id", async (t) => {
+	const rig = await startRig();
+	t.teardown(() => rig.cloud.close());
+	const other = await identity(rig, "all", everything);
+	const asker = await connect(rig, rig.claim, "shared", { clean: false });
+	await subscribeToReplies(asker, topics.csr("json"));
+	// Takes no message, so that no PUBACK is sent.
+	asker.handleMessage = () => {};
+	asker.publish(topics.csr("json"), request, { qos: 1 });
+	await eventually(() => rig.events.find((event) => event.event === "reply"));
+	asker.end(true);
+	await eventually(() => last(rig, "disconnected"));
+	const heir = mqtt.connect(clientOptions(rig, other, "shared", { clean: false }));
+	const heard: string[] = [];
+	heir.on("message", (topic) => heard.push(topic));
+	await new Promise((resolve) => heir.once("connect", resolve));
+	await heir.subscribeAsync("mark", { qos: 1 });
+	await heir.publishAsync("mark", "", { qos: 1 });
+	await eventually(() => (heard.includes("mark") ? true : undefined));
+	t.same(heard, ["mark"]);
+	await heir.endAsync();
+});
