@@ -66,9 +66,13 @@ export class Gate extends Duplex {
 
 	override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
 		// What the broker writes is bounded by maximumOutgoing, not by a wait: one slow client must not hold up the others.
-		for (const frame of this.#fromBroker.read(chunk, Number.POSITIVE_INFINITY)) {
-			const bytes = this.#keeper.outgoing(frame);
-			if (bytes) this.send(bytes);
+		try {
+			for (const frame of this.#fromBroker.read(chunk, Number.POSITIVE_INFINITY)) {
+				const bytes = this.#keeper.outgoing(frame);
+				if (bytes) this.send(bytes);
+			}
+		} catch (error) {
+			this.#broken(error);
 		}
 		callback();
 	}
@@ -102,9 +106,13 @@ export class Gate extends Duplex {
 				if (bytes && !this.push(bytes)) this.#socket.pause();
 			}
 		} catch (error) {
-			if (!(error instanceof FrameError)) throw error;
-			this.#keeper.broken(error.message, error.reasonCode);
-			this.destroy();
+			this.#broken(error);
 		}
+	}
+
+	#broken(error: unknown): void {
+		if (!(error instanceof FrameError)) throw error;
+		this.#keeper.broken(error.message, error.reasonCode);
+		this.destroy();
 	}
 }

@@ -277,6 +277,11 @@ const optional =
 		value === undefined ? undefined : check(value);
 const positive: Check = (value) => (isNumber(value) && value > 0 ? undefined : "a number above 0");
 
+const upTo =
+	(most: number): Check =>
+	(value) =>
+		isNumber(value) && Number.isInteger(value) && value <= most ? undefined : `a whole number from 0 to ${most}`;
+
 const operations = ["CreateKeysAndCertificate", "CreateCertificateFromCsr", "RegisterThing"];
 
 const checkThrottle: Check = (value) =>
@@ -304,6 +309,10 @@ const checks: Readonly<Record<string, Check>> = {
 	"reply.qos": oneOf(0, 1),
 	"reply.puback": oneOf("before", "after", "withhold"),
 	faults: listOf(checkFault),
+	// What fits into the fields of MQTT.
+	"limits.payload": upTo(255 * 1024 * 1024),
+	"limits.minimumKeepAlive": upTo(0xffff),
+	"limits.maximumKeepAlive": upTo(0xffff),
 	"connection.connectDenied": oneOf("close", 5, 7),
 	"connection.subscribeDenied": oneOf("close", "suback"),
 	"connection.unknownCertificate": oneOf("close", "cut"),

@@ -118,6 +118,16 @@ t.test("What is refused is told with its reason code", async (t) => {
 	t.equal(await farewell(revoked), 0x98);
 });
 
+t.test("What cannot be said in MQTT 5 ends the connection, not the cloud", async (t) => {
+	const rig = await startRig();
+	t.teardown(() => rig.cloud.close());
+	// Past the check of changeSettings.
+	rig.cloud.settings.limits.minimumKeepAlive = rig.cloud.settings.limits.maximumKeepAlive = 86_400;
+	await t.rejects(five(rig, rig.claim, "long"));
+	t.match(last(rig, "violation"), { explanation: /malformed/ });
+	await (await connect(rig, rig.claim, "old")).endAsync();
+});
+
 t.test("CONNACK tells the server's limits; sessions last as long as asked", async (t) => {
 	const rig = await startRig();
 	t.teardown(() => rig.cloud.close());
