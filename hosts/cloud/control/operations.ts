@@ -106,7 +106,8 @@ function operation<
 }
 
 const template = ({ templateName }: { templateName: string }) => [`provisioningtemplate/${templateName}`];
-const certificate = ({ certificateId }: { certificateId: string }) => [`cert/${certificateId}`];
+// In lower case, as the registry has it: else a Deny would not be about what is meant.
+const certificate = ({ certificateId }: { certificateId: string }) => [`cert/${certificateId.toLowerCase()}`];
 const policy = ({ policyName }: { policyName: string }) => [`policy/${policyName}`];
 const target = ({ target }: { target: string }) => [target];
 const principal = ({ principal }: { principal: string }) => [principal];

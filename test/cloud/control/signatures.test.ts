@@ -8,6 +8,7 @@ import {
 	CreateProvisioningClaimCommand,
 	CreateProvisioningTemplateCommand,
 	CreateThingCommand,
+	DescribeCertificateCommand,
 	DescribeThingCommand,
 	GetPolicyCommand,
 	type IoTClient,
@@ -290,7 +291,11 @@ t.test("IAM policies decide: Deny beats Allow, and conditions and tags count", a
 		nobody: accessKey("nobody"),
 		denied: accessKey(
 			"denied",
-			policy({ Action: "*" }, { Effect: "Deny", Action: "iot:create*", Resource: arn("thing/secret*") }),
+			policy(
+				{ Action: "*" },
+				{ Effect: "Deny", Action: "iot:create*", Resource: arn("thing/secret*") },
+				{ Effect: "Deny", Action: "iot:DescribeCertificate", Resource: arn(`cert/${"a".repeat(64)}`) },
+			),
 		),
 		notAction: accessKey("notaction", policy({ NotAction: "iot:CreateThing" })),
 		notResource: accessKey(
@@ -331,6 +336,10 @@ t.test("IAM policies decide: Deny beats Allow, and conditions and tags count", a
 		message: /with an explicit deny in an identity-based policy$/,
 	});
 	t.match(cloud.events.since().at(-1), { statement: { index: 1 } }, "the event names the statement");
+	for (const certificateId of ["a".repeat(64), "A".repeat(64)]) {
+		const described = cloud.client(keys.denied).send(new DescribeCertificateCommand({ certificateId }));
+		t.match(await refusal(described), forbidden, "in whatever letters it is asked for");
+	}
 	t.match(await refusal(thing("notAction")), forbidden);
 	await cloud.client(keys.notAction).send(new DescribeThingCommand({ thingName: "a" }));
 	t.match(await refusal(thing("notResource")), forbidden);
