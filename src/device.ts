@@ -32,7 +32,13 @@ export class Device {
 	/** A connection under the thing's name, made while proving it and kept for the application. */
 	connection: Connection | undefined;
 
+	/** A factory reset that the application has asked for, at whatever moment. */
+	#reset: "forget" | "keep" | undefined;
+	/** Told of it: whoever waits. */
+	#onReset: (() => void) | undefined;
 	#setByServer = false;
+	/** A certificate's dates did not fit: it may be the clock that is wrong. */
+	#clockDoubted = false;
 
 	constructor(host: Host, application: Application) {
 		this.host = host;
@@ -51,11 +57,32 @@ export class Device {
 		return this.host.clock.now() ?? 0;
 	}
 
-	/** Waits. The one place in the device program that does nothing. */
+	/** Waits, but not when a factory reset is asked for. The one place in the device program that does nothing. */
 	wait(milliseconds: number): Promise<void> {
+		const { timer } = this.host;
 		return new Promise((resolve) => {
-			this.host.timer.set(resolve, milliseconds);
+			const id = timer.set(resolve, milliseconds);
+			this.#onReset = () => {
+				timer.clear(id);
+				resolve();
+			};
 		});
+	}
+
+	/** The factory reset that was asked for and is to be carried out by the step of a proved identity. */
+	get reset(): "forget" | "keep" | undefined {
+		return this.#reset;
+	}
+
+	/** Asks for a factory reset: connected, waiting or on the way to either. */
+	askReset(identity: "forget" | "keep"): void {
+		this.#reset = identity;
+		this.#onReset?.();
+	}
+
+	/** Calls back when a factory reset is asked for, in place of whoever was to be told before. */
+	whenReset(callback: () => void): void {
+		this.#onReset = callback;
 	}
 
 	/** Makes `record` the one in flash, or throws a failure of step `store`. */
@@ -90,11 +117,12 @@ export class Device {
 		}
 	}
 
-	/** Reports a failure and waits as long as its class asks for, but not past `until` (ms since 1970). */
-	async pauseAfter(failure: Failure, until = Number.POSITIVE_INFINITY): Promise<void> {
+	/** Reports a failure and waits as long as its class asks for, but not past `until` (ms since 1970) while that is to come. */
+	async pauseAfter(failure: Failure, until = 0): Promise<void> {
 		this.report({ event: "failure", failure: failure.report() });
-		const left = Math.max(until - this.now(), CONNECT_INTERVAL);
-		const milliseconds = Math.min(this.backoff.next(failure.class), left);
+		const left = until - this.now();
+		const pause = this.backoff.next(failure.class);
+		const milliseconds = left > 0 ? Math.max(Math.min(pause, left), CONNECT_INTERVAL) : pause;
 		this.report({ event: "pause", milliseconds, code: failure.code, attempt: this.backoff.attempts });
 		await this.wait(milliseconds);
 	}
@@ -132,19 +160,24 @@ export class Device {
 	async #connect(role: Role, clientId: string, credentials: Credentials, packetLimit: number): Promise<Connection> {
 		await this.#setClock();
 		this.report({ event: "connecting", role, clientId, attempt: this.backoff.attempts + 1 });
-		const connection = await connect(this.host, { role, clientId, credentials, packetLimit });
-		this.report({ event: "connected", role, clientId });
-		return connection;
+		try {
+			const connection = await connect(this.host, { role, clientId, credentials, packetLimit });
+			this.report({ event: "connected", role, clientId });
+			return connection;
+		} catch (error) {
+			this.#clockDoubted = asFailure(error).code === "SERVER_DATES";
+			throw error;
+		}
 	}
 
 	/**
 	 * Sees to it that the clock is at or above its floor: TLS checks certificates against it. A clock that nobody has
 	 * just set is held against the last good time too; a time server is not, or one that once lied about the future
-	 * would keep the device away for as long.
+	 * would keep the device away for as long. When a certificate's dates do not fit, time servers are asked again.
 	 */
 	async #setClock(): Promise<void> {
 		const { clock, timer } = this.host;
-		const before = clock.now();
+		const before = this.#clockDoubted ? undefined : clock.now();
 		if (before !== undefined && before >= Math.max(clock.floor, this.#setByServer ? 0 : this.record.savedAt)) return;
 		this.report({ event: "clock.synchronizing" });
 		await new Promise<void>((resolve, reject) => {
@@ -159,6 +192,7 @@ export class Device {
 		if (now === undefined) throw new Failure("CLOCK_UNSET");
 		if (now < clock.floor) throw new Failure("CLOCK_BEHIND", `by ${Math.ceil((clock.floor - now) / 1000)} s`);
 		this.#setByServer = true;
+		this.#clockDoubted = false;
 		this.report({ event: "clock.set", now });
 	}
 }

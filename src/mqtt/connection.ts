@@ -8,8 +8,10 @@ import { encodePacket, type Packet, PacketReader } from "./packets.js";
 
 /** ms until TLS is up and CONNACK is here. RSA on an ESP32 alone takes seconds. */
 const CONNECT_LIMIT = 30_000;
-/** ms until SUBACK or PUBACK. */
-const ACKNOWLEDGE_LIMIT = 15_000;
+/** ms until SUBACK. */
+const SUBSCRIBE_LIMIT = 15_000;
+/** ms until PUBACK: longer than any reply is waited for, since AWS may acknowledge a request late. */
+const PUBLISH_LIMIT = 60_000;
 /** ms until PINGRESP. */
 const PING_LIMIT = 10_000;
 /** What may wait until the socket takes it: bytes of payloads and topics, and packets. */
@@ -105,7 +107,8 @@ export class Connection {
 			this.#end(failure);
 			throw failure;
 		}
-		this.#accepted = true;
+		// It may have ended in the very read that brought CONNACK.
+		if (this.#ended) throw new Failure("CONNECTION_LOST", "closed right after CONNACK");
 		this.#scheduleKeepAlive(keepalive * 500);
 	}
 
@@ -115,7 +118,7 @@ export class Connection {
 	 */
 	async subscribe(filters: readonly string[]): Promise<void> {
 		const messageId = this.#nextId();
-		const { granted } = (await this.#request(`suback${messageId}`, ACKNOWLEDGE_LIMIT, "SUBSCRIBE_TIMEOUT", {
+		const { granted } = (await this.#request(`suback${messageId}`, SUBSCRIBE_LIMIT, "SUBSCRIBE_TIMEOUT", {
 			cmd: "subscribe",
 			messageId,
 			subscriptions: filters.map((topic) => ({ topic, qos: 1 as const })),
@@ -140,7 +143,7 @@ export class Connection {
 		const packet = { cmd: "publish", topic, payload: payload as string, dup: false, retain: false } as const;
 		if (qos === 0) return this.#send({ ...packet, qos });
 		const messageId = this.#nextId();
-		await this.#request(`puback${messageId}`, ACKNOWLEDGE_LIMIT, "PUBLISH_TIMEOUT", { ...packet, qos, messageId });
+		await this.#request(`puback${messageId}`, PUBLISH_LIMIT, "PUBLISH_TIMEOUT", { ...packet, qos, messageId });
 	}
 
 	/** Whether it has ended, by whichever side. */
@@ -211,7 +214,9 @@ export class Connection {
 	#send(packet: Packet): void {
 		if (this.#ended) throw new Failure("CONNECTION_LOST", "it had ended before");
 		const size = packet.cmd === "publish" ? packet.topic.length + packet.payload.length : 0;
-		if (this.#queued + size > QUEUE_LIMIT || this.#queue.length === QUEUE_PACKETS) throw new Failure("SEND_QUEUE_FULL");
+		// One read may bring as many messages as the broker has in flight (AWS: 100), and each wants its PUBACK.
+		const places = packet.cmd === "puback" ? 4 * QUEUE_PACKETS : QUEUE_PACKETS;
+		if (this.#queued + size > QUEUE_LIMIT || this.#queue.length >= places) throw new Failure("SEND_QUEUE_FULL");
 		this.#queue.push(packet);
 		this.#queued += size;
 		if (this.#queue.length === 1) Promise.resolve().then(() => this.#guard(() => this.#flush()));
@@ -238,8 +243,10 @@ export class Connection {
 	#scheduleKeepAlive(interval: number): void {
 		this.#keepAlive = this.#host.timer.set(() => {
 			this.#scheduleKeepAlive(interval);
-			// How it fails, everybody else hears as well.
-			this.#request("ping", PING_LIMIT, "KEEP_ALIVE_TIMEOUT", { cmd: "pingreq" }).catch(() => {});
+			// A ping that finds no place any more is as good as one that is not answered.
+			this.#request("ping", PING_LIMIT, "KEEP_ALIVE_TIMEOUT", { cmd: "pingreq" }).catch(() =>
+				this.#end(new Failure("KEEP_ALIVE_TIMEOUT", "nothing can be sent")),
+			);
 		}, interval);
 	}
 

@@ -401,11 +401,11 @@ export class Failure extends Error {
 export const asFailure = (error: unknown): Failure =>
 	error instanceof Failure ? error : new Failure("INTERNAL", error instanceof Error ? error.message : String(error));
 
-/** At most 160 printable characters, and no run long enough to be a key or a token (a certificate id has 64). */
+/** At most 160 printable characters, and no run long enough to be a line of PEM or a token; a certificate id may pass. */
 function clean(text: string): string {
 	return text
 		.slice(0, 256)
 		.replace(/[^\x20-\x7e]+/g, " ")
-		.replace(/[^\s"',;:]{65,}/g, "[…]")
+		.replace(/(?![0-9a-f]{64}(?![\w+/=-]))[\w+/=-]{60,}/g, "[…]")
 		.slice(0, 160);
 }

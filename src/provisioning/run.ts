@@ -1,9 +1,12 @@
 // The step of a proved identity: the application's, for as long as the connection lasts.
 
-import type { Identity } from "../application.js";
 import type { Device } from "../device.js";
+import type { Connection } from "../mqtt/connection.js";
 import { asFailure, Failure } from "./failure.js";
 import type { Next } from "./steps.js";
+
+/** ms that a connection must have lasted for the pauses after it to begin anew: a broker may hang up on what is published. */
+const LASTING = 60_000;
 
 /**
  * Connects under the thing's name, unless proving it has left a connection, and runs the application until the
@@ -12,7 +15,7 @@ import type { Next } from "./steps.js";
  */
 export async function run(device: Device): Promise<Next> {
 	const { host, record, store } = device;
-	const { certificateId, thingName, deviceConfiguration } = record;
+	if (device.reset !== undefined) return carryOut(device, device.reset);
 	let { connection } = device;
 	device.connection = undefined;
 	if (connection === undefined || connection.ended) {
@@ -22,56 +25,80 @@ export async function run(device: Device): Promise<Next> {
 			await device.persist(() => device.save({ state: "unprovisioned", setAsides: record.setAsides }));
 			return "continue";
 		}
-		connection = await device.connectAs(thingName!, credentials);
+		connection = await device.connectAs(record.thingName!, credentials);
 	}
-	device.backoff.reset();
+	const began = host.clock.ticks();
 	try {
-		store.mirrorCredentials(record);
+		await untilItEnds(device, connection);
+	} catch (error) {
+		device.report({ event: "disconnected", role: "identity", code: asFailure(error).code });
+		if (host.clock.ticks() - began >= LASTING) device.backoff.reset();
+		throw error;
+	}
+	return "continue";
+}
+
+/** Runs the application on a connection; throws how it ended, or returns when a factory reset is asked for. */
+async function untilItEnds(device: Device, connection: Connection): Promise<void> {
+	const { host, record } = device;
+	const { certificateId, thingName, deviceConfiguration } = record;
+	let stop: (() => void) | undefined;
+	try {
+		keepCopy(device);
+		eraseClaim(device);
+		await new Promise<void>((resolve, reject) => {
+			connection.onEnd = reject;
+			if (connection.ended) reject(new Failure("CONNECTION_LOST"));
+			device.whenReset(resolve);
+			if (device.reset !== undefined) return resolve();
+			stop = device.application({
+				identity: {
+					thingName: thingName!,
+					certificateId: certificateId!,
+					...(deviceConfiguration === undefined ? {} : { deviceConfiguration }),
+				},
+				serialNumber: host.device.serialNumber,
+				firmwareVersion: host.device.firmwareVersion,
+				connection,
+				factoryReset: (identity) => device.askReset(identity),
+			});
+		});
+	} finally {
+		connection.onMessage = undefined;
+		connection.close();
+		try {
+			stop?.();
+		} catch (error) {
+			device.report({ event: "failure", failure: asFailure(error).report() });
+		}
+	}
+}
+
+/** Carries out a factory reset; power may fail in it, and then the next power-on goes on. */
+async function carryOut(device: Device, reset: "forget" | "keep"): Promise<Next> {
+	if (reset === "forget") {
+		await device.persist(() => device.save({ state: "unprovisioned", setAsides: 0, forgotten: true }));
+		await device.persist(() => device.store.eraseCredentials());
+		device.report({ event: "identity.forgotten" });
+	}
+	return "restart";
+}
+
+/** A second copy of the credentials, where there is none yet. */
+function keepCopy(device: Device): void {
+	try {
+		device.store.mirrorCredentials(device.record);
 	} catch (error) {
 		// One copy is enough to live on.
 		device.report({ event: "failure", failure: asFailure(error).report() });
-	}
-	eraseClaim(device);
-
-	const identity: Identity = {
-		thingName: thingName!,
-		certificateId: certificateId!,
-		...(deviceConfiguration === undefined ? {} : { deviceConfiguration }),
-	};
-	const open = connection;
-	let stop: (() => void) | undefined;
-	try {
-		const reset = await new Promise<"forget" | "keep">((resolve, reject) => {
-			open.onEnd = reject;
-			if (open.ended) reject(new Failure("CONNECTION_LOST"));
-			stop = device.application({
-				identity,
-				serialNumber: host.device.serialNumber,
-				firmwareVersion: host.device.firmwareVersion,
-				connection: open,
-				factoryReset: resolve,
-			});
-		});
-		if (reset === "forget") {
-			await device.persist(() => device.save({ state: "unprovisioned", setAsides: 0, forgotten: true }));
-			await device.persist(() => store.eraseCredentials());
-			device.report({ event: "identity.forgotten" });
-		}
-		return "restart";
-	} catch (error) {
-		device.report({ event: "disconnected", role: "identity", code: asFailure(error).code });
-		throw error;
-	} finally {
-		stop?.();
-		open.onMessage = undefined;
-		open.close();
 	}
 }
 
 /** Where the device maker wants it so: a claim that has done its work can do no harm. */
 function eraseClaim({ host }: Device): void {
-	if (host.configuration.claimAfterwards !== "erase" || host.claim.read() === undefined) return;
+	if (host.configuration.claimAfterwards !== "erase") return;
 	try {
+		if (host.claim.read() === undefined) return;
 		host.claim.erase();
 		host.report({ event: "claim.erased" });
 	} catch {

@@ -105,13 +105,15 @@ async function tryUnknown(device: Device): Promise<Next> {
 	if (credentials === undefined) return startAgain(device);
 	const failure = await tryIdentity(device, thingName, credentials);
 	if (failure === undefined) {
-		const { setAsides, certificateId, slot } = record as Registered;
-		return proved(device, { setAsides, certificateId, slot, thingName });
+		const { certificateId, slot } = record as Registered;
+		return proved(device, { certificateId, slot, thingName });
 	}
 	const refusals = (record.refusals ?? 0) + 1;
-	if (refusals >= REFUSALS_OF_UNKNOWN) await startAgain(device);
-	else await device.persist(() => device.save({ ...record, refusals }));
-	throw failure;
+	if (refusals < REFUSALS_OF_UNKNOWN) {
+		await device.persist(() => device.save({ ...record, refusals }));
+		throw failure;
+	}
+	return setAside(device, failure, { state: "unprovisioned" });
 }
 
 /** Forgets a certificate that leads nowhere. Its place is used again by the one after the next. */
@@ -124,7 +126,7 @@ async function startAgain(device: Device): Promise<Next> {
 /** Connects for the first time under the new identity. */
 async function prove(device: Device): Promise<Next> {
 	const { record } = device;
-	const { certificateId, thingName, setAsides } = record as Registered;
+	const { thingName } = record as Registered;
 	const credentials = device.store.loadCredentials(record);
 	if (credentials === undefined) return startAgain(device);
 	const failure = await tryIdentity(device, thingName, credentials);
@@ -134,11 +136,7 @@ async function prove(device: Device): Promise<Next> {
 		await device.persist(() => device.save({ ...record, refusals }));
 		throw failure;
 	}
-	const times = setAsides + 1;
-	await device.persist(() => device.save({ ...record, state: "refused", setAsides: times }));
-	device.report({ event: "set-aside", certificateId, code: failure.code, times });
-	await pauseAfterSetAside(device);
-	return "continue";
+	return setAside(device, failure, { ...record, state: "refused" });
 }
 
 /**
@@ -156,13 +154,24 @@ async function reconsider(device: Device): Promise<Next> {
 	return create(device);
 }
 
-/** Each identity that was put aside may have left a certificate behind: the next is asked for ever more seldom. */
-async function pauseAfterSetAside(device: Device): Promise<void> {
-	const { setAsides } = device.record;
+/**
+ * Puts an identity aside that the service keeps refusing. Each may leave an active certificate behind: the next is asked
+ * for ever more seldom.
+ */
+async function setAside(
+	device: Device,
+	failure: Failure,
+	record: Omit<DeviceRecord, "savedAt" | "setAsides">,
+): Promise<Next> {
+	const { certificateId } = device.record as Registered;
+	const setAsides = device.record.setAsides + 1;
+	await device.persist(() => device.save({ ...record, setAsides }));
+	device.report({ event: "set-aside", certificateId, code: failure.code, times: setAsides });
 	const most = Math.min(SET_ASIDE_PAUSE * 2 ** setAsides, SET_ASIDE_PAUSE_CAP);
 	const milliseconds = device.backoff.spread(most / 2, most);
-	device.report({ event: "pause", milliseconds, code: "IDENTITY_REFUSED", attempt: setAsides });
+	device.report({ event: "pause", milliseconds, code: failure.code, attempt: setAsides });
 	await device.wait(milliseconds);
+	return "continue";
 }
 
 /** Connects as a thing and keeps the connection; gives the refusal when it is one, and throws every other failure. */
@@ -184,10 +193,10 @@ type Registered = DeviceRecord & Required<Pick<DeviceRecord, "certificateId" | "
 /** From here on this is the identity. */
 function proved(
 	device: Device,
-	{ setAsides, certificateId, slot, thingName, deviceConfiguration }: Omit<Registered, "state" | "savedAt">,
+	{ certificateId, slot, thingName, deviceConfiguration }: Omit<Registered, "state" | "savedAt" | "setAsides">,
 ): Next {
 	const configuration = deviceConfiguration === undefined ? {} : { deviceConfiguration };
-	const record = { state: "proved", setAsides, certificateId, slot, thingName, ...configuration } as const;
+	const record = { state: "proved", setAsides: 0, certificateId, slot, thingName, ...configuration } as const;
 	try {
 		device.save(record);
 	} catch (error) {
