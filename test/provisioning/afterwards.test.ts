@@ -2,9 +2,12 @@
 // a connection that does not last.
 
 import t from "tap";
+import { SimulatedDevice } from "../../hosts/node/device.js";
+import { MemoryFlash } from "../../hosts/node/flash.js";
+import { VirtualTime } from "../../hosts/node/time.js";
 import type { ApplicationContext } from "../../src/application.js";
 import { templateBody } from "../support/virtual-cloud.js";
-import { SERIAL_NUMBER, World, type WorldOptions } from "../support/world.js";
+import { hello, SERIAL_NUMBER, World, type WorldOptions } from "../support/world.js";
 
 t.setTimeout(300_000);
 
@@ -267,6 +270,119 @@ t.test(
 		await world.play(() => world.failures.length > 0);
 		test.same(world.failures, ["CLOCK_UNSET"]);
 		test.notOk(world.events.some(({ event }) => event === "connecting"));
+		world.machine.powerOff();
+	},
+);
+
+t.test(
+	"given certificate dates that do not fit, then time servers are asked again before each attempt",
+	async (test) => {
+		const time = new VirtualTime();
+		const events: string[] = [];
+		const device = new SimulatedDevice({
+			configuration: { endpoint: "iot.test", template: "fleet" },
+			device: { serialNumber: SERIAL_NUMBER, firmwareVersion: "1.0.0" },
+			claim: { certificate: new Uint8Array(1), key: new Uint8Array(1) },
+			roots: [],
+			storage: new MemoryFlash(),
+			application: hello,
+			time,
+			clock: "unset",
+			timeServer: Date.UTC(2040, 0, 1),
+			network: ({ onError }) => {
+				time.set(() => onError({ reason: "tls-dates", message: "not valid then" }), 10);
+				return { read: () => undefined, write: () => {}, close: () => {} };
+			},
+			onEvent: ({ event }) => events.push(event),
+		});
+		device.powerOn();
+		while (time.ticks() < HOUR) {
+			await new Promise(setImmediate);
+			time.advance();
+		}
+		device.powerOff();
+		const asked = events.filter((event) => event === "clock.synchronizing").length;
+		test.ok(asked > 3);
+		test.equal(asked, events.filter((event) => event === "connecting").length);
+	},
+);
+
+/** How often the device connected from one time to another, in ms of virtual time. */
+const connects = ({ cloud }: World, from: number, to: number): number =>
+	[...cloud.connects.values()].flat().filter((at) => at >= from && at < to).length;
+
+t.test("given a token whose hour passes while nobody answers, then the pauses stay long", async (test) => {
+	let lost = false;
+	const world = await World.make({
+		fate: ({ direction, packet }) => {
+			if (direction === "down" && packet.cmd === "publish" && packet.topic.includes("/provision/")) lost = true;
+			return lost && direction === "down" ? "drop" : "pass";
+		},
+	});
+	world.machine.powerOn();
+	await world.play(() => false, 3 * HOUR);
+	test.ok(connects(world, 1.1 * HOUR, 2.1 * HOUR) < 20, `${connects(world, 1.1 * HOUR, 2.1 * HOUR)} in the hour after`);
+	world.machine.powerOff();
+});
+
+t.test("given a template that makes no thing, then certificates are asked for ever more seldom", async (test) => {
+	const certificate = {
+		Type: "AWS::IoT::Certificate",
+		Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" } },
+	};
+	const world = await World.make({ templateBody: { Parameters: {}, Resources: { certificate } } });
+	world.machine.powerOn();
+	await world.play(() => false, 48 * HOUR);
+	test.ok(world.failures.includes("THING_NAME_MISSING"));
+	test.ok(world.cloud.issued <= 18, `${world.cloud.issued} in two days`);
+	test.ok(world.events.some(({ event }) => event === "set-aside"));
+	world.machine.powerOff();
+});
+
+t.test(
+	"given a broker that hangs up on what the application publishes, then the device comes back ever more seldom",
+	async (test) => {
+		const world = await World.make({
+			fate: ({ direction, packet }) =>
+				direction === "up" && packet.cmd === "publish" && packet.topic.startsWith("devices/") ? "close" : "pass",
+		});
+		world.machine.powerOn();
+		await world.play(() => false, 2 * HOUR);
+		test.ok(connects(world, HOUR, 2 * HOUR) < 30, `${connects(world, HOUR, 2 * HOUR)} in the second hour`);
+		world.machine.powerOff();
+	},
+);
+
+t.test("given a factory reset that is asked for while offline, then it is carried out at once", async (test) => {
+	let offline = false;
+	const { world, context } = await running({
+		configuration: { keepAlive: 30 },
+		fate: () => (offline ? "drop" : "pass"),
+	});
+	offline = true;
+	await world.play(() => world.events.some(({ event }) => event === "pause"), HOUR);
+	context().factoryReset("forget");
+	await world.play(() => world.events.some(({ event }) => event === "identity.forgotten"), world.time.ticks() + 5000);
+	test.ok(world.events.some(({ event }) => event === "identity.forgotten"));
+	world.machine.powerOff();
+});
+
+t.test(
+	"given an application that throws when it is stopped, then the factory reset is carried out all the same",
+	async (test) => {
+		const world = await World.make({
+			application: ({ connection, factoryReset, identity }) => {
+				connection.publish(`devices/${identity.thingName}/hello`, "").catch(() => {});
+				factoryReset("forget");
+				return () => {
+					throw new Error("the application's own");
+				};
+			},
+		});
+		world.machine.powerOn();
+		await world.play(() => world.events.filter(({ event }) => event === "boot").length === 3, HOUR);
+		test.ok(world.events.some(({ event }) => event === "identity.forgotten"));
+		test.ok(world.events.some((event) => event.event === "restart" && event.reason === "reset"));
 		world.machine.powerOff();
 	},
 );

@@ -1,0 +1,158 @@
+// One connection at its edges, on a host of nothing but a clock and a socket that the test holds the other end of.
+
+import { generate, type Packet } from "mqtt-packet";
+import t from "tap";
+import { VirtualTime } from "../../hosts/node/time.js";
+import type { Host, SocketOptions } from "../../src/host.js";
+import { Connection } from "../../src/mqtt/connection.js";
+import type { Failure } from "../../src/provisioning/failure.js";
+
+const settle = () => new Promise(setImmediate);
+
+/** A connection that is being opened, and the other end of its socket. */
+function open() {
+	const time = new VirtualTime();
+	const written: Uint8Array[] = [];
+	let incoming: Buffer[] = [];
+	let options: SocketOptions | undefined;
+	let closed = false;
+	const host = {
+		configuration: { endpoint: "iot.test", template: "t", keepAlive: 60 },
+		roots: [],
+		timer: time,
+		openSocket: (given: SocketOptions) => {
+			options = given;
+			return {
+				read: () => {
+					const bytes = incoming.shift();
+					return bytes && new Uint8Array(bytes).buffer;
+				},
+				write: (bytes: Uint8Array) => void written.push(bytes),
+				close: () => {
+					closed = true;
+				},
+			};
+		},
+	} as unknown as Host;
+	const credentials = { certificate: new Uint8Array(1), key: new Uint8Array(1) };
+	const connection = new Connection(host, { role: "identity", clientId: "thing", credentials, packetLimit: 1000 });
+	return {
+		time,
+		connection,
+		written,
+		socket: () => options!,
+		isClosed: () => closed,
+		send: (...packets: Packet[]) => {
+			incoming = [Buffer.concat(packets.map((packet) => generate(packet)))];
+			options!.onReadable(incoming[0]!.length);
+		},
+	};
+}
+
+const CONNACK: Packet = { cmd: "connack", returnCode: 0, sessionPresent: false };
+const message = (messageId: number): Packet => ({
+	cmd: "publish",
+	topic: "a",
+	payload: "x",
+	qos: 1,
+	messageId,
+	dup: false,
+	retain: false,
+});
+
+async function connected(window: number) {
+	const end = open();
+	const done = end.connection.handshake();
+	end.socket().onWritable(window);
+	await settle();
+	end.send(CONNACK);
+	await done;
+	return end;
+}
+
+t.test("given CONNACK, then nothing but CONNECT was sent before it", async (test) => {
+	const end = open();
+	const done = end.connection.handshake();
+	await settle();
+	test.equal(end.written.length, 0, "nothing before TLS is up");
+	end.socket().onWritable(1000);
+	await settle();
+	test.equal(end.written.length, 1);
+	test.equal(end.written[0]![0]! >> 4, 1, "CONNECT");
+	end.send(CONNACK);
+	await done;
+	end.connection.close();
+	test.same([...end.written.at(-1)!], [0xe0, 0], "DISCONNECT");
+	test.ok(end.isClosed());
+	test.equal(end.time.advance(), false, "no timer is left");
+});
+
+t.test(
+	"given a connection that ends in the read that brought CONNACK, then it is not taken for a good one",
+	async (test) => {
+		const end = open();
+		const done = end.connection.handshake();
+		end.socket().onWritable(1000);
+		await settle();
+		end.send(CONNACK, { cmd: "connack", returnCode: 0, sessionPresent: false });
+		await test.rejects(done, { code: "CONNECTION_LOST" });
+		test.equal(end.time.advance(), false, "no timer is left");
+	},
+);
+
+t.test("given a hundred messages in one read, then each is acknowledged", async (test) => {
+	const end = await connected(100_000);
+	let seen = 0;
+	end.connection.onMessage = () => {
+		seen += 1;
+	};
+	end.written.length = 0;
+	end.send(...Array.from({ length: 100 }, (_, i) => message(i + 1)));
+	await settle();
+	test.equal(seen, 100);
+	test.equal(end.written.filter((bytes) => bytes[0]! >> 4 === 4).length, 100);
+	test.equal(end.connection.ended, false);
+	end.connection.close();
+});
+
+t.test(
+	"given a socket that takes nothing any more and a queue that is full, then the keep-alive ends the connection",
+	async (test) => {
+		const end = await connected(100);
+		let failure: Failure | undefined;
+		end.connection.onEnd = (given) => {
+			failure = given;
+		};
+		const refused = await Promise.allSettled(
+			Array.from({ length: 80 }, () => end.connection.publish("a", "x".repeat(50), 0)),
+		);
+		test.ok(
+			refused.some(({ status }) => status === "rejected"),
+			"the queue is full",
+		);
+		while (failure === undefined && end.time.advance()) await settle();
+		test.equal(failure?.code, "KEEP_ALIVE_TIMEOUT");
+		test.ok(end.connection.ended);
+	},
+);
+
+t.test(
+	"given a malformed packet, a packet ahead of CONNACK, or one that only clients send, then the connection ends so",
+	async (test) => {
+		const early = open();
+		const done = early.connection.handshake();
+		early.socket().onWritable(1000);
+		await settle();
+		early.send({ cmd: "pingresp" });
+		await test.rejects(done, { code: "PROTOCOL_ERROR" });
+		for (const packet of [{ cmd: "pingreq" } as const, { ...message(1), qos: 2 } as Packet]) {
+			const end = await connected(1000);
+			let code: string | undefined;
+			end.connection.onEnd = (failure) => {
+				code = failure.code;
+			};
+			end.send(packet);
+			test.equal(code, "PROTOCOL_ERROR");
+		}
+	},
+);
