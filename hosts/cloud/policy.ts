@@ -230,20 +230,32 @@ function aboutAction({ actions, notAction }: Statement, { action }: PolicyReques
 	return actions.some((pattern) => matches(pattern.toLowerCase(), wanted)) !== notAction;
 }
 
-function aboutResource({ resources, notResource }: Statement, { resource, variables }: PolicyRequest): boolean {
-	return resources.some((pattern) => matches(substitute(pattern, variables), resource)) !== notResource;
+function aboutResource({ effect, resources, notResource }: Statement, { resource, variables }: PolicyRequest): boolean {
+	const patterns = substitute(resources, variables);
+	// What is left out of an Allow must be known.
+	if (notResource && effect === "Allow" && patterns.length < resources.length) return false;
+	return patterns.some((pattern) => matches(pattern, resource)) !== notResource;
 }
 
-/**
- * Puts values in place of `${…}`. One without a value, or whose value holds `* $ + ? #` or is longer than 1024
- * characters, stays as text, so that it matches nothing.
- */
-function substitute(pattern: string, variables: PolicyVariables): string {
-	return pattern.replace(/\$\{([^}]*)\}/g, (whole, key: string) => {
-		const value = variables.get(key);
-		const text = typeof value === "string" ? value : value?.[0];
-		return text === undefined || text.length > 1024 || /[*$+?#]/.test(text) ? whole : text;
-	});
+const variable = /\$\{([^}]*)\}/g;
+
+/** Puts values in place of `${…}`. A pattern with one that has no value matches nothing, not even its own text: it is left out. */
+function substitute(patterns: readonly string[], variables: PolicyVariables): string[] {
+	return patterns
+		.filter((pattern) => openVariable(pattern, variables) === undefined)
+		.map((pattern) => pattern.replace(variable, (_, key: string) => textOf(key, variables)!));
+}
+
+/** The first `${…}` without a value. */
+function openVariable(pattern: string, variables: PolicyVariables): string | undefined {
+	return [...pattern.matchAll(variable)].map(([, key]) => key!).find((key) => textOf(key, variables) === undefined);
+}
+
+/** A value with `* $ + ? #` in it, or of more than 1024 characters, is none. */
+function textOf(key: string, variables: PolicyVariables): string | undefined {
+	const value = variables.get(key);
+	const text = typeof value === "string" ? value : value?.[0];
+	return text === undefined || text.length > 1024 || /[*$+?#]/.test(text) ? undefined : text;
 }
 
 /** `*` is any run of characters, slashes too; `?` is exactly one. `+` and `#` are themselves. Linear in practice, never exponential. */
@@ -285,7 +297,7 @@ function holds(condition: Condition, variables: PolicyVariables): boolean {
 	}
 	const negated = /Not/.test(base);
 	const positive = base.replace("Not", "");
-	const wanted = condition.values.map((value) => substitute(value, variables));
+	const wanted = substitute(condition.values, variables);
 	const one = (value: string) => wanted.some((pattern) => compare(positive, pattern, value)) !== negated;
 	if (set === "ForAllValues") return values.every(one);
 	if (set === "ForAnyValue") return values.some(one);
@@ -364,7 +376,7 @@ function explainSilence(policies: readonly NamedPolicy[], request: PolicyRequest
 	}
 	const where = name(first.policyName, first.statement);
 	const patterns = near.flatMap(({ statement }) => statement.resources);
-	const open = patterns.map((pattern) => /\$\{([^}]*)\}/.exec(substitute(pattern, variables))?.[1]).find(Boolean);
+	const open = patterns.map((pattern) => openVariable(pattern, variables)).find((key) => key !== undefined);
 	if (open !== undefined) {
 		const hint = open.startsWith("iot:Connection.Thing.")
 			? ": the certificate must be attached to a thing whose name is the client id"

@@ -92,6 +92,18 @@ t.test("Variables stand for the connection's values", async (t) => {
 	}
 });
 
+t.test("A variable without a value does not match its own text", async (t) => {
+	const open = `topicfilter/\${iot:Connection.Thing.ThingName}/a`;
+	t.notOk(decide(policy({ Action: "iot:Subscribe", Resource: arn(open) }), "Subscribe", open).allowed);
+	const but = { Action: "iot:Subscribe", NotResource: arn(open) };
+	t.notOk(decide(policy(but), "Subscribe", "topicfilter/b").allowed, "nor does an Allow reach beyond what is unknown");
+	const denied = policy({ Action: "iot:*", Resource: "*" }, { ...but, Effect: "Deny" });
+	t.notOk(decide(denied, "Subscribe", open).allowed, "but a Deny does");
+	const condition = { StringEquals: { "iot:ClientId": `\${absent}` } };
+	const own = policy({ Action: "iot:*", Resource: "*", Condition: condition });
+	t.notOk(decide(own, "Connect", "client/a", { "iot:ClientId": `\${absent}` }).allowed);
+});
+
 t.test("NotAction and NotResource are about all others", async (t) => {
 	const others = policy({ NotAction: ["iot:Publish", "iot:Connect"], Resource: "*" });
 	t.notOk(decide(others, "Publish", "topic/a").allowed);
