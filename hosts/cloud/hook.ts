@@ -49,13 +49,20 @@ export async function askHook(
 		}),
 	);
 	const text = JSON.stringify(payloadVersion === undefined ? input : { ...input, payloadVersion });
-	let answer: unknown;
+	let reply: string;
 	try {
 		const answering = settings.fault === "hang" ? new Promise<string>(() => {}) : call(target, text, signal);
 		answering.catch(() => {});
-		answer = JSON.parse(await Promise.race([answering, late]));
+		reply = await Promise.race([answering, late]);
 	} catch (error) {
 		return refuse(`The pre-provisioning hook failed: ${(error as Error).message}`);
+	}
+	let answer: unknown;
+	try {
+		answer = JSON.parse(reply);
+	} catch {
+		// The parser's words would quote the answer.
+		return refuse("The hook's answer is not JSON.");
 	}
 	if (typeof answer !== "object" || answer === null) return refuse("The hook's answer is no JSON object.");
 	const { allowProvisioning, parameterOverrides = {} } = answer as Record<string, unknown>;
@@ -118,6 +125,9 @@ function run(command: string, input: string, signal: AbortSignal): Promise<strin
 			}
 		};
 		signal.addEventListener("abort", end, { once: true });
+		// Without descriptors or processes to spare there are no pipes, only the error.
+		child.once("error", reject);
+		if (!child.stdout || !child.stdin) return;
 		let text = "";
 		child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
 			text += chunk;
@@ -126,7 +136,6 @@ function run(command: string, input: string, signal: AbortSignal): Promise<strin
 				reject(new Error("its answer is too long"));
 			}
 		});
-		child.once("error", reject);
 		child.once("close", (code) => {
 			signal.removeEventListener("abort", end);
 			if (code === 0) resolve(text);

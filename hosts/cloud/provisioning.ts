@@ -200,11 +200,12 @@ export class Provisioning {
 		const template = this.#template(request);
 		const token = this.#token(request, members.get("certificateOwnershipToken"));
 		const { certificateId } = token;
-		if (settings.token.singleUse === "attempt") this.#use(token);
+		const { singleUse } = settings.token;
+		if (singleUse === "attempt") this.#use(token);
 		const sent = this.#parameters(members.get("parameters"));
 		const overrides = await this.#ask(request, template, certificateId, sent);
 		// The hook takes its time: the template, the token and the certificate may be gone.
-		if (settings.token.singleUse !== "attempt") this.#token(request, members.get("certificateOwnershipToken"));
+		this.#token(request, members.get("certificateOwnershipToken"), singleUse === "attempt");
 		const current = this.#template(request);
 		const body = registry.templates.body(current.templateName)!;
 		const parsed = this.#parsed(body);
@@ -223,7 +224,7 @@ export class Provisioning {
 			const delay = settings.certificate.activationDelay;
 			registry.state.transaction(() => {
 				applyPlan(registry, plan, plan.certificate && certificateId, settings.template.overrideDefault);
-				if (settings.token.singleUse === "success") this.#use(token);
+				if (singleUse !== "never") this.#use(token, plan.certificate !== undefined);
 				if (plan.certificate && delay > 0) registry.certificates.setStatus(certificateId, "PENDING_ACTIVATION");
 			});
 			if (plan.certificate && delay > 0) this.#activateLater(certificateId, plan.certificate.status, delay);
@@ -296,8 +297,8 @@ export class Provisioning {
 		return template;
 	}
 
-	/** The certificate's record of a token that is good. */
-	#token(request: ProvisioningRequest, value: unknown): TokenRecord {
+	/** The record of a token that is good, `used` by this very request or by none. */
+	#token(request: ProvisioningRequest, value: unknown, used = false): TokenRecord {
 		const { registry, settings, now } = this.#options;
 		if (value === undefined || value === "") {
 			throw new RejectionError("invalidToken", "Certificate ownership token cannot be empty.");
@@ -305,8 +306,12 @@ export class Provisioning {
 		const refuse = (explanation: string) =>
 			new RejectionError("invalidToken", "Certificate ownership token is invalid.", explanation);
 		const token = typeof value === "string" ? registry.state.tokens.get(hash(value)) : undefined;
-		if (!token || !registry.certificates.get(token.certificateId)) {
+		const certificate = token && registry.certificates.get(token.certificateId);
+		if (!certificate || (token.used && !used)) {
 			throw refuse("The token is unknown, used up or long expired: create another certificate.");
+		}
+		if (certificate.status === "REVOKED" || certificate.status === "INACTIVE") {
+			throw refuse(`The token's certificate is ${certificate.status}: create another one.`);
 		}
 		if (token.deadline <= now()) throw refuse("The token has expired: create another certificate.");
 		const { boundTo } = settings.token;
@@ -401,9 +406,13 @@ export class Provisioning {
 		return token;
 	}
 
-	#use(token: TokenRecord): void {
+	/** A token whose certificate is not registered yet stays until its deadline, when the certificate is judged. */
+	#use(token: TokenRecord, registered = false): void {
 		const { state } = this.#options.registry;
-		state.transaction(() => state.tokens.delete(token.hash));
+		state.transaction(() => {
+			if (registered) state.tokens.delete(token.hash);
+			else state.tokens.put(token.hash, { ...token, used: true });
+		});
 	}
 
 	/** Neither activated nor attached to anything. */

@@ -45,6 +45,7 @@ export interface TokenRecord {
 	readonly certificateId: string;
 	/** ms since 1970: from then on the token is refused and its certificate, when unused, deleted. */
 	readonly deadline: number;
+	readonly used?: true;
 	/** Who asked for it. */
 	readonly claimCertificateId: string;
 	readonly clientId: string;

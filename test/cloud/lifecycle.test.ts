@@ -1,7 +1,10 @@
 // Tokens and certificates over time, what OverrideSettings do to things that exist, and pre-provisioning hooks.
 
+import { execFile } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import t from "tap";
 import { askHook, type HookInput } from "../../hosts/cloud/hook.js";
 import { provisioningTemplate } from "../../hosts/cloud/samples.js";
@@ -32,6 +35,36 @@ t.test("A token lasts an hour; then an unused certificate is deleted", async (t)
 	t.ok(core.registry.certificates.get(attached.certificateId), "kept, since a policy hangs on it");
 	t.equal(core.registry.certificates.get(early.certificateId)?.status, "ACTIVE", "kept, since it was activated");
 	t.equal(core.registry.state.tokens.size, 0);
+});
+
+t.test("A certificate whose token is used up without activating it goes at the token's deadline", async (t) => {
+	const attempted = await startCore(undefined, { token: { singleUse: "attempt" } });
+	const { certificateOwnershipToken, certificateId } = await attempted.create();
+	t.notOk((await attempted.ask("RegisterThing", { certificateOwnershipToken, parameters: {} })).accepted);
+	const bare = await startCore({
+		Resources: { thing: { Type: "AWS::IoT::Thing", Properties: { ThingName: "T1" } } },
+	});
+	t.ok((await bare.register({})).accepted);
+	for (const core of [attempted, bare]) {
+		t.equal(core.registry.state.certificates.size, 1);
+		core.pass(hour);
+		core.provisioning.sweep();
+		t.equal(core.registry.state.certificates.size, 0);
+		t.equal(core.registry.state.tokens.size, 0);
+	}
+	t.match(attempted.events.at(-1), { event: "certificate.expired", certificateId });
+});
+
+t.test("No token brings back a certificate that the operator has revoked or deactivated", async (t) => {
+	const core = await startCore(undefined, { token: { singleUse: "never" } });
+	for (const newStatus of ["REVOKED", "INACTIVE"] as const) {
+		const { certificateOwnershipToken, certificateId } = await core.create();
+		const ask = () => core.ask("RegisterThing", { certificateOwnershipToken, parameters: { SerialNumber: "S" } });
+		t.ok((await ask()).accepted);
+		core.registry.certificates.updateCertificate({ certificateId, newStatus });
+		t.match(await ask(), { errorCode: "InvalidCertificateOwnershipToken" });
+		t.equal(core.registry.certificates.get(certificateId)?.status, newStatus);
+	}
 });
 
 t.test("When a token is used up, and whose it is, are settings", async (t) => {
@@ -260,5 +293,16 @@ t.test("A hook is called over HTTP or as a command, and has its time", async (t)
 	t.match(await ask(lambda, { [lambda]: "cat" }), { allowed: true });
 	t.match(await ask(lambda, { [lambda]: "cat; exit 3" }), { allowed: false, explanation: /status 3/ });
 	t.match(await ask(lambda, { [lambda]: "sleep 30" }), { allowed: false, explanation: /within 200 ms/ });
+	t.same(await ask(lambda, { [lambda]: "echo secret" }), {
+		allowed: false,
+		explanation: "The hook's answer is not JSON.",
+	});
 	t.match(await ask(lambda, { [lambda]: "yes" }), { allowed: false, explanation: /too long|within/ });
+});
+
+t.test("A command that cannot be started is a refusal, not the end of the cloud", async (t) => {
+	const child = fileURLToPath(new URL("hook-child.ts", import.meta.url));
+	const limited = ["-c", 'ulimit -n 100; exec "$0" --import tsx "$1"', process.execPath, child];
+	const { stdout } = await promisify(execFile)("sh", limited);
+	t.match(JSON.parse(stdout), { allowed: false, explanation: /EMFILE/ });
 });
