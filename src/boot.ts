@@ -6,6 +6,7 @@ import { checkConfiguration } from "./configuration.js";
 import { Device } from "./device.js";
 import type { Host } from "./host.js";
 import { asFailure } from "./provisioning/failure.js";
+import { forget } from "./provisioning/run.js";
 import { steps } from "./provisioning/steps.js";
 
 /**
@@ -25,6 +26,7 @@ export async function boot(host: Host, application: Application): Promise<void> 
 				device.record = device.store.load();
 				begin(device);
 				begun = true;
+				if (host.forget === true && device.record.state !== "unprovisioned") await forget(device);
 				const { startSpread = 0 } = host.configuration;
 				if (startSpread > 0) await device.wait(device.backoff.spread(0, startSpread));
 			}

@@ -8,6 +8,11 @@ import type { DeviceEvent } from "./events.js";
 export interface Host {
 	readonly configuration: Configuration;
 	readonly device: DeviceFacts;
+	/**
+	 * A factory reset asked for at power-on, by a button held down say: the identity is forgotten before anything else.
+	 * For devices that can still connect, the application has its own.
+	 */
+	readonly forget?: boolean;
 	readonly claim: ClaimStore;
 	/** Root certificates (DER) that the server's chain may end in. */
 	readonly roots: readonly Uint8Array[];

@@ -10,8 +10,8 @@ export interface HelloOptions {
 	/** The message has gone out; called once more with `acknowledged` when the PUBACK is there. */
 	onHello?(hello: { readonly topic: string; readonly payload: string; readonly acknowledged: boolean }): void;
 	onMessage?(topic: string, bytes: number): void;
-	/** A factory reset to do before anything else, asked for once with every connection. */
-	takeReset?(): "forget" | "keep" | undefined;
+	/** Whether to do a factory reset that keeps the identity before anything else; asked with every connection. */
+	takeReset?(): boolean;
 }
 
 /** Where the sample device policy lets a device publish. */
@@ -19,9 +19,8 @@ export const HELLO_TOPIC = "devices/{ThingName}/hello";
 
 export function helloApplication(options: HelloOptions): Application {
 	return ({ identity, serialNumber, firmwareVersion, connection, factoryReset }) => {
-		const reset = options.takeReset?.();
-		if (reset !== undefined) {
-			factoryReset(reset);
+		if (options.takeReset?.() === true) {
+			factoryReset("keep");
 			return undefined;
 		}
 		connection.onMessage = (topic, payload) => options.onMessage?.(topic, payload.length);

@@ -60,7 +60,7 @@ const options = {
 	"factory-reset": {
 		type: "string",
 		value: "forget|keep",
-		help: "reset it once it is connected. forget: its identity is erased and it claims a new one. keep: it stays who it is",
+		help: "forget: its identity is erased at power-on, and it claims a new one. keep: it restarts once it is connected, and stays who it is",
 	},
 	json: { type: "boolean", help: "one JSON object a line for each event, for programs" },
 } as const;
@@ -69,9 +69,8 @@ export const device = command({
 	name: "device",
 	summary: "one simulated ESP32 against a local cloud or a real AWS account",
 	options,
-	details: `Called again with the same flash image, the device finds its identity there and runs as that device. A factory
-reset goes through the device program, so that the device must be able to connect; for one that cannot,
-deleting the flash image forgets everything, the serial number too.`,
+	details: `Called again with the same flash image, the device finds its identity there and runs as that device. Deleting
+the image forgets everything, the serial number too.`,
 	async run(values) {
 		const once = values.once ? limit("limit", values.limit ?? String(ONCE_LIMIT)) : undefined;
 		if (!values.once && values.limit !== undefined) throw new UsageError("--limit belongs to --once");
@@ -136,7 +135,7 @@ async function run(given: Run): Promise<number> {
 	const { once, duration, json, claim } = given;
 	const say = json ? sayJson : sayText;
 	let lastFailure: FailureReport | undefined;
-	let { reset } = given;
+	let keep = given.reset === "keep";
 	let greeted = false;
 	const ended = await new Promise<End>((resolve) => {
 		const device = new SimulatedDevice({
@@ -146,11 +145,12 @@ async function run(given: Run): Promise<number> {
 			roots: given.roots,
 			storage: given.flash,
 			createKeyPair,
+			forget: given.reset === "forget",
 			application: helloApplication({
 				topic: given.topic,
 				takeReset: () => {
-					const wanted = reset;
-					reset = undefined;
+					const wanted = keep;
+					keep = false;
 					return wanted;
 				},
 				onHello: ({ topic, payload, acknowledged }) => {

@@ -12,10 +12,11 @@ import { openSocket } from "./socket.js";
 /**
  * Makes the Host. Call when the machine's network is up.
  * @param claim what a trusted user has handed over; else the firmware's own is used
+ * @param forget a factory reset was asked for at power-on
  * @param again starts the program again, for a machine that cannot restart: this Host is dead by then
  * @throws when the firmware was built without a root certificate, or with settings that cannot be read
  */
-export function createHost(machine: Machine, claim: GivenClaim | undefined, again: () => void): Host {
+export function createHost(machine: Machine, claim: GivenClaim | undefined, forget: boolean, again: () => void): Host {
 	const storage = machine.openStorage();
 	let dead = false;
 	/** The program has one connection at a time. */
@@ -26,6 +27,7 @@ export function createHost(machine: Machine, claim: GivenClaim | undefined, agai
 			serialNumber: config.serialNumber ? String(config.serialNumber) : machine.serialNumber(storage),
 			firmwareVersion: String(config.firmwareVersion),
 		},
+		forget,
 		claim: claim ? givenClaim(claim) : embeddedClaim(storage),
 		roots: [embeddedRoot()],
 		storage,

@@ -9,11 +9,15 @@ import { createHost } from "./host.js";
 /**
  * Joins the network and runs the device program: provisioning when there is no identity yet, then the application.
  * @param claim from a trusted user; without it the device uses the claim built into the firmware
+ * @param forget a factory reset, asked for by a button held down at power-on say: the identity is erased first
  */
-export function start(application: Application, claim?: GivenClaim): void {
+export function start(application: Application, claim?: GivenClaim, forget = false): void {
 	const machine = createMachine();
-	const run = (): void => {
-		boot(createHost(machine, claim, run), application);
+	const run = (asked: boolean): void => {
+		boot(
+			createHost(machine, claim, asked, () => run(false)),
+			application,
+		);
 	};
-	machine.connect(run);
+	machine.connect(() => run(forget));
 }

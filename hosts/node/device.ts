@@ -52,6 +52,8 @@ export interface SimulatedDeviceOptions {
 	readonly createKeyPair?: (commonName: string) => Promise<KeyPair>;
 	/** Default: the machine's own. Tests give a seeded one. */
 	readonly random?: (count: number) => Uint8Array;
+	/** A button is held down at the first power-on: the identity is forgotten. */
+	readonly forget?: boolean;
 	/** ms from power-on to the first line of the program. Default 300, as on an ESP32. */
 	readonly bootTime?: number;
 	onEvent?(event: DeviceEvent): void;
@@ -89,6 +91,7 @@ export class SimulatedDevice {
 				this.powerOff();
 				this.powerOn();
 			},
+			forget: this.#boots === 0 && this.#options.forget === true,
 			claimErased: () => this.#claimErased,
 			eraseClaim: () => {
 				this.#claimErased = true;
@@ -110,6 +113,7 @@ export class SimulatedDevice {
 
 /** What of the machine outlives a power-on. */
 interface Machine {
+	readonly forget: boolean;
 	restart(): void;
 	claimErased(): boolean;
 	eraseClaim(): void;
@@ -177,6 +181,7 @@ class Life {
 		return {
 			configuration,
 			device,
+			forget: this.#machine.forget,
 			roots,
 			claim: {
 				read: () => (this.#machine.claimErased() ? undefined : claim),

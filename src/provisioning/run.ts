@@ -15,7 +15,10 @@ const LASTING = 60_000;
  */
 export async function run(device: Device): Promise<Next> {
 	const { host, record, store } = device;
-	if (device.reset !== undefined) return carryOut(device, device.reset);
+	if (device.reset !== undefined) {
+		if (device.reset === "forget") await forget(device);
+		return "restart";
+	}
 	let { connection } = device;
 	device.connection = undefined;
 	if (connection === undefined || connection.ended) {
@@ -74,14 +77,11 @@ async function untilItEnds(device: Device, connection: Connection): Promise<void
 	}
 }
 
-/** Carries out a factory reset; power may fail in it, and then the next power-on goes on. */
-async function carryOut(device: Device, reset: "forget" | "keep"): Promise<Next> {
-	if (reset === "forget") {
-		await device.persist(() => device.save({ state: "unprovisioned", setAsides: 0, forgotten: true }));
-		await device.persist(() => device.store.eraseCredentials());
-		device.report({ event: "identity.forgotten" });
-	}
-	return "restart";
+/** Forgets the identity; power may fail in it, and then the next power-on goes on. */
+export async function forget(device: Device): Promise<void> {
+	await device.persist(() => device.save({ state: "unprovisioned", setAsides: 0, forgotten: true }));
+	await device.persist(() => device.store.eraseCredentials());
+	device.report({ event: "identity.forgotten" });
 }
 
 /** A second copy of the credentials, where there is none yet. */

@@ -386,3 +386,22 @@ t.test(
 		world.machine.powerOff();
 	},
 );
+
+t.test(
+	"given a revoked device whose button is held at power-on, then it forgets and claims a new identity",
+	async (test) => {
+		const first = await running();
+		const flash = first.world.flash;
+		first.world.machine.powerOff();
+		// A cloud that does not know the identity any more.
+		const world = await World.make({ flash, forget: true });
+		world.machine.powerOn();
+		test.ok(await world.play());
+		test.same(
+			world.events.map(({ event }) => event).filter((event) => event === "boot" || event === "identity.forgotten"),
+			["boot", "identity.forgotten", "boot"],
+		);
+		test.same(world.failures, []);
+		world.machine.powerOff();
+	},
+);

@@ -39,7 +39,7 @@ export type Cut =
 
 /** How a story differs from the plain one. */
 export interface WorldOptions
-	extends Partial<Pick<SimulatedDeviceOptions, "clock" | "timeServer" | "clockFloor" | "application">>,
+	extends Partial<Pick<SimulatedDeviceOptions, "clock" | "timeServer" | "clockFloor" | "application" | "forget">>,
 		Partial<Pick<VirtualCloudOptions, "settings" | "templateBody" | "templateEnabled" | "window">> {
 	readonly configuration?: Partial<Configuration>;
 	readonly fate?: (passing: Passing) => Fate;
@@ -135,6 +135,7 @@ export class World {
 			...(clock === undefined ? {} : { clock }),
 			...(timeServer === undefined ? {} : { timeServer }),
 			...(clockFloor === undefined ? {} : { clockFloor }),
+			...(options.forget === undefined ? {} : { forget: options.forget }),
 			onEvent: (event) => world.events.push(event),
 			onHalt: () => {
 				world.halted = true;
