@@ -1,7 +1,7 @@
 // Given a server's side of a TLS handshake, record by record, then the device's watch over it lets only the real server pass.
 
 import "./sdk.js";
-import { randomBytes, webcrypto } from "node:crypto";
+import { KeyObject, randomBytes, webcrypto } from "node:crypto";
 import {
 	BasicConstraintsExtension,
 	cryptoProvider,
@@ -9,17 +9,26 @@ import {
 	X509CertificateGenerator,
 } from "@peculiar/x509";
 import t from "tap";
+import { BIT_STRING, encodeDer, INTEGER, openDer, SEQUENCE } from "../../src/identity/der.js";
 
+const { used } = await import("./sdk.js");
 const { Handshake, HandshakeError } = await import("../../hosts/moddable/handshake.js");
 
 cryptoProvider.set(webcrypto as unknown as Parameters<typeof cryptoProvider.set>[0]);
-const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+const RSA = {
+	name: "RSASSA-PKCS1-v1_5",
+	hash: "SHA-256",
+	modulusLength: 2048,
+	publicExponent: Uint8Array.of(1, 0, 1),
+};
 const DAY = 86_400_000;
 const SERVER = "endpoint.example.com";
 
 interface Party {
 	readonly name: string;
 	readonly keys: webcrypto.CryptoKeyPair;
+	readonly algorithm: typeof EC | typeof RSA;
 	readonly certificate: Uint8Array;
 }
 
@@ -31,26 +40,46 @@ interface Wishes {
 	readonly to?: number;
 	/** Claims to be issued by `issuer`, which has not signed it. */
 	readonly forged?: boolean;
+	readonly algorithm?: typeof EC | typeof RSA;
 }
 
 async function issue(name: string, issuer: Party | undefined, wishes: Wishes = {}): Promise<Party> {
-	const { ca, names, from = -1, to = 1, forged = false } = wishes;
+	const { ca, names, from = -1, to = 1, forged = false, algorithm = EC } = wishes;
 	const keys = (await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
+	const signer = forged || !issuer ? { keys, algorithm } : issuer;
 	const certificate = await X509CertificateGenerator.create({
 		subject: `CN=${name}`,
 		issuer: `CN=${issuer?.name ?? name}`,
 		notBefore: new Date(Date.now() + from * DAY),
 		notAfter: new Date(Date.now() + to * DAY),
 		publicKey: keys.publicKey,
-		signingKey: (forged ? keys : (issuer?.keys ?? keys)).privateKey,
-		signingAlgorithm: algorithm,
+		signingKey: signer.keys.privateKey,
+		signingAlgorithm: signer.algorithm,
 		extensions: [
 			...(ca === undefined ? [] : [new BasicConstraintsExtension(ca)]),
 			...(names ? [new SubjectAlternativeNameExtension([...names])] : []),
 		],
 	} as Parameters<typeof X509CertificateGenerator.create>[0]);
-	return { name, keys, certificate: new Uint8Array(certificate.rawData) };
+	return { name, keys, algorithm, certificate: new Uint8Array(certificate.rawData) };
 }
+
+/** An ECDSA signature; the integers as they stand in DER. */
+const signature = (r: Uint8Array, s: Uint8Array) => encodeDer(SEQUENCE, encodeDer(INTEGER, r), encodeDer(INTEGER, s));
+
+/** The same with another signature. */
+function resigned(party: Party, signature: Uint8Array): Party {
+	const parts = openDer(party.certificate, SEQUENCE);
+	const certificate = encodeDer(
+		SEQUENCE,
+		encodeDer(SEQUENCE, parts.read(SEQUENCE)),
+		encodeDer(SEQUENCE, parts.read(SEQUENCE)),
+		encodeDer(BIT_STRING, Uint8Array.of(0), signature),
+	);
+	return { ...party, certificate };
+}
+
+const keyOf = ({ keys }: Party) =>
+	KeyObject.from(keys.publicKey).export({ type: "spki", format: "der" }).toString("hex");
 
 const names = [{ type: "dns", value: SERVER }] as const;
 const root = await issue("Root", undefined, { ca: true });
@@ -65,17 +94,19 @@ const record = (type: number, ...messages: Uint8Array[]) => {
 };
 const chain = (...parties: Party[]) =>
 	message(11, sized(Buffer.concat(parties.map(({ certificate }) => sized(certificate)))));
-const serverHello = message(2, randomBytes(70));
-const keyExchange = (hash: number, signature: number, length: number) =>
-	message(
-		12,
-		Buffer.concat([
-			Buffer.of(3, 0, 23, 65),
-			randomBytes(65),
-			Buffer.of(hash, signature, 0, length),
-			randomBytes(length),
-		]),
-	);
+const hello = (suite: number, version = 0x0303, session = 32) => {
+	const [major, minor] = [version >> 8, version & 0xff];
+	const [first, second] = [suite >> 8, suite & 0xff];
+	const parts = [Buffer.of(major, minor), randomBytes(32), Buffer.of(session), randomBytes(session)];
+	return message(2, Buffer.concat([...parts, Buffer.of(first, second, 0)]));
+};
+const serverHello = hello(0xc02f);
+const keyExchange = (hash: number, algorithm: number, signature: Uint8Array) => {
+	const head = Buffer.of(hash, algorithm, signature.length >> 8, signature.length & 0xff);
+	return message(12, Buffer.concat([Buffer.of(3, 0, 23, 65), randomBytes(65), head, signature]));
+};
+const one = Uint8Array.of(1);
+const signed = keyExchange(4, 3, signature(one, one));
 const helloDone = message(14, new Uint8Array());
 const change = record(20, Uint8Array.of(1));
 const finished = record(22, randomBytes(40));
@@ -104,7 +135,7 @@ t.test("the real server's handshake is finished with its Finished, not before", 
 	for (const received of [
 		record(22, serverHello),
 		record(22, chain(server, intermediate)),
-		record(22, keyExchange(4, 1, 70), helloDone),
+		record(22, signed, helloDone),
 	])
 		handshake.received(received);
 	handshake.sent(record(22, randomBytes(70)));
@@ -187,33 +218,147 @@ t.test("every Certificate message counts, not the first alone", async (t) => {
 	t.equal(refused, "tls-server");
 });
 
-t.test("a key exchange must be signed with what was offered", async (t) => {
-	const received = (exchange: Uint8Array) => () => watch().received(record(22, exchange));
-	t.equal(reasonOf(received(keyExchange(4, 1, 200))), undefined, "SHA-256 with RSA");
-	t.equal(reasonOf(received(keyExchange(4, 3, 70))), undefined, "SHA-256 with ECDSA");
-	t.equal(reasonOf(received(keyExchange(0, 0, 0))), "tls", "anonymous");
-	t.equal(reasonOf(received(keyExchange(0, 1, 70))), "tls", "no hash");
-	t.equal(reasonOf(received(keyExchange(2, 1, 70))), "tls", "SHA-1");
-	t.equal(reasonOf(received(keyExchange(4, 2, 70))), "tls", "DSA");
-	t.equal(reasonOf(received(keyExchange(4, 1, 0))), "tls", "no signature");
-	t.equal(reasonOf(received(message(12, Buffer.of(1, 0, 23, 0, 4, 1, 0, 1, 0)))), "tls", "another kind of curve");
+t.test("a chain of RSA keys is trusted, unless its numbers are such as no authority uses", async (t) => {
+	const rsaRoot = await issue("RSA root", undefined, { ca: true, algorithm: RSA });
+	const rsaServer = await issue("server", rsaRoot, { names, algorithm: RSA });
+	t.equal(refusal([rsaServer], SERVER, [rsaRoot]), undefined, "2048 bits");
+	for (const [what, algorithm] of [
+		["an exponent of 3", { ...RSA, publicExponent: Uint8Array.of(3) }],
+		["1024 bits", { ...RSA, modulusLength: 1024 }],
+		["8192 bits", undefined],
+	] as const) {
+		// To make a key of 8192 bits takes long; a signature of that length does as well.
+		const weak = algorithm ? await issue("RSA root", undefined, { ca: true, algorithm }) : rsaRoot;
+		const child = await issue("server", weak, { names });
+		used.length = 0;
+		const sent = algorithm ? child : resigned(child, new Uint8Array(1024).fill(1));
+		t.equal(refusal([sent], SERVER, [weak]), "tls-server", what);
+		t.same(used, [], `${what}: nothing is computed`);
+	}
 });
 
-t.test("the server's change of cipher must not come before this side's, nor without certificates", async (t) => {
-	const early = watch();
-	early.received(record(22, chain(server, intermediate)));
+const ORDER = Buffer.from("00ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", "hex");
+const bad: readonly (readonly [string, Uint8Array])[] = [
+	["s = 0", signature(one, Uint8Array.of(0))],
+	["r = 0", signature(Uint8Array.of(0), one)],
+	["an s of no bytes", signature(one, new Uint8Array())],
+	["a negative s", signature(one, Uint8Array.of(0x80))],
+	["a negative r", signature(Uint8Array.of(0xff), one)],
+	["s = the order", signature(one, ORDER)],
+	["an s longer than the curve", signature(one, Buffer.alloc(40, 1))],
+	["an r of a kilobyte", signature(Buffer.alloc(1000, 1), one)],
+	["no s", encodeDer(SEQUENCE, encodeDer(INTEGER, one))],
+	["three integers", encodeDer(SEQUENCE, ...[one, one, one].map((value) => encodeDer(INTEGER, value)))],
+	["no DER", Uint8Array.of(0x30, 0x84, 0xff, 0xff, 0xff, 0xff)],
+];
+
+t.test("no certificate makes the device compute with an ECDSA signature that cannot be one", async (t) => {
+	for (const [what, signature] of bad) {
+		t.equal(refusal([resigned(server, signature), intermediate]), "tls-server", `${what}, the server's`);
+		t.equal(refusal([server, resigned(intermediate, signature)]), "tls-server", `${what}, the authority's`);
+	}
+	t.equal(refusal([resigned(server, signature(one, one)), intermediate]), "tls-server", "one that can be, but is not");
+});
+
+t.test("a key that no root vouches for is never computed with", async (t) => {
+	const stranger = await issue("Stranger", undefined, { ca: true });
+	const forger = await issue("Forger", stranger, { ca: true });
+	const forged = await issue("server", forger, { names });
+	used.length = 0;
+	t.equal(refusal([forged, forger, stranger]), "tls-server");
+	t.equal(refusal([forged, forger, intermediate]), "tls-server", "with a true authority above");
+	t.equal(refusal([forged, await issue("Forger", root, { ca: true, forged: true })]), "tls-server", "in a root's name");
+	t.same(new Set(used), new Set([keyOf(root), keyOf(intermediate)]));
+});
+
+t.test("certificates that are no sound DER, or far too many, are not looked at", (t) => {
+	const broken = (certificate: Uint8Array) => refusal([{ ...server, certificate }]);
+	t.equal(broken(Uint8Array.of(0x30, 0x84, 0xff, 0xff, 0xff, 0xf0)), "tls", "a length below zero");
+	t.equal(broken(server.certificate.slice(0, -1)), "tls", "cut short");
+	t.equal(refusal(new Array(7).fill(server)), "tls", "seven");
+	t.end();
+});
+
+t.test("the server must choose TLS 1.2 with an ephemeral key", (t) => {
+	const chosen = (...wishes: Parameters<typeof hello>) =>
+		reasonOf(() => watch().received(record(22, hello(...wishes))));
+	for (const suite of [0xc027, 0xc02f, 0xc02b]) t.equal(chosen(suite), undefined, `ECDHE ${suite.toString(16)}`);
+	for (const suite of [0x2f, 0x35, 0x3c, 0x3d]) t.equal(chosen(suite), "tls", `RSA alone ${suite.toString(16)}`);
+	t.equal(chosen(0xc02f, 0x0303, 0), undefined, "without a session");
+	t.equal(chosen(0xc02f, 0x0302), "tls", "TLS 1.1");
 	t.equal(
-		reasonOf(() => early.received(change)),
+		reasonOf(() => watch().received(record(22, message(2, randomBytes(20))))),
 		"tls",
-		"early",
+		"cut short",
 	);
-	const nameless = watch();
-	nameless.sent(change);
+	t.end();
+});
+
+t.test("a key exchange must be signed with what was offered, and with the server's kind of key", async (t) => {
+	const received = (exchange: Uint8Array, party = server) =>
+		reasonOf(() => watch().received(record(22, chain(party, intermediate), exchange)));
+	const rsa = await issue("server", intermediate, { names, algorithm: RSA });
+	const ecdsaSignature = signature(one, one);
+	const rsaSignature = randomBytes(256);
+	t.equal(received(keyExchange(4, 1, rsaSignature), rsa), undefined, "SHA-256 with RSA");
+	t.equal(received(keyExchange(4, 3, ecdsaSignature)), undefined, "SHA-256 with ECDSA");
+	t.equal(received(keyExchange(4, 1, rsaSignature)), "tls", "RSA by a key on a curve");
+	t.equal(received(keyExchange(4, 3, ecdsaSignature), rsa), "tls", "ECDSA by an RSA key");
+	t.equal(received(keyExchange(0, 0, new Uint8Array())), "tls", "anonymous");
+	t.equal(received(keyExchange(0, 3, ecdsaSignature)), "tls", "no hash");
+	t.equal(received(keyExchange(2, 3, ecdsaSignature)), "tls", "SHA-1");
+	t.equal(received(keyExchange(4, 2, ecdsaSignature)), "tls", "DSA");
+	t.equal(received(keyExchange(4, 3, new Uint8Array())), "tls", "no signature");
+	t.equal(received(message(12, Buffer.of(1, 0, 23, 0, 4, 1, 0, 1, 0))), "tls", "another kind of curve");
+	for (const [what, signature] of bad) t.equal(received(keyExchange(4, 3, signature)), "tls", what);
 	t.equal(
-		reasonOf(() => nameless.received(change)),
+		reasonOf(() => watch().received(record(22, signed))),
 		"tls",
-		"without certificates",
+		"ahead of the certificates",
 	);
+});
+
+t.test("the server's change of cipher must not come before this side's, nor before all that makes the keys", (t) => {
+	const changed = (own: boolean, ...messages: Uint8Array[]) =>
+		reasonOf(() => {
+			const handshake = watch();
+			handshake.received(record(22, ...messages));
+			if (own) handshake.sent(change);
+			handshake.received(change);
+		});
+	const certificates = chain(server, intermediate);
+	t.equal(changed(true, serverHello, certificates, signed), undefined, "in its turn");
+	t.equal(changed(false, serverHello, certificates, signed), "tls", "early");
+	t.equal(changed(true, serverHello), "tls", "without certificates");
+	t.equal(changed(true, serverHello, certificates), "tls", "without a key exchange");
+	t.equal(changed(true, certificates, signed), "tls", "without a hello");
+	t.end();
+});
+
+t.test("data in the clear, or any other record that has no place in a handshake, ends it", (t) => {
+	for (const type of [0, 19, 23, 24, 255]) {
+		const first = watch();
+		t.equal(
+			reasonOf(() => first.received(record(type, randomBytes(8)))),
+			"tls",
+			`${type} at first`,
+		);
+		const last = watch();
+		last.received(record(22, serverHello, chain(server, intermediate), signed, helloDone));
+		last.sent(change);
+		last.received(change);
+		t.equal(
+			reasonOf(() => last.received(record(type, randomBytes(8)))),
+			"tls",
+			`${type} ahead of Finished`,
+		);
+	}
+	t.equal(
+		reasonOf(() => watch().received(record(21, Uint8Array.of(2, 40)))),
+		undefined,
+		"an alert is for TLS to read",
+	);
+	t.end();
 });
 
 t.test(
@@ -223,7 +368,9 @@ t.test(
 		const trusted = (bytes: Uint8Array) => {
 			const handshake = watch();
 			try {
+				handshake.received(record(22, serverHello));
 				handshake.received(bytes);
+				handshake.received(record(22, signed));
 				handshake.sent(change);
 				handshake.received(change);
 				return true;

@@ -1,13 +1,22 @@
 // The SDK's modules for certificates as far as handshake.ts uses them. Apart from the others: its test, on Node, takes these.
 
 declare module "x509" {
-	/** Opaque: for `_verify`. */
+	import type { Curve } from "ecdsa";
+
+	/** Of RSA (modulus and exponent), on a curve (curve and pub), or of neither, which has nothing. */
 	export interface SubjectPublicKey {
-		readonly algo: Uint32Array;
+		readonly modulus?: bigint;
+		readonly exponent?: bigint;
+		readonly curve?: Curve;
+		/** A point; opaque: for ECDSA. */
+		readonly pub?: object;
 	}
 	export interface Certificate {
 		/** What the signature is over. */
 		readonly tbs: Uint8Array;
+		/** The signature's algorithm, as an object identifier; as text with commas. */
+		readonly algo: Uint32Array;
+		readonly sig: Uint8Array;
 		readonly spki: SubjectPublicKey;
 	}
 	export interface AlternativeName {
@@ -33,12 +42,37 @@ declare module "x509" {
 	export default X509;
 }
 
-declare module "ssl/cert" {
-	import type { Certificate, SubjectPublicKey } from "x509";
+declare module "crypt" {
+	export class Digest {
+		/** SHA256, SHA384 or SHA512. */
+		constructor(algorithm: string);
+		write(bytes: ArrayBuffer | Uint8Array): void;
+		close(): ArrayBuffer;
+		/** `write` and `close` in one. */
+		process(bytes: Uint8Array): ArrayBuffer;
+	}
+}
 
-	export default class CertificateManager {
-		constructor(options: object);
-		/** Whether the certificate's signature was made with that key's other half: RSA (PKCS#1 1.5) or ECDSA. */
-		_verify(key: SubjectPublicKey, certificate: Certificate): boolean;
+declare module "pkcs1_5" {
+	import type { SubjectPublicKey } from "x509";
+
+	export default class PKCS1_5 {
+		/** @param oid empty: the hash is wrapped up with its identifier, which is not compared */
+		constructor(key: SubjectPublicKey, isPrivate: boolean, oid: readonly number[]);
+		verify(hash: ArrayBuffer, signature: Uint8Array): boolean;
+	}
+}
+
+declare module "ecdsa" {
+	/** A curve's order. */
+	export interface Curve {
+		readonly n: bigint;
+		/** Bytes. */
+		readonly orderSize: number;
+	}
+	export default class ECDSA {
+		constructor(key: object, curve: Curve);
+		/** Never returns when s is 0. @param isDer r and s are in a SEQUENCE, not side by side */
+		verify(hash: ArrayBuffer, signature: Uint8Array, isDer: boolean): boolean;
 	}
 }

@@ -57,14 +57,6 @@ declare module "Resource" {
 	}
 }
 
-declare module "crypt" {
-	export class Digest {
-		constructor(algorithm: "SHA256");
-		write(bytes: ArrayBuffer | Uint8Array): void;
-		close(): ArrayBuffer;
-	}
-}
-
 declare module "rng" {
 	/** The pseudo-random generator that TLS uses. */
 	const RNG: { init(seed: ArrayBuffer): void; get(count: number): ArrayBuffer };

@@ -1,1 +1,0 @@
-export { CertificateManager as default } from "./sdk.js";

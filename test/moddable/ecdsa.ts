@@ -1,0 +1,1 @@
+export { ECDSA as default } from "./sdk.js";

@@ -1,0 +1,1 @@
+export { PKCS1_5 as default } from "./sdk.js";
