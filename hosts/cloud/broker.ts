@@ -4,9 +4,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import { Aedes } from "aedes";
-import { type BrokerClient, Connection } from "./connection.js";
+import { type BrokerClient, Connection, type Will } from "./connection.js";
 import type { CloudEventBody } from "./events.js";
-import { filterMatches } from "./frames.js";
+import { FrameError, filterMatches } from "./frames.js";
 import { reasonCode } from "./mqtt5.js";
 import type { Decision } from "./policy.js";
 import { Authorizer } from "./principal.js";
@@ -270,10 +270,13 @@ export class Broker {
 		}
 		const { clientId, will } = packet;
 		connection.clientId = clientId;
-		if (will?.topic.startsWith("$")) {
-			connection.broken("A will cannot be for a reserved topic.");
-			connection.refuse(reasonCode.protocolError);
-			return new Error("will");
+		try {
+			if (will) connection.checkWill(will);
+		} catch (error) {
+			if (!(error instanceof FrameError)) throw error;
+			connection.broken(error.message);
+			connection.refuse(error.reasonCode ?? reasonCode.protocolError);
+			return error;
 		}
 		const { keepalive } = packet;
 		packet.keepalive =
@@ -562,7 +565,7 @@ interface ConnectPacket {
 	clientId: string;
 	keepalive: number;
 	readonly clean: boolean;
-	readonly will?: { readonly topic: string };
+	readonly will?: Will;
 }
 
 interface PublishPacket {

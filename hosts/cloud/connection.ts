@@ -35,6 +35,13 @@ export interface ConnectionOptions {
 	readonly report: (event: CloudEventBody) => void;
 }
 
+/** Of a CONNECT. */
+export interface Will {
+	readonly topic: string;
+	readonly payload: Buffer | string;
+	readonly qos: number;
+}
+
 /** Room for topic, properties and lengths beside the payload. */
 const packetOverhead = 16 * 1024;
 
@@ -61,6 +68,8 @@ export class Connection implements GateKeeper {
 	/** Reason code of MQTT 5, where it says more than `reason`. */
 	#code: number | undefined;
 	#begun = false;
+	/** Filters of each SUBSCRIBE that is not answered yet. */
+	readonly #subscribing: { readonly packetId: number; readonly asked: readonly string[] }[] = [];
 	readonly #options: ConnectionOptions;
 
 	constructor(options: ConnectionOptions) {
@@ -96,6 +105,15 @@ export class Connection implements GateKeeper {
 		else if (code !== undefined) this.gate.send(refusal(code));
 	}
 
+	/** Throws FrameError for a will that could not be published. */
+	checkWill({ topic, payload, qos }: Will): void {
+		if (topic.startsWith("$")) throw new FrameError("A will cannot be for a reserved topic.");
+		if (/[+#]/.test(topic)) throw new FrameError("A will's topic must have no wildcards.");
+		if (qos === 2) throw new FrameError("QoS 2 is not supported.", reasonCode.qosNotSupported);
+		this.#checkTopic(topic);
+		this.#checkPayload(Buffer.byteLength(payload));
+	}
+
 	/** Sends a PUBACK that was held back. */
 	releasePuback(packetId: number): void {
 		if (!this.heldPubacks.delete(packetId)) return;
@@ -124,6 +142,10 @@ export class Connection implements GateKeeper {
 	}
 
 	outgoing(frame: Buffer): Buffer | undefined {
+		if (typeOf(frame) === packetType.suback) {
+			const answered = this.#subscribing.findIndex(({ packetId }) => packetId === readPacketId(frame));
+			if (answered >= 0) this.#subscribing.splice(answered, 1);
+		}
 		const held = typeOf(frame) === packetType.puback && this.heldPubacks.has(readPacketId(frame));
 		return held ? undefined : this.five ? this.five.toClient(frame) : frame;
 	}
@@ -152,11 +174,9 @@ export class Connection implements GateKeeper {
 
 	#mayPublish(frame: Buffer): boolean {
 		const { topic, qos, retain, payloadLength } = readPublish(frame);
-		const { limits, connection } = this.#options.settings;
+		const { connection } = this.#options.settings;
 		if (qos === 3) throw new FrameError("There is no QoS 3.", reasonCode.malformedPacket);
-		if (payloadLength > limits.payload) {
-			throw new FrameError(`The payload is larger than ${limits.payload} bytes.`, reasonCode.packetTooLarge);
-		}
+		this.#checkPayload(payloadLength);
 		// The prefix of Basic Ingest does not count.
 		this.#checkTopic(topic.replace(/^\$aws\/rules\/[^/]*\//, ""));
 		if (retain && topic.startsWith("$")) throw new FrameError("RETAIN is not allowed on reserved topics.");
@@ -174,14 +194,21 @@ export class Connection implements GateKeeper {
 			);
 		}
 		for (const { filter } of filters) this.#checkTopic(filter);
-		const all = new Set([...Object.keys(this.client?.subscriptions ?? {}), ...filters.map(({ filter }) => filter)]);
+		const asked = filters.map(({ filter }) => filter);
+		const all = new Set([
+			...Object.keys(this.client?.subscriptions ?? {}),
+			...this.#subscribing.flatMap((earlier) => earlier.asked),
+			...asked,
+		]);
 		if (all.size > limits.subscriptions) {
 			throw new FrameError(
 				`A connection may have at most ${limits.subscriptions} subscriptions.`,
 				reasonCode.quotaExceeded,
 			);
 		}
-		return filters.some(({ qos }) => qos === 2) ? this.#refuseQos2("SUBSCRIBE") : true;
+		if (filters.some(({ qos }) => qos === 2)) return this.#refuseQos2("SUBSCRIBE");
+		this.#subscribing.push({ packetId: readPacketId(frame), asked });
+		return true;
 	}
 
 	/** AWS leaves it without an answer in 3.1.1, and hangs up in 5. */
@@ -189,6 +216,12 @@ export class Connection implements GateKeeper {
 		if (this.five) throw new FrameError("QoS 2 is not supported.", reasonCode.qosNotSupported);
 		this.#note(`QoS 2 is not supported: the ${packet} is not acknowledged.`);
 		return false;
+	}
+
+	#checkPayload(bytes: number): void {
+		const { payload } = this.#options.settings.limits;
+		if (bytes > payload)
+			throw new FrameError(`The payload is larger than ${payload} bytes.`, reasonCode.packetTooLarge);
 	}
 
 	#checkTopic(topic: string): void {

@@ -112,7 +112,7 @@ export function readSubscribe(frame: Buffer): { readonly filter: string; readonl
 	return filters;
 }
 
-/** Packet identifier of a PUBACK. */
+/** Packet identifier of a packet that begins with it, such as a PUBACK or a SUBSCRIBE. */
 export function readPacketId(frame: Buffer): number {
 	return frame.readUInt16BE(body(frame));
 }

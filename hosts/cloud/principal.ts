@@ -188,10 +188,11 @@ function certificateVariables(record: CertificateRecord): [string, string | read
 		["Issuer", certificate.issuer],
 	] as const) {
 		const values = new Map<string, string[]>();
-		for (const line of (name ?? "").split("\n")) {
+		// OpenSSL's writing: a line for each name, or for several with " + " between them.
+		for (const line of (name ?? "").split(/\n| \+ /)) {
 			const at = line.indexOf("=");
 			const part = nameParts[line.slice(0, at)];
-			if (part) values.set(part, [...(values.get(part) ?? []), line.slice(at + 1)]);
+			if (part) values.set(part, [...(values.get(part) ?? []), unescapeName(line.slice(at + 1))]);
 		}
 		for (const [part, list] of values) {
 			const prefix = `iot:Certificate.${of}.${part}`;
@@ -201,4 +202,11 @@ function certificateVariables(record: CertificateRecord): [string, string | read
 	}
 	variablesOf.set(record, variables);
 	return variables;
+}
+
+/** Takes out the backslashes of RFC 2253 section 2.4: before a special character, or before a control character in hex. */
+function unescapeName(text: string): string {
+	return text.replace(/\\([0-9A-F]{2}|.)/g, (_, escaped: string) =>
+		escaped.length === 2 ? String.fromCharCode(Number.parseInt(escaped, 16)) : escaped,
+	);
 }

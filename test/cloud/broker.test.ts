@@ -5,6 +5,7 @@ import { type TLSSocket, connect as tlsConnect } from "node:tls";
 import { promisify } from "node:util";
 import t from "tap";
 import { claimPolicy } from "../../hosts/cloud/samples.js";
+import { makeRequest } from "./csr.js";
 import {
 	closed,
 	connect,
@@ -270,6 +271,10 @@ t.test("Limits", async (t) => {
 		many.subscribe("f/50");
 		await closed(many);
 		t.match(violation(), { explanation: /at most 50 subscriptions/ });
+		const hasty = await client({ clean: false });
+		for (let from = 0; from < 56; from += 8) hasty.subscribe(filters(from, 8));
+		await closed(hasty);
+		t.match(violation(), { explanation: /at most 50 subscriptions/ }, "answered or not");
 		const nine = await client();
 		nine.subscribe(filters(0, 9));
 		await closed(nine);
@@ -312,6 +317,20 @@ t.test("Limits", async (t) => {
 		await two.publishAsync("one", "x", { qos: 1 });
 		t.ok(two.connected);
 		await two.endAsync(true);
+	});
+	await t.test("the same of a will, which has no wildcards and no QoS 2", async (t) => {
+		const good = { topic: "w", payload: Buffer.from("x"), qos: 1, retain: false } as const;
+		await (await client({ will: good })).endAsync();
+		for (const bad of [
+			{ topic: "1/2/3/4/5/6/7/8/9" },
+			{ topic: "t".repeat(257) },
+			{ topic: "a/+" },
+			{ topic: "#" },
+			{ qos: 2 },
+			{ topic: "$aws/x" },
+		]) {
+			await t.rejects(client({ will: { ...good, ...bad } }));
+		}
 	});
 	await t.test("RETAIN on reserved topics, unknown reserved topics, a missing format", async (t) => {
 		for (const [topic, options] of [
@@ -448,4 +467,32 @@ t.test("A change of policies takes as long as the setting says", async (t) => {
 	await (await connect(rig, rig.claim, "still")).endAsync();
 	now += 60_000;
 	await t.rejects(connect(rig, rig.claim, "no-more"));
+});
+
+t.test("Policies see a certificate's names as they are, not as they are escaped", async (t) => {
+	const rig = await startRig();
+	t.teardown(() => rig.cloud.close());
+	const { certificates, policies } = rig.cloud.registry;
+	const { csr: certificateSigningRequest, privateKeyPem } = makeRequest(
+		'Café "1"/O=Acme, Inc.',
+		"-newkey",
+		"rsa:2048",
+		"-utf8",
+	);
+	const made = await certificates.createCertificateFromCsr({ certificateSigningRequest, setAsActive: true });
+	const allow = {
+		...everything.Statement[0],
+		Condition: { StringEquals: { "iot:Certificate.Subject.CommonName": 'Café "1"' } },
+	};
+	const deny = {
+		...{ Effect: "Deny", Action: "iot:Publish", Resource: "*" },
+		Condition: { StringEquals: { "iot:Certificate.Subject.Organization": "Acme, Inc." } },
+	};
+	const policyDocument = JSON.stringify({ ...everything, Statement: [allow, deny] });
+	policies.createPolicy({ policyName: "named", policyDocument });
+	policies.attachPolicy({ policyName: "named", target: made.certificateArn });
+	const client = await connect(rig, { ...made, privateKeyPem }, "named");
+	client.publish("a", "x");
+	await closed(client);
+	t.match(last(rig, "denied"), { action: "iot:Publish", statement: { index: 1 } });
 });
