@@ -12,7 +12,7 @@ import type { Decision } from "./policy.js";
 import { Authorizer } from "./principal.js";
 import type { Provisioning, ProvisioningReply, ProvisioningRequest } from "./provisioning.js";
 import type { Registry } from "./registry.js";
-import { Sessions } from "./sessions.js";
+import { longestTimer, Sessions } from "./sessions.js";
 import type { ReplyFault, Settings } from "./settings.js";
 import { Throttles } from "./throttle.js";
 import { type ProvisioningTopic, parseProvisioningTopic } from "./topics.js";
@@ -198,7 +198,7 @@ export class Broker {
 		}, settings.connection.connectTimeout);
 		const claimTimer =
 			expiration !== undefined && settings.temporaryClaim.dropAtEnd
-				? setTimeout(() => connection.drop("FORBIDDEN_ACCESS"), expiration - now())
+				? setTimeout(() => connection.drop("FORBIDDEN_ACCESS"), Math.min(expiration - now(), longestTimer))
 				: undefined;
 		connection.gate.once("close", () => {
 			clearTimeout(connectTimer);

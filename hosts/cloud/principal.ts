@@ -22,11 +22,8 @@ export class Authorizer {
 	readonly #settings: Settings;
 	readonly #now: () => number;
 	readonly #parsed = new Map<string, Policy>();
-	/** Attachments that came or went lately, by row key. */
-	readonly #recent = new Map<
-		string,
-		{ readonly at: number; readonly attached: boolean; readonly row: object | undefined }
-	>();
+	/** Comings and goings of attachments, the oldest first, by row key. */
+	readonly #recent = new Map<string, { readonly at: number; readonly attached: boolean }[]>();
 	readonly #stop: () => void;
 
 	constructor(registry: Registry, settings: Settings, now: () => number) {
@@ -36,7 +33,8 @@ export class Authorizer {
 		this.#stop = registry.state.onChange((changes) => {
 			if (settings.policy.propagationDelay <= 0) return;
 			for (const { table, key, row } of changes) {
-				if (table === "attachments") this.#recent.set(key, { at: now(), attached: row !== undefined, row });
+				if (table !== "attachments") continue;
+				this.#recent.set(key, [...(this.#recent.get(key) ?? []), { at: now(), attached: row !== undefined }]);
 			}
 		});
 	}
@@ -94,12 +92,15 @@ export class Authorizer {
 
 	#attached(target: string): string[] {
 		const names = new Set(this.#registry.state.attachments.by("target", target).map(({ policyName }) => policyName));
-		for (const [key, { at, attached }] of this.#recent) {
-			if (this.#now() - at >= this.#settings.policy.propagationDelay) this.#recent.delete(key);
+		const visible = this.#now() - this.#settings.policy.propagationDelay;
+		for (const [key, changes] of this.#recent) {
+			if (changes.at(-1)!.at <= visible) this.#recent.delete(key);
 			else if (key.endsWith(` ${target}`)) {
 				const policyName = key.slice(0, key.indexOf(" "));
-				if (attached) names.delete(policyName);
-				else names.add(policyName);
+				// Before its first change it was the other way.
+				const attached = changes.filter(({ at }) => at <= visible).at(-1)?.attached ?? !changes[0]!.attached;
+				if (attached) names.add(policyName);
+				else names.delete(policyName);
 			}
 		}
 		return [...names];

@@ -25,6 +25,9 @@ interface Client {
 	readonly clean?: boolean;
 }
 
+/** What setTimeout takes, ms; with more it would fire at once. */
+export const longestTimer = 0x7fffffff;
+
 interface Session {
 	readonly subscriptions: Map<string, Subscription>;
 	readonly waiting: Message[];
@@ -42,7 +45,7 @@ export class Sessions {
 	readonly #retained = new Map<string, Message>();
 	readonly #wills = new Map<string, Message>();
 	readonly #granted = new WeakSet<Subscription>();
-	/** Bytes of all payloads held. */
+	/** Bytes of all messages held. */
 	#held = 0;
 	#brokerId = "";
 
@@ -55,7 +58,7 @@ export class Sessions {
 		return this.#held + bytes <= this.#settings.limits.storedBytes;
 	}
 
-	/** Bytes of all payloads held: 0 when nothing is kept for anybody. */
+	/** Bytes of all messages held: 0 when nothing is kept for anybody. */
 	get held(): number {
 		return this.#held;
 	}
@@ -65,7 +68,7 @@ export class Sessions {
 		const session = this.#sessions.get(clientId);
 		if (!session) return;
 		clearTimeout(session.end);
-		session.end = setTimeout(() => this.#remove(clientId), milliseconds).unref();
+		session.end = setTimeout(() => this.#remove(clientId), Math.min(milliseconds, longestTimer)).unref();
 	}
 
 	/** It is connected again. */
@@ -91,8 +94,8 @@ export class Sessions {
 		const before = this.#retained.get(message.topic);
 		if (before) this.#held -= size(before);
 		this.#retained.delete(message.topic);
-		if (size(message) === 0 || !this.hasRoom(size(message)) || this.#retained.size >= this.#settings.limits.retained)
-			return;
+		if (message.payload.length === 0 || !this.hasRoom(size(message))) return;
+		if (this.#retained.size >= this.#settings.limits.retained) return;
 		this.#retained.set(message.topic, { ...message });
 		this.#held += size(message);
 	}
@@ -239,6 +242,7 @@ export class Sessions {
 	}
 }
 
-function size({ payload }: Message): number {
-	return Buffer.byteLength(payload ?? "");
+/** Bytes that a message takes, about. */
+function size({ topic, payload }: Message): number {
+	return 200 + topic.length + Buffer.byteLength(payload ?? "");
 }

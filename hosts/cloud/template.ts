@@ -92,6 +92,8 @@ const overridable: Readonly<Record<Resource["type"], Readonly<Record<string, rea
 
 const functions = ["Ref", "Fn::Join", "Fn::Select", "Fn::FindInMap", "Fn::Split", "Fn::Sub"];
 const maximumDepth = 32;
+/** Characters that the variables of an Fn::Sub may take. */
+const maximumSubstituted = 256 * 1024;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -413,10 +415,18 @@ class Evaluation {
 	#substitute(argument: unknown): string {
 		const [text, given] = (Array.isArray(argument) ? argument : [argument, {}]) as [string, unknown];
 		const variables = object(given, "The variables of Fn::Sub");
+		// Each is worked out once, and the whole is bounded: nested ones would double with every level.
+		const values = new Map<string, string>();
+		let room = maximumSubstituted;
 		return text.replace(/\$\{(!?)([^}]*)\}/g, (_, literal: string, name: string) => {
 			if (literal) return `\${${name}}`;
 			const key = name.trim();
-			return Object.hasOwn(variables, key) ? this.text(variables[key]) : this.#reference(key);
+			const value =
+				values.get(key) ?? (Object.hasOwn(variables, key) ? this.text(variables[key]) : this.#reference(key));
+			values.set(key, value);
+			room -= value.length;
+			if (room < 0) throw new TemplateError("Fn::Sub gives too long a text.");
+			return value;
 		});
 	}
 }

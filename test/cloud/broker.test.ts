@@ -467,6 +467,9 @@ t.test("A change of policies takes as long as the setting says", async (t) => {
 	await (await connect(rig, rig.claim, "still")).endAsync();
 	now += 60_000;
 	await t.rejects(connect(rig, rig.claim, "no-more"));
+	rig.cloud.registry.policies.attachPolicy({ policyName: "claim", target: rig.claimArn });
+	rig.cloud.registry.policies.detachPolicy({ policyName: "claim", target: rig.claimArn });
+	await t.rejects(connect(rig, rig.claim, "attached for a moment"));
 });
 
 t.test("Policies see a certificate's names as they are, not as they are escaped", async (t) => {

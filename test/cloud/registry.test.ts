@@ -94,6 +94,11 @@ t.test("Limits of the fact sheet, section 2.6", async (t) => {
 	things.createThing({ thingName: "fifty", thingTypeName: "type", attributePayload: attributes(50) });
 	const tooMany = { thingName: "more", thingTypeName: "type", attributePayload: attributes(51) };
 	t.throws(() => things.createThing(tooMany), /at most 50/);
+	t.same(
+		things.listThings({ attributeName: "constructor", attributeValue: "x", usePrefixAttributeValue: true }).things,
+		[],
+	);
+	things.createThingGroup({ thingGroupName: "tagged", tags: [{ Key: "constructor", Value: "x" }] });
 	const blank = { thingName: "blank", attributePayload: { attributes: { a: "no blanks" } } };
 	t.throws(() => things.createThing(blank), { name: "InvalidRequestException" });
 	for (const thingName of ["", "x".repeat(129), "a b", "a/b"]) t.throws(() => things.createThing({ thingName }));

@@ -160,3 +160,10 @@ t.test("A body that is no template is refused with the reason", async (t) => {
 		parseTemplate(JSON.stringify({ Resources: { thing: { ...thing, Properties: { ThingName: { Ref: "X" } } } } })),
 	);
 });
+
+t.test("Nested Fn::Sub cost no more than they are long", async (t) => {
+	const nested = (levels: number, twice: string): unknown =>
+		levels === 0 ? "x".repeat(100) : { "Fn::Sub": [twice, { v: nested(levels - 1, twice) }] };
+	t.throws(() => value(nested(4, `\${v}`.repeat(20))), /too long/);
+	t.equal(value(nested(10, `\${v}\${v}`)), "x".repeat(102_400));
+});

@@ -92,7 +92,7 @@ export function checkTags(value: unknown): Record<string, string> {
 			typeof content === "string" && /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u.test(content),
 			`The value of the tag '${key}' is not allowed`,
 		);
-		demand(!(key in tags), `The tag '${key}' occurs twice`);
+		demand(!Object.hasOwn(tags, key), `The tag '${key}' occurs twice`);
 		tags[key] = content;
 	}
 	return tags;

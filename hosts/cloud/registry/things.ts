@@ -150,7 +150,7 @@ export class Things {
 		const wanted = [...this.#context.state.things.values()].filter((thing) => {
 			if (thingTypeName !== undefined && thing.thingTypeName !== thingTypeName) return false;
 			if (attributeName === undefined) return true;
-			const value = thing.attributes[attributeName];
+			const value = Object.hasOwn(thing.attributes, attributeName) ? thing.attributes[attributeName] : undefined;
 			if (value === undefined || attributeValue === undefined) return value !== undefined;
 			return usePrefixAttributeValue ? value.startsWith(attributeValue) : value === attributeValue;
 		});
