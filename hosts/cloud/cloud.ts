@@ -119,6 +119,8 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			metrics,
 			...(options.hookCommands && { hookCommands: options.hookCommands }),
 		});
+		// What became due while no cloud ran.
+		provisioning.sweep();
 		const sweeper = setInterval(() => provisioning.sweep(), 60_000).unref();
 		closing.push(() => clearInterval(sweeper));
 		const broker = await openBroker({ registry, provisioning, settings, now, report });

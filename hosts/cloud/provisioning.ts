@@ -119,7 +119,8 @@ export class Provisioning {
 		const { registry, now, report } = this.#options;
 		this.#swept = now();
 		for (const token of [...registry.state.tokens.values()]) {
-			if (token.deadline > now()) continue;
+			if (token.activation && token.activation.at <= now()) this.#activate(token.hash);
+			if (token.activation || token.deadline > now()) continue;
 			const { certificateId } = token;
 			const unused = this.#isUnused(certificateId);
 			registry.state.transaction(() => {
@@ -225,9 +226,8 @@ export class Provisioning {
 			registry.state.transaction(() => {
 				applyPlan(registry, plan, plan.certificate && certificateId, settings.template.overrideDefault);
 				if (singleUse !== "never") this.#use(token, plan.certificate !== undefined);
-				if (plan.certificate && delay > 0) registry.certificates.setStatus(certificateId, "PENDING_ACTIVATION");
+				if (plan.certificate && delay > 0) this.#activateLater(token, plan.certificate.status, delay);
 			});
-			if (plan.certificate && delay > 0) this.#activateLater(certificateId, plan.certificate.status, delay);
 			this.#warnOfGaps(request, plan.thing !== undefined, plan.certificate !== undefined);
 			return {
 				certificateId,
@@ -426,14 +426,32 @@ export class Provisioning {
 		);
 	}
 
-	#activateLater(certificateId: string, status: "ACTIVE" | "INACTIVE", delay: number): void {
-		const { registry, later = (callback, milliseconds) => void setTimeout(callback, milliseconds).unref() } =
-			this.#options;
-		later(() => {
-			if (registry.certificates.get(certificateId)?.status === "PENDING_ACTIVATION") {
-				registry.certificates.setStatus(certificateId, status);
+	/** Kept with the token, so that the certificate does not wait for ever when the cloud ends in between. */
+	#activateLater({ hash, ...token }: TokenRecord, status: "ACTIVE" | "INACTIVE", delay: number): void {
+		const {
+			registry,
+			now,
+			later = (callback, milliseconds) => void setTimeout(callback, milliseconds).unref(),
+		} = this.#options;
+		const used = this.#options.settings.token.singleUse !== "never";
+		const activation = { at: now() + delay, status };
+		registry.certificates.setStatus(token.certificateId, "PENDING_ACTIVATION");
+		registry.state.tokens.put(hash, { ...token, hash, ...(used && { used }), activation });
+		later(() => this.#activate(hash), delay);
+	}
+
+	#activate(hash: string): void {
+		const { registry } = this.#options;
+		const kept = registry.state.tokens.get(hash);
+		if (!kept?.activation) return;
+		const { activation, ...token } = kept;
+		registry.state.transaction(() => {
+			if (registry.certificates.get(token.certificateId)?.status === "PENDING_ACTIVATION") {
+				registry.certificates.setStatus(token.certificateId, activation.status);
 			}
-		}, delay);
+			if (token.used) registry.state.tokens.delete(hash);
+			else registry.state.tokens.put(hash, token);
+		});
 	}
 
 	#parsed(body: string): Template {

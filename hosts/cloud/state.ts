@@ -46,6 +46,8 @@ export interface TokenRecord {
 	/** ms since 1970: from then on the token is refused and its certificate, when unused, deleted. */
 	readonly deadline: number;
 	readonly used?: true;
+	/** What its certificate becomes, and when, ms since 1970. */
+	readonly activation?: { readonly at: number; readonly status: "ACTIVE" | "INACTIVE" };
 	/** Who asked for it. */
 	readonly claimCertificateId: string;
 	readonly clientId: string;

@@ -55,6 +55,19 @@ t.test("A certificate whose token is used up without activating it goes at the t
 	t.match(attempted.events.at(-1), { event: "certificate.expired", certificateId });
 });
 
+t.test("A delayed activation outlives the process that has promised it", async (t) => {
+	const core = await startCore(undefined, { certificate: { activationDelay: 5_000 } });
+	t.ok((await core.register()).accepted);
+	const status = () => [...core.registry.state.certificates.values()].map((certificate) => certificate.status);
+	core.provisioning.sweep();
+	t.same(status(), ["PENDING_ACTIVATION"]);
+	// The clock alone: no timer fires.
+	core.clock.now += 5_000;
+	core.provisioning.sweep();
+	t.same(status(), ["ACTIVE"]);
+	t.equal(core.registry.state.tokens.size, 0);
+});
+
 t.test("No token brings back a certificate that the operator has revoked or deactivated", async (t) => {
 	const core = await startCore(undefined, { token: { singleUse: "never" } });
 	for (const newStatus of ["REVOKED", "INACTIVE"] as const) {
