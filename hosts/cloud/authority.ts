@@ -51,31 +51,36 @@ export interface AuthorityOptions {
 	readonly now: () => number;
 	/** Names and addresses that the server certificate is for, beside localhost. */
 	readonly serverNames: readonly string[];
+	/** Root of the ECDSA server certificate: one of its own, like Amazon Root CA 3, or that of the RSA one. Default `own`. */
+	readonly ecdsaRoot?: "own" | "shared";
 	/** Key of the device authority; read at each use. */
 	readonly issuer: () => KeyKind;
 	readonly keyPairs: { readonly ahead: number; readonly concurrency: number };
 }
 
+/** What a TLS server proves itself with, PEM. */
+export interface ServerIdentity {
+	/** Never to be shown. */
+	readonly key: string;
+	readonly cert: string;
+	/** The root that the certificate ends in: what devices must trust. */
+	readonly root: string;
+}
+
+/** The server's identity by the kind of its key. */
+export type ServerIdentities = Readonly<Record<"rsa" | "ecdsa", ServerIdentity>>;
+
 /** Signs device certificates. Open it with `openAuthority`. */
 export class Authority implements CertificateIssuer {
-	/** PEM of the root that the server's certificate ends in: what devices must trust. */
-	readonly serverRootPem: string;
-	/** Key and certificate of the TLS server, PEM. Never to be shown. */
-	readonly server: { readonly key: string; readonly cert: string };
+	readonly servers: ServerIdentities;
 	readonly #signers: Readonly<Record<KeyKind, Signer>>;
 	readonly #options: AuthorityOptions;
 	readonly #keyPairs: KeyPairPool;
 
-	constructor(
-		options: AuthorityOptions,
-		signers: Readonly<Record<KeyKind, Signer>>,
-		root: IdentityRecord,
-		server: IdentityRecord,
-	) {
+	constructor(options: AuthorityOptions, signers: Readonly<Record<KeyKind, Signer>>, servers: ServerIdentities) {
 		this.#options = options;
 		this.#signers = signers;
-		this.serverRootPem = root.certificatePem;
-		this.server = { key: server.privateKeyPem, cert: server.certificatePem };
+		this.servers = servers;
 		this.#keyPairs = new KeyPairPool(options.keyPairs);
 	}
 
@@ -147,20 +152,30 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 		return made;
 	};
 	const organization = "O=moddable-fleet-provisioning";
-	const [root, rsa, ec] = await Promise.all([
+	const [root, ecdsaRoot, rsa, ec] = await Promise.all([
 		own("root", "RSA", `CN=Local AWS IoT Root CA,${organization}`),
+		own("root-EC", "EC", `CN=Local AWS IoT Root CA (EC),${organization}`),
 		own("devices-RSA", "RSA", `CN=Local AWS IoT Device CA,${organization}`),
 		own("devices-EC", "EC", `CN=Local AWS IoT Device CA (EC),${organization}`),
 	]);
 	const signers = { RSA: await signer(rsa, "RSA"), EC: await signer(ec, "EC") };
 	const names = ["localhost", "iot.localhost", "127.0.0.1", "::1", ...options.serverNames];
-	let server = state.identities.get("server");
-	if (!server || !covers(server, names, now())) {
-		server = await serverIdentity(await signer(root, "RSA"), names, now());
-		const made = server;
-		state.transaction(() => state.identities.put("server", made));
-	}
-	return new Authority(options, signers, root, server);
+	const server = async (name: string, kind: KeyKind, root: IdentityRecord, rootKind: KeyKind) => {
+		let identity = state.identities.get(name);
+		if (!identity || !isFit(identity, root, names, now())) {
+			const made = await serverIdentity(name, kind, await signer(root, rootKind), names, now());
+			state.transaction(() => state.identities.put(name, made));
+			identity = made;
+		}
+		return { key: identity.privateKeyPem, cert: identity.certificatePem, root: root.certificatePem };
+	};
+	return new Authority(options, signers, {
+		rsa: await server("server", "RSA", root, "RSA"),
+		ecdsa:
+			options.ecdsaRoot === "shared"
+				? await server("server-EC", "EC", root, "RSA")
+				: await server("server-EC", "EC", ecdsaRoot, "EC"),
+	});
 }
 
 async function newKeyPair(kind: KeyKind) {
@@ -205,23 +220,34 @@ async function selfSigned(name: string, kind: KeyKind, subject: string, now: num
 	return { name, privateKeyPem, certificatePem: withNewline(certificate.toString("pem")) };
 }
 
-async function serverIdentity(root: Signer, names: readonly string[], now: number): Promise<IdentityRecord> {
-	const { spki, privateKeyPem } = await newKeyPair("RSA");
+async function serverIdentity(
+	name: string,
+	kind: KeyKind,
+	root: Signer,
+	names: readonly string[],
+	now: number,
+): Promise<IdentityRecord> {
+	const { spki, privateKeyPem } = await newKeyPair(kind);
+	const usage =
+		kind === "RSA"
+			? x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment
+			: x509.KeyUsageFlags.digitalSignature;
 	const { certificatePem } = await sign(root, spki, `CN=${names[0]}`, now - day, now + 397 * day, [
 		new x509.BasicConstraintsExtension(false, undefined, true),
-		new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
+		new x509.KeyUsagesExtension(usage, true),
 		new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
 		new x509.SubjectAlternativeNameExtension(
 			names.map((value) => ({ type: isIP(value) ? ("ip" as const) : ("dns" as const), value })),
 		),
 	]);
-	return { name: "server", privateKeyPem, certificatePem };
+	return { name, privateKeyPem, certificatePem };
 }
 
-/** Whether a server certificate is for all these names and good for another month. */
-function covers({ certificatePem }: IdentityRecord, names: readonly string[], now: number): boolean {
-	const certificate = new X509Certificate(certificatePem);
+/** Whether a server certificate is of this root, for all these names, and good for another month. */
+function isFit(server: IdentityRecord, root: IdentityRecord, names: readonly string[], now: number): boolean {
+	const certificate = new X509Certificate(server.certificatePem);
 	return (
+		certificate.checkIssued(new X509Certificate(root.certificatePem)) &&
 		Date.parse(certificate.validTo) > now + 30 * day &&
 		names.every((name) => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined)
 	);

@@ -100,41 +100,53 @@ t.test("Certificates verify with OpenSSL, under an RSA and under an EC authority
 	}
 });
 
-t.test("The server's certificate is for every name it is reached by", async (t) => {
-	const authority = await open();
-	const { cert } = authority.server;
-	for (const option of [
-		"-verify_hostname localhost",
-		"-verify_hostname name.example",
-		"-verify_ip 192.0.2.1",
-		"-verify_ip ::1",
-	]) {
-		const verify = (files: string[]) => [
-			"verify",
-			"-x509_strict",
-			"-purpose",
-			"sslserver",
-			...option.split(" "),
-			"-CAfile",
-			files[0]!,
-			files[1]!,
-		];
-		t.match(openssl(verify, authority.serverRootPem, cert), /: OK/, option);
+t.test("The server's certificates, RSA and ECDSA, are for every name it is reached by", async (t) => {
+	const { servers } = await open();
+	for (const [kind, algorithm] of [
+		["rsa", "rsaEncryption"],
+		["ecdsa", "id-ecPublicKey"],
+	] as const) {
+		const { cert, root } = servers[kind];
+		t.match(
+			openssl(([file]) => ["x509", "-in", file!, "-noout", "-text"], cert),
+			`Public Key Algorithm: ${algorithm}`,
+		);
+		for (const option of [
+			"-verify_hostname localhost",
+			"-verify_hostname name.example",
+			"-verify_ip 192.0.2.1",
+			"-verify_ip ::1",
+		]) {
+			const verify = (files: string[]) => [
+				...["verify", "-x509_strict", "-purpose", "sslserver", ...option.split(" ")],
+				...["-CAfile", files[0]!, files[1]!],
+			];
+			t.match(openssl(verify, root, cert), /: OK/, `${kind} ${option}`);
+		}
 	}
 });
 
 t.test(
-	"Its keys are kept: opened again it is the same authority, with a new server certificate for a new name",
+	"Its keys are kept: opened again it is the same authority, with a new server certificate for a new name or root",
 	async (t) => {
 		const state = await openState();
-		const options = { state, now: Date.now, issuer: () => "RSA" as const, keyPairs: { ahead: 0, concurrency: 1 } };
-		const first = await openAuthority({ ...options, serverNames: [] });
-		const same = await openAuthority({ ...options, serverNames: [] });
+		const options = {
+			...{ state, now: Date.now, issuer: () => "RSA" as const, keyPairs: { ahead: 0, concurrency: 1 } },
+			serverNames: [],
+		};
+		const first = await openAuthority(options);
+		const same = await openAuthority(options);
 		const more = await openAuthority({ ...options, serverNames: ["more.example"] });
-		t.equal(same.serverRootPem, first.serverRootPem);
-		t.equal(same.server.cert, first.server.cert);
-		t.equal(more.serverRootPem, first.serverRootPem);
-		t.ok(new X509Certificate(more.server.cert).checkHost("more.example"));
+		const shared = await openAuthority({ ...options, ecdsaRoot: "shared" });
+		t.strictSame(same.servers, first.servers);
+		t.equal(more.servers.rsa.root, first.servers.rsa.root);
+		t.equal(more.servers.ecdsa.root, first.servers.ecdsa.root);
+		t.not(first.servers.ecdsa.root, first.servers.rsa.root);
+		t.ok(new X509Certificate(more.servers.rsa.cert).checkHost("more.example"));
+		t.ok(new X509Certificate(more.servers.ecdsa.cert).checkHost("more.example"));
+		t.equal(shared.servers.ecdsa.root, first.servers.rsa.root);
+		t.ok(new X509Certificate(shared.servers.ecdsa.cert).checkIssued(new X509Certificate(first.servers.rsa.root)));
+		t.equal(shared.servers.rsa.cert, more.servers.rsa.cert);
 		t.equal(more.rootCertificatePem, first.rootCertificatePem);
 	},
 );
