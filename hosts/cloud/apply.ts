@@ -33,8 +33,14 @@ export function applyPlan(
 			resourceArns[logicalName] = registry.arn("policy", policyName);
 		}
 		if (certificateId === undefined || principal === undefined || !plan.certificate) return;
-		if (plan.thing) registry.things.attachThingPrincipal({ thingName: plan.thing.thingName, principal });
-		const { status, override, logicalName } = plan.certificate;
+		const { status, override, logicalName, thingPrincipalType } = plan.certificate;
+		if (plan.thing) {
+			registry.things.attachThingPrincipal({
+				thingName: plan.thing.thingName,
+				principal,
+				...(thingPrincipalType !== undefined && { thingPrincipalType }),
+			});
+		}
 		const before = registry.certificates.get(certificateId)!.status;
 		// A certificate that waits for its activation has no status of its own that a setting could keep.
 		if (before === "PENDING_ACTIVATION" || (override ?? "REPLACE") === "REPLACE") {

@@ -1,7 +1,7 @@
 // Fleet provisioning without MQTT and without a clock of its own: a request's payload goes in, the reply's comes out.
 // It never logs a token or a key. Facts: AWS IoT developer guide, "Device provisioning MQTT API" and "Provisioning templates".
 
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { applyPlan } from "./apply.js";
 import { decodeRequest, encodeReply, type PayloadFormat, type ReplyValue } from "./codec.js";
 import { AwsError } from "./errors.js";
@@ -12,6 +12,7 @@ import type { ProvisioningOperation, Rejection, RejectionCase, Settings } from "
 import type { TemplateRecord, TokenRecord } from "./state.js";
 import { evaluateTemplate, parseTemplate, type Template, TemplateError } from "./template.js";
 import { Throttles } from "./throttle.js";
+import { ownershipToken } from "./token.js";
 
 /** A request as it came over a connection. */
 export interface ProvisioningRequest {
@@ -389,9 +390,7 @@ export class Provisioning {
 	/** Takes an issued certificate into the account, and makes the token that proves whose it is. */
 	#keep(request: ProvisioningRequest, issued: IssuedCertificate): string {
 		const { registry, settings, now } = this.#options;
-		const token = randomBytes(Math.ceil((settings.token.length * 3) / 4))
-			.toString("base64url")
-			.slice(0, settings.token.length);
+		const token = ownershipToken(settings.token.length);
 		registry.state.transaction(() => {
 			registry.certificates.add(issued, "PENDING_ACTIVATION");
 			registry.state.tokens.put(hash(token), {
