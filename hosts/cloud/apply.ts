@@ -42,10 +42,11 @@ export function applyPlan(
 			});
 		}
 		const before = registry.certificates.get(certificateId)!.status;
+		const setting = override ?? overrideDefault;
 		// A certificate that waits for its activation has no status of its own that a setting could keep.
-		if (before === "PENDING_ACTIVATION" || (override ?? "REPLACE") === "REPLACE") {
+		if (before === "PENDING_ACTIVATION" || setting === "REPLACE") {
 			registry.certificates.setStatus(certificateId, status);
-		} else if (override === "FAIL" && before !== status) conflict(`The certificate is ${before}`);
+		} else if (setting === "FAIL" && before !== status) conflict(`The certificate is ${before}`);
 		resourceArns[logicalName] = principal;
 	});
 	return { resourceArns };

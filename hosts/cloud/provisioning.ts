@@ -11,7 +11,7 @@ import { askHook, type HookCaller } from "./hook.js";
 import type { CertificateIssuer, IssuedCertificate, Registry } from "./registry.js";
 import type { ProvisioningOperation, Rejection, RejectionCase, Settings } from "./settings.js";
 import type { TemplateRecord, TokenRecord } from "./state.js";
-import { evaluateTemplate, parseTemplate, type Template, TemplateError } from "./template.js";
+import { evaluateTemplate, type Plan, parseTemplate, type Template, TemplateError } from "./template.js";
 import { Throttles } from "./throttle.js";
 import { ownershipToken } from "./token.js";
 
@@ -237,7 +237,7 @@ export class Provisioning {
 				if (singleUse !== "never") this.#use(token, plan.certificate !== undefined);
 				if (plan.certificate && delay > 0) this.#activateLater(token, plan.certificate.status, delay);
 			});
-			this.#warnOfGaps(request, plan.thing !== undefined, plan.certificate !== undefined);
+			this.#warnOfGaps(request, plan);
 			return {
 				certificateId,
 				...(plan.thing && { thingName: plan.thing.thingName }),
@@ -519,13 +519,19 @@ export class Provisioning {
 		};
 	}
 
-	#warnOfGaps(request: ProvisioningRequest, thing: boolean, certificate: boolean): void {
+	#warnOfGaps(request: ProvisioningRequest, { thing, certificate }: Plan): void {
 		const { report } = this.#options;
 		if (!thing)
 			report({
 				event: "warning",
 				message: `The template ${request.templateName} has no thing: the reply has no thingName.`,
 			});
+		if (thing?.packageVersions) {
+			report({
+				event: "warning",
+				message: `PackageVersions of the template ${request.templateName} are not kept: there is no package catalogue here.`,
+			});
+		}
 		if (!certificate) {
 			report({
 				event: "warning",

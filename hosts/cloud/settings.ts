@@ -267,6 +267,13 @@ export function changeSettings(settings: Settings, patch: SettingsPatch): void {
 	merge(settings as unknown as Json, patch, "");
 }
 
+/** Both patches in one: applied, it does what `first` and then `second` would. Both must be good. */
+export function combinePatches(first: SettingsPatch, second: SettingsPatch): SettingsPatch {
+	const combined = structuredClone(first);
+	combine(combined as Json, second, "");
+	return combined;
+}
+
 type Json = Record<string, unknown>;
 
 /** Says what kind of value is wanted when this one will not do. */
@@ -344,13 +351,27 @@ const checks: Readonly<Record<string, Check>> = {
 /** Members that the defaults leave out. */
 const absentByDefault = /^(errors\.\w+\.errorMessage|hook\.(fault|override))$/;
 
+/** The check of the setting `key` of what is at `path`: what has one is set as a whole. */
+function checkOf(path: string, key: string): { readonly name: string; readonly check: Check | undefined } {
+	const name = path ? `${path}.${key}` : key;
+	return { name, check: checks[name] ?? checks[`${path}.*`] ?? checks[name.replace(/\.\w+\./, ".*.")] };
+}
+
+function combine(target: Json, patch: Json, path: string): void {
+	for (const [key, given] of Object.entries(patch)) {
+		const { name, check } = checkOf(path, key);
+		const before = target[key];
+		if (!check && isObject(before) && isObject(given)) combine(before, given, name);
+		else target[key] = structuredClone(given);
+	}
+}
+
 function merge(target: Json, patch: Json, path: string): void {
 	for (const [key, given] of Object.entries(patch)) {
-		const name = path ? `${path}.${key}` : key;
+		const { name, check } = checkOf(path, key);
 		const before = target[key];
 		if (!Object.hasOwn(target, key) && !absentByDefault.test(name)) throw new TypeError(`There is no setting ${name}.`);
 		const value = given === null ? undefined : given;
-		const check = checks[name] ?? checks[`${path}.*`] ?? checks[name.replace(/\.\w+\./, ".*.")];
 		if (!check && isObject(before) && isObject(value)) merge(before, value, name);
 		else {
 			const wanted = check ? check(value) : sameKind(before, value);

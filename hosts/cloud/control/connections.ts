@@ -3,8 +3,6 @@
 
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { CloudEventBody } from "../events.js";
-import { contained } from "./contain.js";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
@@ -34,19 +32,15 @@ export function oneAfterTheOther(answer: Answer, most: number): Answer {
 }
 
 /** Keeps `server` at `limit` connections or fewer. A connection is busy while a complete request head waits for its answer. */
-export function limitConnections(server: Server, limit: number, report: (event: CloudEventBody) => void): void {
+export function limitConnections(server: Server, limit: number): void {
 	/** Requests in progress by connection; in the order of last use, so that the first idle one is the longest idle. */
 	const busy = new Map<Socket, number>();
 
-	const take = (socket: Socket) => {
+	server.on("connection", (socket: Socket) => {
 		busy.set(socket, 0);
 		socket.once("close", () => busy.delete(socket));
 		if (busy.size > limit) giveWay(socket);
-	};
-	server.on(
-		"connection",
-		contained("Taking a connection", report, take, (socket) => socket.destroy()),
-	);
+	});
 	server.on("request", ({ socket }: { socket: Socket }, response: ServerResponse) => {
 		touch(socket, +1);
 		response.once("close", () => touch(socket, -1));

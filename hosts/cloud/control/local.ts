@@ -5,7 +5,6 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { AwsError } from "../errors.js";
 import type { CloudEvent, EventLog, Metrics } from "../events.js";
 import { changeSettings, type Settings, type SettingsPatch } from "../settings.js";
-import { contained } from "./contain.js";
 
 /** What can be seen and changed from outside while the cloud runs. Nothing of it is secret. */
 export interface LocalAdministration {
@@ -110,16 +109,9 @@ function stream(events: EventLog, fits: (event: CloudEvent) => boolean, since: n
 		if (response.writableLength > maximumBacklog) response.destroy();
 		else response.write(text);
 	};
-	const writeEvent = (event: CloudEvent) => {
+	const show = (event: CloudEvent) => {
 		if (fits(event)) write(`id: ${event.sequence}\nevent: ${event.event}\ndata: ${JSON.stringify(event)}\n\n`);
 	};
-	// Called by whoever reports an event, whose affair this is not; and a warning of it would be an event for this very stream.
-	const show = contained(
-		"A live stream of events",
-		() => {},
-		writeEvent,
-		() => response.destroy(),
-	);
 	write(": connected\n\n");
 	if (!Number.isNaN(since)) events.since(since).forEach(show);
 	const end = events.listen(show);

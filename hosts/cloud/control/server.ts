@@ -6,12 +6,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, isIP, type Socket } from "node:net";
 import { AwsError } from "../errors.js";
 import type { EventLog, Metrics } from "../events.js";
+import { type Failed, guarded } from "../guard.js";
 import { evaluate, type PolicyVariables } from "../policy.js";
 import type { Registry } from "../registry.js";
 import type { Settings, SettingsPatch } from "../settings.js";
 import { Throttles } from "../throttle.js";
 import { limitConnections, oneAfterTheOther } from "./connections.js";
-import { contained, warn } from "./contain.js";
 import { handlers } from "./handlers.js";
 import type { AccessKey } from "./iam.js";
 import { answerLocally, isLocalPath } from "./local.js";
@@ -70,6 +70,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 	const { host = "127.0.0.1", port = 0, requestTimeout = 30_000, accessKeys = [] } = options;
 	const signatures = options.signatures ?? (isLoopback(host) && accessKeys.length === 0 ? "any" : "checked");
 	const report = options.events.report.bind(options.events);
+	const failed = (socket?: Socket): Failed => {
+		return (where, error) => {
+			socket?.destroy();
+			report({ event: "warning", message: failure(where, error) });
+		};
+	};
 	const answer = oneAfterTheOther(answerer({ ...options, signatures }), maximumWaiting);
 	if (signatures === "any") {
 		const message = "Development mode: the control plane takes any signature, and none. Access keys change that.";
@@ -84,15 +90,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 			connectionsCheckingInterval: Math.min(5_000, requestTimeout),
 			keepAliveTimeout: 60_000,
 		},
-		contained("The control plane", report, answer, ({ socket }) => socket.destroy()),
+		(request, response) => void guarded("an answer", failed(request.socket), answer)(request, response),
 	);
 	// A client that takes nothing of its answer for so long is gone.
 	server.timeout = 2 * requestTimeout;
-	limitConnections(server, maximumConnections, report);
-	server.on(
-		"clientError",
-		contained("A refusal of what is no HTTP", report, refuseMalformed, (_, socket) => socket.destroy()),
-	);
+	limitConnections(server, maximumConnections);
+	server.on("clientError", (error, socket: Socket) => {
+		guarded("a refusal of what is no HTTP", failed(socket), refuseMalformed)(error, socket);
+	});
 	await new Promise<void>((resolve, reject) => {
 		server.once("error", reject);
 		server.listen({ host, port }, () => {
@@ -100,8 +105,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 			resolve();
 		});
 	});
-	// Such as no descriptors left for a connection: that one is lost, nothing else.
-	server.on("error", (error) => warn(report, "Listening for the control plane", error));
+	// Once it listens, an error is a connection that could not be taken: no descriptors are left.
+	server.on("error", (error) => failed()("accept", error));
 	const bound = server.address() as AddressInfo;
 	return {
 		url: `http://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`,
@@ -140,7 +145,7 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 		} catch (error) {
 			if (!(error instanceof AwsError)) {
 				const [path] = request.url!.split("?") as [string];
-				warn(events.report.bind(events), `The control plane, at ${request.method} ${path.slice(0, 128)},`, error);
+				events.report({ event: "warning", message: failure(`${request.method} ${path.slice(0, 128)}`, error) });
 			}
 			sendError(request, response, error);
 		}
@@ -388,6 +393,13 @@ function sendError(request: IncomingMessage, response: ServerResponse, error: un
 		error instanceof AwsError ? error : new AwsError("InternalFailureException", "An unexpected error has occurred.");
 	sendJson(response, status, { message, ...members }, { "x-amzn-ErrorType": name });
 	drain(request);
+}
+
+/** What failed and where in the program. Without the error's own message, which may quote the request. */
+function failure(where: string, error: unknown): string {
+	const { name, stack = "" } = error instanceof Error ? error : { name: `a thrown ${typeof error}` };
+	const line = /^\s*(at .*)$/m.exec(stack)?.[1] ?? "";
+	return `The control plane failed unexpectedly in ${where}: ${name} ${line}`.trimEnd();
 }
 
 /** Reads off what is still coming of a refused request, within bounds: hanging up at once would lose the answer. */
