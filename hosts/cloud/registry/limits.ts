@@ -126,17 +126,17 @@ export function page<T>(
 	};
 }
 
-/** Tokens for the next page are proved to be of this process: a made-up one is refused. */
+/** Tokens for the next page are proved to be of this process: a made-up one is refused. In base64, as the API wants markers. */
 const pageSecret = randomBytes(32);
-const prove = (key: string) => createHmac("sha256", pageSecret).update(key).digest("base64url").slice(0, 22);
+const prove = (key: string) => createHmac("sha256", pageSecret).update(key).digest("base64").slice(0, 22);
 
 function pageToken(key: string): string {
-	return `${prove(key)}${Buffer.from(key).toString("base64url")}`;
+	return `${prove(key)}${Buffer.from(key).toString("base64")}`;
 }
 
 /** The key that a token names. Throws InvalidRequestException. */
 function lastOfPage(token: unknown): string {
-	const key = typeof token === "string" ? Buffer.from(token.slice(22), "base64url").toString() : "";
+	const key = typeof token === "string" ? Buffer.from(token.slice(22), "base64").toString() : "";
 	demand(token === pageToken(key), "The token for the next page is not valid");
 	return key;
 }
