@@ -10,13 +10,11 @@ import {
 	type PolicyCheckReport,
 } from "../cloud/policy-check.js";
 import { parseTemplate, TemplateError } from "../cloud/template.js";
-import { CommandError, command, oneOf, readPairs } from "./command.js";
+import { CommandError, command, readPairs } from "./command.js";
 import { readInput } from "./credentials.js";
 import { style } from "./terminal.js";
 
 export const policyCheck = command({
-	name: "policy check",
-	summary: "does a claim policy let devices provision, and what else does it let them do",
 	options: {
 		"claim-policy": { type: "string", value: "FILE", required: true, help: "policy document of the claim certificate" },
 		"template-body": { type: "string", value: "FILE", required: true, help: "the provisioning template" },
@@ -59,7 +57,7 @@ through. What the claim could do beyond its work is told, and does not change th
 			templateName: values.template,
 			parameters: readPairs("parameter", values.parameter),
 			creation: values.csr ? "create-from-csr" : "create",
-			format: oneOf("format", values.format, ["cbor", "json"]),
+			format: values.format,
 			...(clientId === undefined ? {} : { clientId }),
 		}).catch((error: unknown) => {
 			throw explain(error, values["template-body"]);
