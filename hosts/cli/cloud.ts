@@ -163,7 +163,7 @@ function instructions(facts: Facts): string {
 			: facts.signatures === "any"
 				? `export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=${facts.region}`
 				: `export AWS_DEFAULT_REGION=${facts.region}   # and an access key of your file`;
-	return `${style.bold("A local AWS IoT is running. Ctrl-C stops it; it keeps its state.")}
+	return `${hanging("", style.bold("A local AWS IoT is running. Ctrl-C stops it; it keeps its state."))}
 
 ${rows.map(([what, value]) => hanging(`  ${style.dim(what!.padEnd(15))}`, value!)).join("\n")}
 

@@ -16,7 +16,7 @@ import { certificatesIn, deviceKey } from "./credentials.js";
 import { printedCall } from "./invocation.js";
 import { narrateCloud, narrateDevice, narrateFailure } from "./narration.js";
 import { claimFiles, createClaim, policyNames, prepareTemplate, writeClaim } from "./prepare.js";
-import { bytes, hanging, type Line, line, milliseconds, short, style, textWidth } from "./terminal.js";
+import { bytes, hanging, held, type Line, line, milliseconds, short, style, textWidth } from "./terminal.js";
 import { version } from "./version.js";
 import { type ConnectionCost, Wire } from "./wire.js";
 
@@ -48,8 +48,8 @@ the device under its new identity. Exit code 0 only if the cloud confirms that.`
 			const at = style.dim(milliseconds(performance.now() - started).padStart(9));
 			say(hanging(`${at}  ${who === "cloud" ? style.magenta("cloud") : style.cyan("esp32")}  `, line(told)));
 		};
-		say(style.bold("An ESP32 that has nothing but a claim certificate gives itself an identity."));
-		say("All on this machine: real TLS, real MQTT, nothing simulated but the chip.\n");
+		say(hanging("", style.bold("An ESP32 that has nothing but a claim certificate gives itself an identity.")));
+		say(`${hanging("", "All on this machine: real TLS, real MQTT, nothing simulated but the chip.")}\n`);
 		const summary = await play(choices, tell);
 		if (json) console.log(JSON.stringify(summary, undefined, "\t"));
 		else say(`\n${conclusion(summary)}${keep === undefined ? "" : `\n\n${continuation(keep)}`}`);
@@ -251,8 +251,7 @@ function conclusion(summary: Summary): string {
 	const yes = style.green("✓");
 	const steps = Object.entries(took)
 		.filter(([step]) => step !== "total" && step !== "cloud")
-		// Held together by a no-break space.
-		.map(([step, time]) => `${step}\u00a0${Math.round(time)}`)
+		.map(([step, time]) => held(`${step} ${Math.round(time)}`))
 		.join(", ");
 	const rows: string[][] = [
 		["round trips", `${summary.roundTripsAfterConnack} after CONNACK`],
@@ -263,9 +262,11 @@ function conclusion(summary: Summary): string {
 	];
 	return [
 		`The cloud confirms:`,
-		`  ${yes} certificate ${short(certificateId)}… is ${confirmed.certificateStatus}`,
-		`  ${yes} it belongs to thing ${style.bold(thingName)} and has policy ${confirmed.policies.join(", ")}`,
-		`  ${yes} ${bytes(size)} came from it on ${topic}`,
+		...[
+			`certificate ${short(certificateId)}… is ${confirmed.certificateStatus}`,
+			`it belongs to thing ${style.bold(thingName)} and has policy ${confirmed.policies.join(", ")}`,
+			`${bytes(size)} came from it on ${topic}`,
+		].map((fact) => hanging(`  ${yes} `, fact)),
 		"",
 		...rows.map(([name, value]) => hanging(`  ${name!.padEnd(13)}`, value!, textWidth())),
 	].join("\n");

@@ -12,7 +12,7 @@ import {
 import { parseTemplate, TemplateError } from "../cloud/template.js";
 import { CommandError, command, readPairs } from "./command.js";
 import { readInput } from "./credentials.js";
-import { style } from "./terminal.js";
+import { hanging, lineWidth, style } from "./terminal.js";
 
 export const policyCheck = command({
 	options: {
@@ -95,16 +95,17 @@ function told(report: PolicyCheckReport): string {
 		[
 			"What else the claim could do, and whoever takes it out of a device",
 			report.excess.map(
-				({ action, resource, danger }) => `${style.yellow(`${action} ${name(resource)}`)}\n      ${danger}`,
+				({ action, resource, danger }) =>
+					`${style.yellow(`${action} ${name(resource)}`)}\n${hanging("      ", danger)}`,
 			),
 		],
-		["Assumed", report.notes],
+		["Assumed", report.notes.map((note) => hanging("", note, lineWidth() - 2).replaceAll("\n", "\n  "))],
 	];
 	return [verdict, ...sections.filter(([, lines]) => lines.length > 0).map(section)].join("\n\n");
 }
 
 const section = ([title, lines]: [title: string, lines: readonly string[]]): string =>
-	`${style.bold(title)}\n${lines.map((text) => `  ${text}`).join("\n")}`;
+	`${hanging("", style.bold(title))}\n${lines.map((text) => `  ${text}`).join("\n")}`;
 
 /** A resource without the account: what a policy's author thinks of it as. */
 const name = (arn: string): string => arn.split(":").slice(5).join(":");
@@ -114,5 +115,5 @@ const statement = ({ policy, index, sid }: CheckedStatement): string =>
 
 function step({ identity, action, resource, allowed, explanation }: CheckedAction): string {
 	const what = `${identity.padEnd(6)}  ${action.padEnd(13)}  ${name(resource)}`;
-	return allowed ? `${style.green("ok")}  ${what}` : `${style.red("NO")}  ${what}\n      ${explanation}`;
+	return allowed ? `${style.green("ok")}  ${what}` : `${style.red("NO")}  ${what}\n${hanging("      ", explanation)}`;
 }

@@ -43,14 +43,17 @@ export const short = (certificateId: string): string => certificateId.slice(0, 1
 
 /** A line of a story, as narration.ts tells it. */
 export function line({ text, up, down, took, note, mood }: Line): string {
-	const size = up !== undefined ? `  ▲ ${held(bytes(up))}` : down !== undefined ? `  ▼ ${held(bytes(down))}` : "";
-	const time = took === undefined ? "" : `  ${held(milliseconds(took))}`;
-	const more = note === undefined ? "" : `  ${note}`;
-	return MOODS[mood ?? "plain"](text) + style.dim(size + time + more);
+	const more = [
+		...(up === undefined ? [] : [`▲ ${bytes(up)}`]),
+		...(down === undefined ? [] : [`▼ ${bytes(down)}`]),
+		...(took === undefined ? [] : [milliseconds(took)]),
+		...(note === undefined ? [] : [note]),
+	];
+	return MOODS[mood ?? "plain"](text) + style.dim(more.map((part) => `  ${held(part)}`).join(""));
 }
 
-/** A number stays beside its unit where a line is broken. */
-const held = (text: string): string => text.replace(" ", NO_BREAK);
+/** Text that is not broken where a line is: a number stays beside its unit. A plain space again once lines are broken. */
+export const held = (text: string): string => text.replaceAll(" ", NO_BREAK);
 const NO_BREAK = "\u00a0";
 
 /** What happened, how many bytes went up or down with it, how many ms it took, and whether that is good or bad news. */
@@ -108,5 +111,5 @@ export function wrap(text: string, width: number): string[] {
 			line = word;
 		} else line = line === "" ? word : `${line} ${word}`;
 	}
-	return [...lines, line];
+	return [...lines, line].map((text) => text.replaceAll(NO_BREAK, " "));
 }
