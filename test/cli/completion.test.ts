@@ -23,7 +23,7 @@ function without(shell: string): string | false {
 	return false;
 }
 
-/** What is typed, and what it becomes; paths are of this repository. */
+/** What is typed, and the one thing that it can become; paths are of this repository. */
 const CASES: readonly (readonly [typed: string, completed: string])[] = [
 	["fleet dem", "fleet demo"],
 	["fleet pol", "fleet policy"],
@@ -34,7 +34,7 @@ const CASES: readonly (readonly [typed: string, completed: string])[] = [
 	["fleet failures IDENT", "fleet failures IDENTITY_REFUSED"],
 	["fleet help fail", "fleet help failures"],
 	["fleet completion z", "fleet completion zsh"],
-	["fleet claim embed --root pack", "fleet claim embed --root package"],
+	["fleet claim embed --root biom", "fleet claim embed --root biome.json"],
 	["fleet demo --keep hos", "fleet demo --keep hosts"],
 ];
 
