@@ -146,7 +146,23 @@ async function test(paths) {
 	return code === 0 && report.totals.failed === 0 && !skips;
 }
 
+/** Runs a script of the tests' own that needs what they need, with the terminal as its own. Gives its exit code. */
+async function script(path, args) {
+	await install();
+	const child = spawn(process.execPath, ["--import", "tsx", join(here, path), ...args], {
+		cwd: root,
+		stdio: "inherit",
+	});
+	// Ctrl-C reaches the script as well, which decides when it ends.
+	process.on("SIGINT", () => {});
+	return new Promise((done) => child.on("close", (code) => done(code ?? 1)));
+}
+
+/** Scripts by the name that npm runs them by. */
+const scripts = { bench: "bench/bench.ts", fuzz: "fuzz/fuzz.ts" };
+
 const [command, ...rest] = process.argv.slice(2);
+if (Object.hasOwn(scripts, command)) process.exit(await script(scripts[command], rest));
 if (command !== "check" && command !== "test") stop("usage: npm run check, or npm test [-- FILE or FOLDER …]");
 await install();
 process.exitCode = (await (command === "check" ? check() : test(rest))) ? 0 : 1;

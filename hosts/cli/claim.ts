@@ -5,8 +5,6 @@ import { command } from "./command.js";
 import { askPassword } from "./password.js";
 
 export const claimEmbed = command({
-	name: "claim embed",
-	summary: "put claim certificate, key and root certificate into the firmware",
 	options: {
 		root: {
 			type: "string",

@@ -4,16 +4,24 @@ import { randomBytes, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Cloud, startCloud } from "../cloud/cloud.js";
-import { type AccessKey, administratorAccess, parseAccessKeys, readAccessKeys } from "../cloud/control/iam.js";
+import {
+	type AccessKey,
+	AccessKeyError,
+	administratorAccess,
+	parseAccessKeys,
+	readAccessKeys,
+} from "../cloud/control/iam.js";
 import { type ControlPlane, startControlPlane } from "../cloud/control/server.js";
 import type { CloudEvent } from "../cloud/events.js";
 import { fingerprint } from "../cloud/registry/certificates.js";
 import type { Settings } from "../cloud/settings.js";
 import { StateInUseError } from "../cloud/state.js";
 import { CommandError, command, readPairs, UsageError, wholeNumber } from "./command.js";
+import { printedCall, quote } from "./invocation.js";
 import { narrateCloud } from "./narration.js";
 import { claimFiles, createClaim, policyNames, prepareTemplate, writeClaim } from "./prepare.js";
-import { clockTime, line, style } from "./terminal.js";
+import { clockTime, hanging, line, style } from "./terminal.js";
+import { templateName } from "./values.js";
 
 const options = {
 	directory: { type: "string", value: "FOLDER", default: ".fleet/cloud", help: "where it keeps its state" },
@@ -52,16 +60,13 @@ const options = {
 } as const;
 
 export const cloud = command({
-	name: "cloud",
-	summary: "a local AWS IoT, until Ctrl-C",
 	options,
 	details: `On first start it makes its own root certificate, the template, a policy for devices and a claim certificate with
 key, all in FOLDER and readable by nobody else. Without access keys, and only on a loopback address, the control
 plane takes any signature: development mode.`,
 	async run(values) {
 		const { directory, host, template, json } = values;
-		if (!/^[0-9A-Za-z_-]{1,36}$/.test(template))
-			throw new UsageError(`--template must be 1 to 36 of 0-9 A-Z a-z _ -, not ${template}`);
+		templateName(template);
 		const ports = {
 			port: wholeNumber("port", values.port, 0, 65_535),
 			alpnPort: wholeNumber("alpn-port", values["alpn-port"], 0, 65_535),
@@ -70,7 +75,7 @@ plane takes any signature: development mode.`,
 		if (values["access-key"] && values["access-keys"] !== undefined)
 			throw new UsageError("--access-key and --access-keys exclude each other");
 		const certificates = oneOfKinds(values["server-certificate"]);
-		const given = values["access-keys"] === undefined ? [] : readAccessKeys(values["access-keys"]);
+		const given = values["access-keys"] === undefined ? [] : accessKeysIn(values["access-keys"]);
 		const hookCommands = readPairs("hook", values.hook, "ARN=COMMAND");
 
 		const say = json ? sayJson : sayText;
@@ -172,18 +177,24 @@ function instructions(facts: Facts): string {
 	];
 	const credentials =
 		facts.credentials !== undefined
-			? `export AWS_SHARED_CREDENTIALS_FILE=${facts.credentials} AWS_DEFAULT_REGION=${facts.region}`
+			? `export AWS_SHARED_CREDENTIALS_FILE=${quote(facts.credentials)} AWS_DEFAULT_REGION=${facts.region}`
 			: facts.signatures === "any"
 				? `export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=${facts.region}`
 				: `export AWS_DEFAULT_REGION=${facts.region}   # and an access key of your file`;
-	return `${style.bold("A local AWS IoT is running. Ctrl-C stops it; it keeps its state.")}
+	return `${hanging("", style.bold("A local AWS IoT is running. Ctrl-C stops it; it keeps its state."))}
 
-${rows.map(([what, value]) => `  ${style.dim(what!.padEnd(15))}${value}`).join("\n")}
+${rows.map(([what, value]) => hanging(`  ${style.dim(what!.padEnd(15))}`, value!)).join("\n")}
 
 ${style.bold("A simulated device:")}
-  npm run fleet -- device --endpoint ${name} --port ${facts.port} --template ${facts.template} \\
-    --root-ca ${facts.rootCertificate} --claim ${facts.claimCertificate} --claim-key ${facts.claimKey} \\
-    --flash ${facts.flash}
+${printedCall("device", {
+	endpoint: name,
+	port: String(facts.port),
+	template: facts.template,
+	"root-ca": facts.rootCertificate,
+	claim: facts.claimCertificate,
+	"claim-key": facts.claimKey,
+	flash: facts.flash,
+})}
 
 ${style.bold("AWS's command line:")}
   ${credentials}
@@ -194,7 +205,7 @@ ${style.bold("What happens:")}  ${style.dim(`(also ${facts.url}/_local/events)`)
 
 function sayText(event: CloudEvent): void {
 	const told = narrateCloud(event);
-	if (told !== undefined) console.log(`${style.dim(clockTime())}  ${line(told)}`);
+	if (told !== undefined) console.log(hanging(`${style.dim(clockTime())}  `, line(told)));
 }
 
 function sayJson(event: CloudEvent): void {
@@ -206,6 +217,15 @@ function stopped(): Promise<void> {
 	return new Promise((resolve) => {
 		process.once("SIGINT", resolve).once("SIGTERM", resolve);
 	});
+}
+
+/** @throws CommandError */
+function accessKeysIn(path: string): AccessKey[] {
+	try {
+		return readAccessKeys(path);
+	} catch (error) {
+		throw error instanceof AccessKeyError ? new CommandError(error.message) : error;
+	}
 }
 
 /** The claim of this template, from its files while it is good, else a new one. */

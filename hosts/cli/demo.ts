@@ -11,11 +11,12 @@ import { SimulatedDevice } from "../node/device.js";
 import { FileFlash, MemoryFlash } from "../node/flash.js";
 import { createKeyPair } from "../node/key-pair.js";
 import { HELLO_TOPIC, helloApplication } from "./application.js";
-import { CommandError, command, oneOf } from "./command.js";
+import { CommandError, command } from "./command.js";
 import { certificatesIn, deviceKey } from "./credentials.js";
+import { printedCall } from "./invocation.js";
 import { narrateCloud, narrateDevice, narrateFailure } from "./narration.js";
 import { claimFiles, createClaim, policyNames, prepareTemplate, writeClaim } from "./prepare.js";
-import { bytes, type Line, line, milliseconds, short, style, wrap } from "./terminal.js";
+import { bytes, hanging, held, type Line, line, milliseconds, short, style, textWidth } from "./terminal.js";
 import { version } from "./version.js";
 import { type ConnectionCost, Wire } from "./wire.js";
 
@@ -24,8 +25,6 @@ const TEMPLATE = "fleet";
 const LIMIT = 60_000;
 
 export const demo = command({
-	name: "demo",
-	summary: "watch a simulated ESP32 give itself an identity (what npm start runs)",
 	options: {
 		format: { type: "string", value: "cbor|json", default: "cbor", help: "encoding of requests and replies" },
 		csr: { type: "boolean", help: "the device makes its own key pair, which then never travels" },
@@ -38,7 +37,7 @@ and a claim certificate; switches on an ESP32 with empty flash; ends when the cl
 the device under its new identity. Exit code 0 only if the cloud confirms that.`,
 	async run({ format, csr, pipeline, keep, json }) {
 		const choices: Choices = {
-			format: oneOf("format", format, ["cbor", "json"]),
+			format,
 			keyPair: csr ? "csr" : "keys",
 			pipeline,
 			...(keep === undefined ? {} : { folder: emptyFolder(keep) }),
@@ -47,10 +46,10 @@ the device under its new identity. Exit code 0 only if the cloud confirms that.`
 		const say = (text = "") => json || console.log(text);
 		const tell: Tell = (who, told) => {
 			const at = style.dim(milliseconds(performance.now() - started).padStart(9));
-			say(`${at}  ${who === "cloud" ? style.magenta("cloud") : style.cyan("esp32")}  ${line(told)}`);
+			say(hanging(`${at}  ${who === "cloud" ? style.magenta("cloud") : style.cyan("esp32")}  `, line(told)));
 		};
-		say(style.bold("An ESP32 that has nothing but a claim certificate gives itself an identity."));
-		say("All on this machine: real TLS, real MQTT, nothing simulated but the chip.\n");
+		say(hanging("", style.bold("An ESP32 that has nothing but a claim certificate gives itself an identity.")));
+		say(`${hanging("", "All on this machine: real TLS, real MQTT, nothing simulated but the chip.")}\n`);
 		const summary = await play(choices, tell);
 		if (json) console.log(JSON.stringify(summary, undefined, "\t"));
 		else say(`\n${conclusion(summary)}${keep === undefined ? "" : `\n\n${continuation(keep)}`}`);
@@ -252,23 +251,24 @@ function conclusion(summary: Summary): string {
 	const yes = style.green("✓");
 	const steps = Object.entries(took)
 		.filter(([step]) => step !== "total" && step !== "cloud")
-		// Held together by a no-break space.
-		.map(([step, time]) => `${step}\u00a0${Math.round(time)}`)
+		.map(([step, time]) => held(`${step} ${Math.round(time)}`))
 		.join(", ");
 	const rows: string[][] = [
 		["round trips", `${summary.roundTripsAfterConnack} after CONNACK`],
 		["MQTT", `${bytes(summary.bytesSent)} sent, ${bytes(summary.bytesReceived)} received`],
 		["flash", `${summary.flashWrites} writes, ${bytes(summary.flashBytesWritten)}`],
 		["time", `${milliseconds(took.total!)} from power-on, ${summary.boots} boots`],
-		...wrap(`of which ${steps}`, 80).map((part) => ["", style.dim(part)]),
+		["", style.dim(`of which ${steps}`)],
 	];
 	return [
 		`The cloud confirms:`,
-		`  ${yes} certificate ${short(certificateId)}… is ${confirmed.certificateStatus}`,
-		`  ${yes} it belongs to thing ${style.bold(thingName)} and has policy ${confirmed.policies.join(", ")}`,
-		`  ${yes} ${bytes(size)} came from it on ${topic}`,
+		...[
+			`certificate ${short(certificateId)}… is ${confirmed.certificateStatus}`,
+			`it belongs to thing ${style.bold(thingName)} and has policy ${confirmed.policies.join(", ")}`,
+			`${bytes(size)} came from it on ${topic}`,
+		].map((fact) => hanging(`  ${yes} `, fact)),
 		"",
-		...rows.map(([name, value]) => `  ${name!.padEnd(13)}${value}`),
+		...rows.map(([name, value]) => hanging(`  ${name!.padEnd(13)}`, value!, textWidth())),
 	].join("\n");
 }
 
@@ -277,9 +277,15 @@ function continuation(folder: string): string {
 	const directory = join(folder, "cloud");
 	const { certificate, key } = claimFiles(directory, TEMPLATE);
 	return `Go on with the same cloud and device:
-  npm run fleet -- cloud --directory ${directory} --template ${TEMPLATE}
-  npm run fleet -- device --endpoint localhost --root-ca ${join(directory, "root-ca.pem")} --template ${TEMPLATE} \\
-    --claim ${certificate} --claim-key ${key} --flash ${join(folder, "device.flash")}`;
+${printedCall("cloud", { directory, template: TEMPLATE })}
+${printedCall("device", {
+	endpoint: "localhost",
+	template: TEMPLATE,
+	"root-ca": join(directory, "root-ca.pem"),
+	claim: certificate,
+	"claim-key": key,
+	flash: join(folder, "device.flash"),
+})}`;
 }
 
 /** @throws CommandError when there is something already: a device that has an identity would not claim one */

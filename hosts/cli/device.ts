@@ -9,10 +9,11 @@ import { SimulatedDevice } from "../node/device.js";
 import { FileFlash } from "../node/flash.js";
 import { createKeyPair } from "../node/key-pair.js";
 import { HELLO_TOPIC, helloApplication } from "./application.js";
-import { CommandError, command, oneOf, readPairs, UsageError, wholeNumber } from "./command.js";
+import { CommandError, command, readPairs, UsageError, wholeNumber } from "./command.js";
 import { readCertificates, readCredentials } from "./credentials.js";
 import { narrateDevice, narrateFailure } from "./narration.js";
-import { clockTime, line, style } from "./terminal.js";
+import { clockTime, hanging, line, style } from "./terminal.js";
+import { checkDates, endpoint, helloTopic, serialNumber, templateName, thingName } from "./values.js";
 import { version } from "./version.js";
 
 /** Seconds that `--once` waits unless told otherwise. */
@@ -66,8 +67,6 @@ const options = {
 } as const;
 
 export const device = command({
-	name: "device",
-	summary: "one simulated ESP32 against a local cloud or a real AWS account",
 	options,
 	details: `Called again with the same flash image, the device finds its identity there and runs as that device. Deleting
 the image forgets everything, the serial number too.`,
@@ -77,28 +76,30 @@ the image forgets everything, the serial number too.`,
 		const duration = values.duration === undefined ? undefined : limit("duration", values.duration);
 		if (once !== undefined && duration !== undefined) throw new UsageError("--once and --duration exclude each other");
 		const configuration: Configuration = {
-			endpoint: values.endpoint,
-			port: wholeNumber("port", values.port, 1, 65_535),
-			template: values.template,
+			endpoint: endpoint(values.endpoint),
+			port: wholeNumber("port", values.port, 1, 65_535, 8883),
+			template: templateName(values.template),
 			parameters: readPairs("parameter", values.parameter),
-			...(values["thing-name"] === undefined ? {} : { thingName: values["thing-name"] }),
-			format: oneOf("format", values.format, ["cbor", "json"]),
+			...(values["thing-name"] === undefined ? {} : { thingName: thingName(values["thing-name"]) }),
+			format: values.format,
 			keyPair: values.csr ? "csr" : "keys",
 			pipeline: values.pipeline,
 		};
-		const given = values["factory-reset"];
-		const reset = given === undefined ? undefined : oneOf("factory-reset", given, ["forget", "keep"]);
+		const reset = values["factory-reset"];
+		if (values.serial !== undefined) serialNumber(values.serial);
+		helloTopic(values.topic);
 		const claim = readClaim(values.claim, values["claim-key"]);
 		const roots = readCertificates(values["root-ca"]);
+		if (claim !== undefined) checkDates(values.claim!, [claim.certificate]);
+		checkDates(values["root-ca"], roots);
 		check(configuration, values.serial ?? "any");
 		const flash = openFlash(values.flash);
-		const serialNumber = values.serial ?? ownSerial(flash);
 		return run({
 			configuration,
 			roots,
 			claim,
 			flash,
-			serialNumber,
+			serialNumber: values.serial ?? ownSerial(flash),
 			topic: values.topic,
 			reset,
 			once,
@@ -200,7 +201,7 @@ async function run(given: Run): Promise<number> {
 }
 
 function sayText(_: object, told: Parameters<typeof line>[0]): void {
-	console.log(`${style.dim(clockTime())}  ${line(told)}`);
+	console.log(hanging(`${style.dim(clockTime())}  `, line(told)));
 }
 
 function sayJson(event: object): void {
@@ -219,12 +220,13 @@ function readClaim(certificate: string | undefined, key: string | undefined): Cr
 /** The option that a member of the configuration comes from. */
 const OPTION: Readonly<Record<string, string>> = { thingName: "--thing-name", serialNumber: "--serial" };
 
+/** What values.ts lets through and the device program would not take. */
 function check(configuration: Configuration, serialNumber: string): void {
 	try {
 		checkConfiguration(configuration, serialNumber);
 	} catch (error) {
 		const { detail = "" } = error as Failure;
-		throw new UsageError(`${OPTION[detail] ?? `--${detail}`} cannot be right`);
+		throw new UsageError(`${OPTION[detail] ?? `--${detail}`} is not valid`);
 	}
 }
 

@@ -1,8 +1,11 @@
-// `fleet failures`: the catalogue of everything that can go wrong on a device, from the device program itself.
+// `fleet failures`: the catalogue of everything that can go wrong on a device, from the device program itself, with the words
+// that the device does not carry; and one failure by the number that an LED blinks, or by its code.
 
-import { catalogue, type FailureStep } from "../../src/provisioning/failure.js";
-import { command } from "./command.js";
-import { style } from "./terminal.js";
+import { catalogue, type FailureClass, type FailureCode, type FailureStep } from "../../src/provisioning/failure.js";
+import { command, UsageError } from "./command.js";
+import { failureWords } from "./failure-words.js";
+import { didYouMean } from "./nearest.js";
+import { columns, hanging, style, textWidth } from "./terminal.js";
 
 const STEPS: Readonly<Record<FailureStep, string>> = {
 	start: "at power-on",
@@ -16,47 +19,88 @@ const STEPS: Readonly<Record<FailureStep, string>> = {
 	run: "running",
 };
 
+const CLASSES: Readonly<Record<FailureClass, string>> = {
+	retry: "it tries again soon",
+	recreate: "it begins again with a new certificate",
+	operator: "it tries again, but rarely, since somebody has to fix something",
+	fatal: "it stops until there is new firmware",
+};
+
+/** Every failure as people and programs get it, in the order of the catalogue. */
+const entries = (Object.keys(catalogue) as FailureCode[]).map((code) => {
+	const { number, step, class: cls } = catalogue[code];
+	return { code, number, step, class: cls, ...failureWords[code] };
+});
+type Entry = (typeof entries)[number];
+
 export const failures = command({
-	name: "failures",
-	summary: "everything that can go wrong on a device, with what to do about it",
 	options: {
 		markdown: { type: "boolean", help: "as a table for the README" },
 		json: { type: "boolean", help: "as one JSON object by code" },
 	},
-	details: `Each failure has a stable code, and a number that an LED can blink. Its class says what the device does:
-retry: again soon; recreate: again with a new certificate; operator: again, but seldom, since
-somebody has to mend something; fatal: stops until there is new firmware.`,
-	async run({ markdown, json }) {
-		console.log(json ? JSON.stringify(catalogue, undefined, "\t") : markdown ? markdownTable() : listing());
+	operand: {
+		value: "NUMBER|CODE",
+		help: "one failure only: by the number that an LED blinks, or by its code",
+		suggestions: entries.map(({ code }) => code),
+	},
+	details: `Each failure has a stable code, and a number that an LED can blink. Its class says what the device does. ${Object.entries(
+		CLASSES,
+	)
+		.map(([name, does]) => `${name}: ${does}`)
+		.join("; ")}.`,
+	async run({ markdown, json }, [wanted]) {
+		const chosen = wanted === undefined ? entries : [find(wanted)];
+		if (json) console.log(JSON.stringify(Object.fromEntries(chosen.map(withoutCode)), undefined, "\t"));
+		else if (markdown) console.log(markdownTable(chosen));
+		else console.log(wanted === undefined ? listing() : explanation(chosen[0]!));
 		return 0;
 	},
 });
 
-const entries = Object.entries(catalogue);
+const withoutCode = ({ code, ...rest }: Entry) => [code, rest] as const;
 
-function markdownTable(): string {
+/** @throws UsageError when there is none */
+function find(wanted: string): Entry {
+	const found = entries.find(({ code, number }) => code === wanted.toUpperCase() || String(number) === wanted);
+	if (found !== undefined) return found;
+	if (/^\d+$/.test(wanted)) throw new UsageError(`no failure has the number ${wanted}: fleet failures lists them all`);
+	const codes = entries.map(({ code }) => code);
+	throw new UsageError(`no failure has the code ${wanted}${didYouMean(wanted.toUpperCase(), codes)}`);
+}
+
+function explanation({ code, number, step, class: cls, meaning, advice }: Entry): string {
+	return `${style.bold(code)}, number ${number}\n\n${columns([
+		["what it means", meaning],
+		["when", STEPS[step]],
+		["what the device does", `${CLASSES[cls]} (class ${cls})`],
+		["what to do", advice],
+	])}`;
+}
+
+function markdownTable(chosen: readonly Entry[]): string {
 	const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
 	return [
 		"| number | code | class | what it means | what to do |",
 		"|---|---|---|---|---|",
-		...entries.map(
-			([code, { number, class: cls, meaning, advice }]) =>
+		...chosen.map(
+			({ code, number, class: cls, meaning, advice }) =>
 				`| ${number} | \`${code}\` | ${cls} | ${cell(meaning)} | ${cell(advice)} |`,
 		),
 	].join("\n");
 }
 
 function listing(): string {
-	const width = Math.max(...entries.map(([code]) => code.length));
-	const steps = [...new Set(entries.map(([, { step }]) => step))];
+	const width = Math.max(...entries.map(({ code }) => code.length));
+	const steps = [...new Set(entries.map(({ step }) => step))];
 	return steps
 		.map((step) => {
 			const rows = entries
-				.filter(([, entry]) => entry.step === step)
+				.filter((entry) => entry.step === step)
 				.map(
-					([code, { number, class: cls, meaning, advice }]) =>
-						`  ${style.dim(String(number))}  ${style.bold(code.padEnd(width))}  ${cls.padEnd(8)}  ${meaning}\n` +
-						`${" ".repeat(width + 16)}${style.dim(advice)}`,
+					({ code, number, class: cls, meaning, advice }) =>
+						`  ${style.dim(String(number))}  ${style.bold(code.padEnd(width))}  ${cls}\n` +
+						`${hanging("      ", meaning, textWidth())}\n` +
+						hanging("      → ", style.dim(advice), textWidth()),
 				);
 			return `${style.cyan(STEPS[step])}\n${rows.join("\n")}`;
 		})

@@ -3,6 +3,7 @@
 import type { DeviceEvent, DeviceState, Operation } from "../../src/events.js";
 import type { FailureReport } from "../../src/provisioning/failure.js";
 import type { CloudEvent } from "../cloud/events.js";
+import { failureWords } from "./failure-words.js";
 import { bytes, type Line, short } from "./terminal.js";
 
 const POWER_ON: Readonly<Record<DeviceState, string>> = {
@@ -90,7 +91,8 @@ export function narrateDevice(event: DeviceEvent): Line {
 }
 
 /** A failure, what AWS said of it, and what to do. */
-export function narrateFailure({ code, meaning, advice, detail, rejection }: FailureReport): string {
+export function narrateFailure({ code, detail, rejection }: FailureReport): string {
+	const { meaning, advice } = failureWords[code];
 	const said =
 		rejection === undefined
 			? ""

@@ -10,13 +10,11 @@ import {
 	type PolicyCheckReport,
 } from "../cloud/policy-check.js";
 import { parseTemplate, TemplateError } from "../cloud/template.js";
-import { CommandError, command, oneOf, readPairs } from "./command.js";
+import { CommandError, command, readPairs } from "./command.js";
 import { readInput } from "./credentials.js";
-import { style } from "./terminal.js";
+import { hanging, lineWidth, style } from "./terminal.js";
 
 export const policyCheck = command({
-	name: "policy check",
-	summary: "does a claim policy let devices provision, and what else does it let them do",
 	options: {
 		"claim-policy": { type: "string", value: "FILE", required: true, help: "policy document of the claim certificate" },
 		"template-body": { type: "string", value: "FILE", required: true, help: "the provisioning template" },
@@ -61,7 +59,7 @@ changes the exit code.`,
 			templateName: values.template,
 			parameters: readPairs("parameter", values.parameter),
 			creation: values.csr ? "create-from-csr" : "create",
-			format: oneOf("format", values.format, ["cbor", "json"]),
+			format: values.format,
 			hook: values.hook === true,
 			...(clientId === undefined ? {} : { clientId }),
 		}).catch((error: unknown) => {
@@ -100,17 +98,18 @@ function told(report: PolicyCheckReport): string {
 		[
 			"What else the claim could do, and whoever takes it out of a device",
 			report.excess.map(
-				({ action, resource, danger }) => `${style.yellow(`${action} ${name(resource)}`)}\n      ${danger}`,
+				({ action, resource, danger }) =>
+					`${style.yellow(`${action} ${name(resource)}`)}\n${hanging("      ", danger)}`,
 			),
 		],
-		["What the template lets whoever has the claim do", report.risks.map((risk) => style.yellow(risk))],
-		["Assumed", report.notes],
+		["What the template lets whoever has the claim do", report.risks.map((risk) => style.yellow(hanging("", risk, lineWidth() - 2).replaceAll("\n", "\n  ")))],
+		["Assumed", report.notes.map((note) => hanging("", note, lineWidth() - 2).replaceAll("\n", "\n  "))],
 	];
 	return [verdict, ...sections.filter(([, lines]) => lines.length > 0).map(section)].join("\n\n");
 }
 
 const section = ([title, lines]: [title: string, lines: readonly string[]]): string =>
-	`${style.bold(title)}\n${lines.map((text) => `  ${text}`).join("\n")}`;
+	`${hanging("", style.bold(title))}\n${lines.map((text) => `  ${text}`).join("\n")}`;
 
 /** A resource without the account: what a policy's author thinks of it as. */
 const name = (arn: string): string => arn.split(":").slice(5).join(":");
@@ -120,5 +119,5 @@ const statement = ({ policy, index, sid }: CheckedStatement): string =>
 
 function step({ identity, action, resource, allowed, explanation }: CheckedAction): string {
 	const what = `${identity.padEnd(6)}  ${action.padEnd(13)}  ${name(resource)}`;
-	return allowed ? `${style.green("ok")}  ${what}` : `${style.red("NO")}  ${what}\n      ${explanation}`;
+	return allowed ? `${style.green("ok")}  ${what}` : `${style.red("NO")}  ${what}\n${hanging("      ", explanation)}`;
 }

@@ -14,7 +14,7 @@ export interface Claim {
 }
 
 /** Client ids of claim connections. AWS's own sample allows any, so that a claim could pass for any device. */
-const CLAIM_CLIENT_IDS = "claim-*";
+export const CLAIM_CLIENT_IDS = "claim-*";
 
 export const policyNames = (templateName: string) => ({
 	claim: `${templateName}-claim`,

@@ -1,4 +1,7 @@
-// Words and numbers for people: colour where there is a terminal that wants it (https://no-color.org), sizes, times.
+// Words and numbers for people: colour where there is a terminal that wants it (https://no-color.org), lines that break between
+// words at the terminal's width, sizes, times. Output that goes to a file or a pipe is neither coloured nor broken.
+
+import { stripVTControlCharacters } from "node:util";
 
 const wanted = process.stdout.isTTY === true && (process.env.NO_COLOR ?? "") === "" && process.env.TERM !== "dumb";
 
@@ -18,6 +21,15 @@ export const style = {
 	cyan: paint(36, 39),
 };
 
+/** Longer lines than this are hard to read, however wide the terminal is. */
+const WIDEST = 100;
+
+/** How wide texts such as help are, in characters: as wide as the terminal, and never wider than is good to read. */
+export const textWidth = (): number => Math.min(process.stdout.columns ?? WIDEST, WIDEST);
+
+/** How wide a line of a story may be: as wide as the terminal; without one a line is never broken, for `grep`. */
+export const lineWidth = (stream: NodeJS.WriteStream = process.stdout): number => stream.columns ?? Infinity;
+
 const thousands = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** `3,012 B` */
@@ -31,11 +43,18 @@ export const short = (certificateId: string): string => certificateId.slice(0, 1
 
 /** A line of a story, as narration.ts tells it. */
 export function line({ text, up, down, took, note, mood }: Line): string {
-	const size = up !== undefined ? `  ▲ ${bytes(up)}` : down !== undefined ? `  ▼ ${bytes(down)}` : "";
-	const time = took === undefined ? "" : `  ${milliseconds(took)}`;
-	const more = note === undefined ? "" : `  ${note}`;
-	return MOODS[mood ?? "plain"](text) + style.dim(size + time + more);
+	const more = [
+		...(up === undefined ? [] : [`▲ ${bytes(up)}`]),
+		...(down === undefined ? [] : [`▼ ${bytes(down)}`]),
+		...(took === undefined ? [] : [milliseconds(took)]),
+		...(note === undefined ? [] : [note]),
+	];
+	return MOODS[mood ?? "plain"](text) + style.dim(more.map((part) => `  ${held(part)}`).join(""));
 }
+
+/** Text that is not broken where a line is: a number stays beside its unit. A plain space again once lines are broken. */
+export const held = (text: string): string => text.replaceAll(" ", NO_BREAK);
+const NO_BREAK = "\u00a0";
 
 /** What happened, how many bytes went up or down with it, how many ms it took, and whether that is good or bad news. */
 export interface Line {
@@ -52,23 +71,45 @@ const MOODS = { good: style.green, bad: style.red, quiet: style.dim, plain: (tex
 /** Time of day, to the ms. */
 export const clockTime = (): string => new Date().toTimeString().slice(0, 8) + new Date().toISOString().slice(19, 23);
 
-/** Two columns, the second wrapped to 100 characters in all. */
-export function columns(rows: readonly (readonly [string, string])[]): string {
-	const width = Math.max(...rows.map(([left]) => left.length)) + 4;
+/** Characters that a terminal shows. */
+const visible = (text: string): number => stripVTControlCharacters(text).length;
+
+/** Two columns, the second wrapped; the second below the first where they do not fit side by side. */
+export function columns(rows: readonly (readonly [string, string])[], width = textWidth()): string {
+	const left = Math.max(...rows.map(([name]) => visible(name))) + 4;
+	if (width - left < NARROWEST)
+		return rows.map(([name, text]) => `  ${name}\n${hanging("      ", text, width)}`).join("\n");
 	return rows
-		.map(([left, right]) => `  ${left.padEnd(width - 2)}${wrap(right, 100 - width).join(`\n${" ".repeat(width)}`)}`)
+		.map(([name, text]) => hanging(`  ${name}${" ".repeat(left - 2 - visible(name))}`, text, width))
 		.join("\n");
 }
 
-/** Lines of at most `width` characters, broken between words. */
+/** A column of text narrower than this reads badly. */
+const NARROWEST = 36;
+
+/** Text after something that it must not run below: its further lines are indented by as much. */
+export function hanging(before: string, text: string, width = lineWidth()): string {
+	const indent = visible(before);
+	return before + wrap(text, width - indent).join(`\n${" ".repeat(indent)}`);
+}
+
+/** Paragraphs, which blank lines separate, filled anew; a line that is indented stays as it is. */
+export function paragraphs(text: string, width = textWidth()): string {
+	return text
+		.split(/\n{2,}/)
+		.map((paragraph) => (/^\s/m.test(paragraph) ? paragraph : wrap(paragraph.replaceAll("\n", " "), width).join("\n")))
+		.join("\n\n");
+}
+
+/** Lines of at most `width` characters, broken between words; a longer word has a line of its own, whole. */
 export function wrap(text: string, width: number): string[] {
 	const lines: string[] = [];
 	let line = "";
 	for (const word of text.split(" ")) {
-		if (line !== "" && line.length + 1 + word.length > width) {
-			lines.push(line);
+		if (visible(line) > 0 && visible(line) + 1 + visible(word) > width) {
+			lines.push(line.trimEnd());
 			line = word;
 		} else line = line === "" ? word : `${line} ${word}`;
 	}
-	return [...lines, line];
+	return [...lines, line].map((text) => text.replaceAll(NO_BREAK, " "));
 }

@@ -1,7 +1,17 @@
-// The version of this package, which is the simulated firmware's as well.
+// The version of this package, which is the simulated firmware's as well, and `fleet version`.
 
 import { readFileSync } from "node:fs";
+import { command } from "./command.js";
 
 export const version = (
 	JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }
 ).version;
+
+export const versionCommand = command({
+	options: { json: { type: "boolean", help: "with the versions of Node and of the system, as one JSON object" } },
+	async run({ json }) {
+		const { version: node, platform, arch } = process;
+		console.log(json ? JSON.stringify({ version, node: node.slice(1), platform, arch }, undefined, "\t") : version);
+		return 0;
+	},
+});

@@ -9,7 +9,7 @@ import { XsDevice } from "../xs/device.js";
 import { type Ending, Flash, type MemoryReport, type PresetName, presets } from "../xs/engine.js";
 import { deviceFirmware } from "../xs/modules.js";
 import { HELLO_TOPIC, helloApplication } from "./application.js";
-import { CommandError, command, oneOf } from "./command.js";
+import { CommandError, command } from "./command.js";
 import { certificatesIn, deviceKey } from "./credentials.js";
 import { createClaim, prepareTemplate } from "./prepare.js";
 import { bytes } from "./terminal.js";
@@ -120,8 +120,6 @@ async function provision(flash: Flash, preset: PresetName): Promise<{ lives: End
 }
 
 export const xs = command({
-	name: "xs",
-	summary: "measure the memory of the device program in the real XS engine",
 	options: {
 		preset: { type: "string", value: "esp32|esp32c3|tight", default: "esp32", help: "an ESP32's memory" },
 		json: { type: "boolean", help: "print nothing but one JSON report" },
@@ -129,8 +127,7 @@ export const xs = command({
 	details: `Compiles Moddable's XS engine the first time (half a minute; needs a C compiler), then lets a device with empty
 flash give itself an identity in it, with a local cloud as far end. Exit code 1 when it does not fit.`,
 	async run({ preset, json }) {
-		const name = oneOf("preset", preset, Object.keys(presets) as PresetName[]);
-		const report = await measure(name, (line) => console.error(line)).catch((error) => {
+		const report = await measure(preset, (line) => console.error(line)).catch((error) => {
 			throw error instanceof NoEngine ? new CommandError(error.message) : error;
 		});
 		const { livePeak, stackPeak, bytecode, live, running, slotBytes } = report;

@@ -26,7 +26,10 @@ const endings: (() => unknown)[] = [];
 
 async function main(): Promise<void> {
 	const sdk = process.env.MODDABLE;
-	if (!sdk) throw new Unfit("MODDABLE is not set: install the Moddable SDK and let MODDABLE name its folder");
+	if (!sdk)
+		throw new Unfit(
+			"MODDABLE is not set: install the Moddable SDK (github.com/Moddable-OpenSource/moddable) and let MODDABLE name its folder; npm start needs neither",
+		);
 	if (process.platform !== "linux") {
 		throw new Unfit(
 			"this script drives the simulator of Linux; elsewhere run `mcconfig -d -m` with the settings you need",

@@ -64,6 +64,8 @@ export interface RunningCloud {
 	readonly facts: Readonly<Record<string, string>> & { readonly port: number };
 	/** The first event, from the `after`th on, that is what is looked for; it may still be on its way. Fails after ten seconds. */
 	event(what: (event: CloudEvent) => boolean, after?: number): Promise<CloudEvent>;
+	/** All events so far, without the line that says how to use it. */
+	events(): readonly CloudEvent[];
 	/** How many events there have been. */
 	count(): number;
 	/** Stops it and gives its exit code. */
@@ -103,7 +105,13 @@ export async function startCloud(t: Test, directory: string, ...args: string[]):
 		});
 		ended.then((code) => reject(new Error(`fleet cloud ended with ${code}: ${printed.at(-1)}`)));
 	});
-	return { facts, event, count: () => events.length, stop };
+	return {
+		facts,
+		event,
+		events: () => events.filter(({ event }) => event !== "started"),
+		count: () => events.length,
+		stop,
+	};
 }
 
 /** What `fleet cloud` tells a human at start, on free ports; it is stopped then. */

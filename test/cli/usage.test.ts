@@ -1,11 +1,12 @@
 // How `fleet` behaves towards people: help for everything, and one clear line for whatever is wrong with a call.
 
 import t from "tap";
+import { commands } from "../../hosts/cli/commands.js";
 import { fleet, saysInOneLine } from "./fleet.js";
 
-const COMMANDS = ["demo", "cloud", "device", "claim embed", "policy check", "failures"];
+const COMMANDS = commands.map(({ name }) => name);
 
-t.jobs = 2;
+t.jobs = 4;
 t.setTimeout(300_000);
 
 t.test("without a command it lists its commands", async (t) => {
@@ -18,9 +19,21 @@ t.test("without a command it lists its commands", async (t) => {
 });
 
 t.test("it says its version", async (t) => {
-	const { code, stdout } = await fleet("--version");
-	t.equal(code, 0);
-	t.match(stdout, /^\d+\.\d+\.\d+\n$/);
+	for (const asked of ["--version", "version"]) {
+		const { code, stdout } = await fleet(asked);
+		t.equal(code, 0);
+		t.match(stdout, /^\d+\.\d+\.\d+\n$/);
+	}
+});
+
+t.test("fleet help explains a command as --help after it does", async (t) => {
+	for (const name of ["demo", "claim embed"]) {
+		const help = await fleet("help", ...name.split(" "));
+		t.equal(help.code, 0);
+		t.equal(help.stdout, (await fleet(...name.split(" "), "--help")).stdout);
+	}
+	t.equal((await fleet("help")).stdout, (await fleet("--help")).stdout);
+	saysInOneLine(t, await fleet("help", "dmo"), 2, /did you mean fleet demo\?/);
 });
 
 for (const name of COMMANDS)
@@ -36,6 +49,12 @@ for (const name of COMMANDS)
 		);
 	});
 
+const REST = ["--root-ca", "x", "--template", "t", "--flash", "f"];
+const samples = (...args: string[]) => [
+	"samples",
+	...["--account", "123456789012", "--region", "eu-west-1", "--template", "t"],
+	...args,
+];
 const device = (...args: string[]) => [
 	"device",
 	...["--endpoint", "localhost", "--root-ca", "x", "--template", "t", "--flash", "f"],
@@ -59,6 +78,30 @@ const wrong: readonly (readonly [why: string, args: readonly string[], says: Reg
 	["a key without its claim", device("--claim-key", "k"), /--claim FILE is missing/],
 	["a parameter without a value", device("--parameter", "colour"), /--parameter must be NAME=VALUE, not colour/],
 	["a time limit without --once", device("--limit", "3"), /--limit belongs to --once/],
+	["a command nearly right", ["cluod"], /no command cluod; did you mean fleet cloud\?/],
+	["the beginning of a command", ["fail"], /did you mean fleet failures\?/],
+	["a command of two words nearly right", ["policy", "chekc"], /did you mean fleet policy check\?/],
+	["an option nearly right", ["demo", "--jsno"], /unknown option --jsno; did you mean --json\?/],
+	["an option nearly right before any command", ["--versoin"], /did you mean --version\?/],
+	["a word nearly right", ["demo", "--format", "jsn"], /must be cbor or json, not jsn; did you mean json\?/],
+	["an option in place of a value", ["demo", "--keep", "--json"], /--keep needs a value: --keep FOLDER/],
+	["a value for a switch", ["demo", "--json=yes"], /--json takes no value, and was given yes/],
+	["a negative port", device("--port", "-1"), /from 1 to 65535, not -1; for example --port 8883/],
+	["an endpoint with a scheme", ["device", "--endpoint", "mqtts://a", ...REST], /leave out mqtts:\/\/; for example/],
+	["an endpoint with a port", ["device", "--endpoint", "a:8883", ...REST], /--endpoint a --port 8883/],
+	["an endpoint with a path", ["device", "--endpoint", "a/b", ...REST], /leave out the path/],
+	["an endpoint that is no name", ["device", "--endpoint", "a b", ...REST], /must be a host name or an address/],
+	["a serial number with other characters", device("--serial", "a.b"), /1 to 100 of .*, not a\.b; for example/],
+	["a serial number that is too long", device("--serial", "1".repeat(101)), /--serial must be 1 to 100 of/],
+	["a pattern of names with other characters", device("--thing-name", "a/{SerialNumber}"), /--thing-name must be/],
+	["a topic with a wildcard", device("--topic", "a/+"), /without the wildcards/],
+	["a topic with too many levels", device("--topic", "a/b/c/d/e/f/g/h/i"), /at most 256 bytes and 7 slashes/],
+	["a shell without completion", ["completion", "ksh"], /only for bash, zsh, fish/],
+	["no shell", ["completion"], /SHELL is missing/],
+	["an account that is none", samples("--account", "1234-5678-9012"), /12 digits/],
+	["a region that is none", samples("--region", "Ireland"), /must be the code of an AWS region, not Ireland/],
+	["a region with other ARNs", samples("--region", "cn-north-1"), /do not begin with arn:aws:/],
+	["a template name that cannot be, in samples", samples("--template", "a b"), /--template must be 1 to 36/],
 	["a reset of no known meaning", device("--factory-reset", "all"), /--factory-reset must be forget or keep, not all/],
 ];
 

@@ -1,0 +1,216 @@
+// What each failure means and what to do about it, in words for people. Host tools have them; a device tells codes and numbers,
+// and its flash holds no sentence. The compiler sees to it that no failure is without words.
+
+import type { FailureCode } from "../../src/provisioning/failure.js";
+
+/** One failure in words: the ends of "It means that …" and "Do this: …". */
+export interface FailureWords {
+	readonly meaning: string;
+	readonly advice: string;
+}
+
+/** Words by code. */
+export const failureWords: Readonly<Record<FailureCode, FailureWords>> = {
+	CONFIGURATION_INVALID: {
+		meaning: "a setting in the configuration is not valid",
+		advice: "correct the setting that is named, and build the firmware again",
+	},
+	CLAIM_MISSING: {
+		meaning: "no identity, and no claim to ask for one with",
+		advice: "embed a claim (fleet claim embed), or let a trusted user hand the device one",
+	},
+	KEY_PAIR_UNSUPPORTED: {
+		meaning: "keyPair is csr, but this machine cannot make a key pair",
+		advice: "set keyPair to keys",
+	},
+	CLAIM_NOT_ERASED: {
+		meaning: "the claim could not be erased",
+		advice: "set claimAfterwards to keep where this machine cannot erase it",
+	},
+	INTERNAL: {
+		meaning: "the device program itself failed",
+		advice: "report this as a defect, with the message",
+	},
+	CLOCK_UNSET: {
+		meaning: "no time server answered, so certificates cannot be checked",
+		advice: "let the device reach a time server (NTP, UDP port 123)",
+	},
+	CLOCK_BEHIND: {
+		meaning: "the clock was set to before this firmware was built",
+		advice: "correct the time server that the device asks",
+	},
+	HOST_UNKNOWN: {
+		meaning: "the endpoint's name has no address",
+		advice: "check the endpoint's name and the network's DNS",
+	},
+	HOST_UNREACHABLE: {
+		meaning: "nobody answers at the endpoint",
+		advice: "check the network, the firewall and the port (8883 or 443)",
+	},
+	CONNECT_TIMEOUT: {
+		meaning: "no connection was accepted within the time limit",
+		advice: "check the network; some firewalls silently drop port 8883, so try 443",
+	},
+	TLS_FAILED: {
+		meaning: "the TLS handshake failed",
+		advice: "check that the endpoint is the one with -ats, and that the root certificate and the clock are right",
+	},
+	SERVER_DATES: {
+		meaning: "the server's certificate is not valid at this device's time",
+		advice: "compare the device's clock with the certificate's dates",
+	},
+	SERVER_UNTRUSTED: {
+		meaning: "the server is not who it should be, or its root is not known here",
+		advice: "embed Amazon Root CA 1 (and 3), and use the endpoint with -ats",
+	},
+	CLAIM_REFUSED: {
+		meaning: "the service hung up on the claim",
+		advice: "check that the claim certificate is ACTIVE and that its policy allows iot:Connect on client/<client id>",
+	},
+	CONNACK_REFUSED: {
+		meaning: "the service says that it is unavailable",
+		advice: "nothing, as long as it is rare",
+	},
+	CONNECTION_LOST: {
+		meaning: "the connection was closed",
+		advice: "nothing, as long as it is rare",
+	},
+	SUBSCRIBE_REFUSED: {
+		meaning: "the service does not allow the subscription to a reply topic",
+		advice: "allow iot:Subscribe on topicfilter/… for the reply topics (topicfilter, not topic)",
+	},
+	SUBSCRIBE_TIMEOUT: {
+		meaning: "no SUBACK within the time limit",
+		advice: "check the network",
+	},
+	SUBSCRIBE_HUNG_UP: {
+		meaning: "the service hung up on the subscription",
+		advice: "if it keeps happening, allow iot:Subscribe on topicfilter/… for the reply topics (topicfilter, not topic)",
+	},
+	PROTOCOL_ERROR: {
+		meaning: "the other side sent something that is not MQTT 3.1.1",
+		advice: "check that there is an MQTT broker at this endpoint and port",
+	},
+	PACKET_TOO_LARGE: {
+		meaning: "a packet is larger than this device accepts",
+		advice: "send smaller messages to the device",
+	},
+	KEEP_ALIVE_TIMEOUT: {
+		meaning: "the service did not answer a PINGREQ",
+		advice: "check the network",
+	},
+	SEND_QUEUE_FULL: {
+		meaning: "more messages wait to be sent than this device can hold",
+		advice: "publish less, or wait until each message has been acknowledged",
+	},
+	PUBLISH_TIMEOUT: {
+		meaning: "no PUBACK within the time limit",
+		advice: "check the network",
+	},
+	CREATE_TIMEOUT: {
+		meaning: "no reply to the request for a certificate",
+		advice: "check that the claim policy allows iot:Receive on the reply topics",
+	},
+	CREATE_HUNG_UP: {
+		meaning: "the connection ended while the device asked for a certificate",
+		advice: "if it keeps happening, allow iot:Publish on topic/$aws/certificates/create… (for a CSR create-from-csr)",
+	},
+	CREATE_INVALID: {
+		meaning: "the service says that the request for a certificate is not valid",
+		advice: "read errorCode and errorMessage",
+	},
+	CREATE_DENIED: {
+		meaning: "the service denied the device a certificate",
+		advice: "read errorMessage; a claim from a trusted user is valid for five minutes",
+	},
+	CREATE_THROTTLED: {
+		meaning: "too many devices ask for a certificate at once",
+		advice: "nothing; for a large fleet, ask AWS for a higher quota",
+	},
+	CREATE_FAULT: {
+		meaning: "the service itself failed",
+		advice: "nothing, as long as it is rare",
+	},
+	CREATE_REPLY_MALFORMED: {
+		meaning: "the device does not understand the reply to its request for a certificate",
+		advice: "report this as a defect, with the reason",
+	},
+	CERTIFICATE_MALFORMED: {
+		meaning: "the certificate or the key in the reply cannot be read",
+		advice: "report this as a defect, with the reason",
+	},
+	KEY_MISMATCH: {
+		meaning: "the private key does not belong to the certificate",
+		advice: "report this as a defect",
+	},
+	REGISTER_TIMEOUT: {
+		meaning: "no reply to RegisterThing, which may have worked all the same",
+		advice:
+			"check that the hook answers within 5 s and that the claim policy allows iot:Receive on the template's reply topics",
+	},
+	REGISTER_HUNG_UP: {
+		meaning: "the connection ended while RegisterThing was under way",
+		advice: "if it keeps happening, allow iot:Publish on topic/$aws/provisioning-templates/<template>/provision/…",
+	},
+	REGISTER_INVALID: {
+		meaning: "the service says that the request RegisterThing is not valid",
+		advice: "compare the parameters that the device sends with those of the template, and read errorMessage",
+	},
+	REGISTER_DENIED: {
+		meaning: "the service denied RegisterThing",
+		advice: "check that the template is enabled, what its hook answered, and that its role has the permissions",
+	},
+	TEMPLATE_UNKNOWN: {
+		meaning: "there is no such provisioning template",
+		advice: "check the template's name, and the endpoint (its account and region)",
+	},
+	RESOURCE_CONFLICT: {
+		meaning: "a resource of the template exists already and must not be changed",
+		advice: "check OverrideSettings in the template",
+	},
+	REGISTER_THROTTLED: {
+		meaning: "too many devices register at once",
+		advice: "nothing; for a large fleet, ask AWS for a higher quota",
+	},
+	REGISTER_FAULT: {
+		meaning: "the service itself failed",
+		advice: "nothing, as long as it is rare",
+	},
+	REGISTER_REPLY_MALFORMED: {
+		meaning: "the device does not understand the reply to RegisterThing",
+		advice: "report this as a defect, with the reason",
+	},
+	THING_NAME_MISSING: {
+		meaning: "the device was registered, but the template made no thing",
+		advice: "add an AWS::IoT::Thing resource to the template",
+	},
+	TOKEN_REFUSED: {
+		meaning: "the service refused the certificate ownership token",
+		advice: "nothing: the device begins again",
+	},
+	TOKEN_EXPIRED: {
+		meaning: "the certificate ownership token has expired, an hour after it was issued",
+		advice: "nothing: the device begins again",
+	},
+	IDENTITY_REFUSED: {
+		meaning: "the service hung up on the device's own certificate",
+		advice:
+			"check that it is ACTIVE, that it has the device policy, and that this policy allows iot:Connect on client/<thing name>",
+	},
+	STORE_FULL: {
+		meaning: "there is no room left in flash",
+		advice: "enlarge the nvs partition; nothing is erased to make room",
+	},
+	STORE_WRITE_FAILED: {
+		meaning: "flash cannot be written, or does not read back what was written",
+		advice: "replace the device if it keeps happening",
+	},
+	STORE_READ_FAILED: {
+		meaning: "flash cannot be read",
+		advice: "replace the device if it keeps happening",
+	},
+	STORE_NEWER: {
+		meaning: "flash was written by newer firmware",
+		advice: "install that firmware again; the device overwrites nothing",
+	},
+};
