@@ -8,8 +8,6 @@ import t from "tap";
 import { openState } from "../../hosts/cloud/state.js";
 import { fleet, keyBytes, printed, printedNoSecret, saysInOneLine, startCloud, temporaryFolder } from "./fleet.js";
 
-t.setTimeout(300_000);
-
 const FREE_PORTS = ["--port", "0", "--alpn-port", "0", "--http-port", "0"];
 
 t.test("a cloud in a directory of its own", async (t) => {

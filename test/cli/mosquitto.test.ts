@@ -8,8 +8,6 @@ import { promisify } from "node:util";
 import t from "tap";
 import { credentialsInFlash, deviceArguments, fleet, printedNoSecret, startCloud, temporaryFolder } from "./fleet.js";
 
-t.setTimeout(300_000);
-
 const execute = promisify(execFile);
 
 /** Whether mosquitto's clients are on this machine. */

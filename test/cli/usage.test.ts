@@ -6,8 +6,6 @@ import { fleet, saysInOneLine } from "./fleet.js";
 const COMMANDS = ["demo", "cloud", "device", "claim embed", "policy check", "failures"];
 
 t.jobs = 2;
-t.setTimeout(300_000);
-
 t.test("without a command it lists its commands", async (t) => {
 	const { code, stdout } = await fleet();
 	t.equal(code, 2);

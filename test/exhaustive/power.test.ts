@@ -5,8 +5,6 @@ import type { Tear } from "../../hosts/node/flash.js";
 import { playCut, survey, TOKEN_RULES } from "../support/safety.js";
 import type { Cut, WorldOptions } from "../support/world.js";
 
-t.setTimeout(600_000);
-
 async function playAll(test: Test, stories: Iterable<readonly Cut[]>, options?: WorldOptions): Promise<number> {
 	let played = 0;
 	const wrong: string[] = [];

@@ -4,8 +4,6 @@ import { generate } from "mqtt-packet";
 import t from "tap";
 import { World } from "../support/world.js";
 
-t.setTimeout(600_000);
-
 t.test("given each packet of the story split at every byte boundary, then nothing changes", async (test) => {
 	const down: { index: number; length: number }[] = [];
 	const plain = await World.make({

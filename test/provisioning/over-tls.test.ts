@@ -14,8 +14,6 @@ import type { DeviceEvent } from "../../src/events.js";
 import { startRig, templateName } from "../cloud/rig.js";
 import { hello } from "../support/world.js";
 
-t.setTimeout(300_000);
-
 const certificateDer = (pem: string) => new Uint8Array(new X509Certificate(pem).raw);
 const keyDer = (pem: string) => new Uint8Array(createPrivateKey(pem).export({ type: "pkcs8", format: "der" }));
 
