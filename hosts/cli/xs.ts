@@ -146,7 +146,8 @@ flash give itself an identity in it, with a local cloud as far end. Exit code 1 
 			console.log(`connected as itself: ${running.slots.used} slots, ${bytes(running.chunks.used)} of chunks`);
 			console.log(`stack at most ${stackPeak} slots, aim ${aims.stack}`);
 			console.log(`bytecode ${bytes(bytecode.total)}, aim ${bytes(aims.bytecode)}`);
-			if (slotBytes !== 16) console.log("counted in a 64-bit engine: slots as on the device, chunks up to twice as large");
+			if (slotBytes !== 16)
+				console.log("counted in a 64-bit engine: slots as on the device, chunks up to twice as large");
 		}
 		return fits ? 0 : 1;
 	},
