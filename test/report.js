@@ -34,6 +34,8 @@ export class Report {
 	/** The last test point, to which diagnostics belong, and how far they are indented while they are being read. */
 	#last;
 	#indent;
+	/** Whether a test of this file was not asked for. */
+	#filtered = false;
 	/** A file that has ended but for its diagnostics. */
 	#file;
 
@@ -82,7 +84,10 @@ export class Report {
 	}
 
 	#point(depth, [, ok, name = "", directive, reason, time]) {
-		if (directive !== undefined && FILTERED.test(reason)) return;
+		if (directive !== undefined && FILTERED.test(reason)) {
+			this.#filtered = true;
+			return;
+		}
 		const children = this.#waiting[depth + 1] ?? [];
 		const isTest = depth === 0 || children.length > 0 || this.#begun[depth] === name || directive !== undefined;
 		const point = { name, ok: ok === "ok", directive, reason, time, children, isTest, diagnostics: [] };
@@ -102,8 +107,9 @@ export class Report {
 		if (file === undefined) return;
 		this.#file = undefined;
 		this.#waiting = [];
-		// none of its tests was asked for
-		if (file.ok && file.children.length === 0 && file.directive === undefined) return;
+		const noneAskedFor = this.#filtered && file.ok && file.children.length === 0;
+		this.#filtered = false;
+		if (noneAskedFor) return;
 		const totals = count(file);
 		this.totals = sum([this.totals, totals]);
 		const duration = file.time === undefined ? "" : ` (${(file.time / 1000).toFixed(1)} s)`;

@@ -51,7 +51,7 @@ t.test("a provisioned device's certificate in mosquitto_pub", { skip }, async (t
 		const where = ["-h", "localhost", "-p", String(cloud.facts.port), "-V", "mqttv311"];
 		const message = ["-i", clientId, "-t", topic, "-m", "hello", "-q", "1"];
 		const before = cloud.count();
-		const code = await execute("mosquitto_pub", [...where, ...identity, ...message], { timeout: 20_000 }).then(
+		const code = await execute("mosquitto_pub", [...where, ...identity, ...message]).then(
 			() => 0,
 			(error: { code?: unknown }) => Number(error.code),
 		);
