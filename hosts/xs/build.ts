@@ -84,7 +84,7 @@ function narrowRunner(cc: string): readonly string[] | undefined {
 	const compiled = spawnSync(cc, [...narrow, "-static", "-x", "c", "-", "-lm", "-lpthread", "-o", program], {
 		input: "#include <errno.h>\n#include <pthread.h>\nint main(void) { return sizeof(void*) == 4 ? 0 : 1; }",
 	});
-	const [command, ...args] = [...runner, program] as [string, ...string[]];
+	const [command = program, ...args] = [...runner, program];
 	const works = compiled.status === 0 && spawnSync(command, args).status === 0;
 	rmSync(program, { force: true });
 	return works ? runner : undefined;
