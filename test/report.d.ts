@@ -8,5 +8,6 @@ export class Report {
 	totals: Totals;
 	constructor(print: (line: string) => void);
 	read(line: string): void;
+	endFile(): void;
 	end(): void;
 }

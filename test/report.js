@@ -1,5 +1,5 @@
-// Reads what tap prints (TAP 14, a line at a time) and says it short: a line for each file, what was skipped and why, what
-// failed with its diagnostics, and what the tests had to say. Never leaves a skip or a failure out.
+// Reads what tap prints (TAP 14, a line at a time) and says it short: a line for each file, what failed with its diagnostics,
+// what the tests had to say, and at the end what was skipped and why, and what was left out. Never leaves one of these out.
 
 /** A test counts as one, whatever number of assertions it holds. */
 export const counts = ({ passed, failed, skipped }) =>
@@ -13,6 +13,10 @@ const sum = (all) => {
 
 /** Comments of tap itself. */
 const CHATTER = /^# (Subtest: |time=|\{ |No coverage)/;
+/** What a test says that played a sample of its set only (test/support/sample.ts). */
+const LEFT_OUT = /^left out: (.*)/;
+/** tap's reason for tests whose name was not asked for: they are no part of this run. */
+const FILTERED = /^filter/;
 /** `ok 1 - name # SKIP reason # time=1.5ms {` */
 const POINT = /^(ok|not ok) \d+(?: - (.*?))??(?: # (SKIP|TODO)\b ?(.*?))?(?: # time=([\d.]+)ms)?(?: \{)?$/i;
 
@@ -24,9 +28,14 @@ export class Report {
 	/** By depth: the name of a subtest that has begun. */
 	#begun = [];
 	#comments = [];
+	#leftOut = [];
+	/** By reason: the skipped tests, each with the tests around it. */
+	#skipped = new Map();
 	/** The last test point, to which diagnostics belong, and how far they are indented while they are being read. */
 	#last;
 	#indent;
+	/** Whether a test of this file was not asked for. */
+	#filtered = false;
 	/** A file that has ended but for its diagnostics. */
 	#file;
 
@@ -48,21 +57,37 @@ export class Report {
 			this.#indent = indent;
 			return;
 		}
-		this.#endFile();
+		this.endFile();
 		const depth = indent / 4;
 		const point = POINT.exec(line);
 		if (point !== null && Number.isInteger(depth)) this.#point(depth, point);
 		else if (CHATTER.test(line)) this.#begun[depth] = /^# Subtest: (.*)/.exec(line)?.[1];
-		else if (line.startsWith("# ")) this.#comments.push(line.slice(2));
+		else if (line.startsWith("# ")) this.#comment(line.slice(2));
 		else if (!/^(TAP version 14|1\.\.\d+( # .*)?|\}|)$/.test(line)) this.#comments.push(line);
 	}
 
+	/** All has been read. */
 	end() {
-		this.#endFile();
+		this.endFile();
 		for (const comment of this.#comments) this.#print(comment);
+		for (const [reason, tests] of this.#skipped)
+			this.#print(`skipped: ${tests.length === 1 ? tests[0] : `${tests.length} tests`} (${reason})`);
+		for (const what of this.#leftOut) this.#print(`left out: ${what}`);
+		if (this.#leftOut.length > 0) this.#print("npm run test:all leaves nothing out");
+		else this.#print(`nothing is left out${this.#skipped.size === 0 ? "" : " but what was skipped"}`);
+	}
+
+	#comment(text) {
+		const what = LEFT_OUT.exec(text)?.[1];
+		if (what === undefined) this.#comments.push(text);
+		else this.#leftOut.push(what);
 	}
 
 	#point(depth, [, ok, name = "", directive, reason, time]) {
+		if (directive !== undefined && FILTERED.test(reason)) {
+			this.#filtered = true;
+			return;
+		}
 		const children = this.#waiting[depth + 1] ?? [];
 		const isTest = depth === 0 || children.length > 0 || this.#begun[depth] === name || directive !== undefined;
 		const point = { name, ok: ok === "ok", directive, reason, time, children, isTest, diagnostics: [] };
@@ -76,11 +101,15 @@ export class Report {
 		this.#last = point;
 	}
 
-	#endFile() {
+	/** The diagnostics of a file, if it has any, have been read. */
+	endFile() {
 		const file = this.#file;
 		if (file === undefined) return;
 		this.#file = undefined;
 		this.#waiting = [];
+		const noneAskedFor = this.#filtered && file.ok && file.children.length === 0;
+		this.#filtered = false;
+		if (noneAskedFor) return;
 		const totals = count(file);
 		this.totals = sum([this.totals, totals]);
 		const duration = file.time === undefined ? "" : ` (${(file.time / 1000).toFixed(1)} s)`;
@@ -90,11 +119,16 @@ export class Report {
 		this.#tell(file, []);
 	}
 
-	/** Prints what was skipped and what failed at or below a test point; `path`: the tests around it. */
+	#skip(reason, test) {
+		const tests = this.#skipped.get(reason) ?? [];
+		this.#skipped.set(reason, [...tests, test]);
+	}
+
+	/** Prints what failed at or below a test point and notes what was skipped; `path`: the tests around it. */
 	#tell({ name, ok, directive, reason, children, diagnostics }, path) {
 		const full = [...path, name];
 		const title = full.slice(1).join(" › ") || "the file itself";
-		if (directive !== undefined) return this.#print(`        skipped: ${title} (${reason || directive})`);
+		if (directive !== undefined) return this.#skip(reason || directive, `${full[0]}: ${title}`);
 		for (const child of children) this.#tell(child, full);
 		if (ok || children.some((child) => !child.ok && child.directive === undefined)) return;
 		this.#print(`        FAILED: ${title}`);

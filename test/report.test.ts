@@ -42,7 +42,58 @@ t.test("a skipped test is shown with its reason", async (t) => {
     1..2
 ok 1 - a.test.ts # time=1ms`);
 	t.equal(last, "0 passed, 0 failed, 2 skipped");
-	t.match(printed, "skipped: in XS (no C compiler)");
+	t.match(printed, "skipped: a.test.ts: in XS (no C compiler)");
+	t.match(printed, "skipped: a.test.ts: later (TODO)");
+	t.match(printed, "nothing is left out but what was skipped");
+});
+
+t.test("tests that are skipped for one reason are one line", async (t) => {
+	const { printed, last } = reported(`# Subtest: a.test.ts
+    ok 1 - one # SKIP no C compiler
+    ok 2 - two # SKIP no C compiler
+    1..2
+ok 1 - a.test.ts # time=1ms
+# Subtest: b.test.ts
+    ok 1 - three # SKIP no C compiler
+    1..1
+ok 2 - b.test.ts # time=1ms`);
+	t.equal(last, "0 passed, 0 failed, 3 skipped");
+	t.match(printed, "skipped: 3 tests (no C compiler)");
+	t.equal(printed.split("no C compiler").length, 2, "said once");
+});
+
+t.test("what a test leaves out is said at the end, and how to have it", async (t) => {
+	const { printed } = reported(`# Subtest: a.test.ts
+    # Subtest: a long set
+        # left out: 90 of 100 cases: a long set
+        ok 1 - fine
+        1..1
+    ok 1 - a long set # time=1ms
+    1..1
+ok 1 - a.test.ts # time=1ms
+# Subtest: b.test.ts
+    ok 1 - fine
+    1..1
+ok 2 - b.test.ts # time=1ms`);
+	t.match(printed, /b\.test\.ts.*\nleft out: 90 of 100 cases: a long set\nnpm run test:all leaves nothing out$/);
+	t.match(reported("ok 1 - a.test.ts").printed, /\nnothing is left out$/);
+});
+
+t.test("tests whose name was not asked for are no part of the run", async (t) => {
+	const { printed, last } = reported(`# Subtest: a.test.ts
+    ok 1 - one # SKIP filter: /two/
+    # Subtest: two
+        ok 1 - fine
+        1..1
+    ok 2 - two # time=1ms
+    1..2
+ok 1 - a.test.ts # time=1ms
+# Subtest: b.test.ts
+    ok 1 - three # SKIP filter: /two/
+    1..1
+ok 2 - b.test.ts # time=1ms`);
+	t.equal(last, "1 passed, 0 failed");
+	t.notMatch(printed, /skipped|b\.test/);
 });
 
 t.test("a failure is shown where it is, with its diagnostics", async (t) => {

@@ -1,16 +1,20 @@
-// What `npm run check` and `npm test` run. Plain Node: it is there before anything is installed. Installs what only the
-// tests need into test/node_modules when that is not there yet, and never touches the newcomer's own installation.
+// What `npm run check`, `npm test` and `npm run test:all` run. Plain Node: it is there before anything is installed. Installs
+// what only the tests need into test/node_modules when that is not there yet, and never touches the newcomer's own installation.
 
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, watch } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join, relative, resolve, sep } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { counts, Report } from "./report.js";
 import { secretIn } from "./secrets.js";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = resolve(here, "..");
+/** Seconds that a test file may take. Against a hang only: the longest take one minute on an idle machine. */
+const LIMIT = 2700;
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 
 /** Ends the process with one line about what is wrong with the call or the machine. */
@@ -19,22 +23,15 @@ function stop(message) {
 	process.exit(1);
 }
 
-/** Runs a program of Node's and gives its exit code and what it printed; `show` gets the lines instead, as they come. */
-function run(script, args, { cwd = root, show } = {}) {
+/** Runs a script of Node's and gives its exit code and what it printed. */
+function run(script, args, cwd = root) {
 	return new Promise((done) => {
 		const child = spawn(process.execPath, [script, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
 		let output = "";
-		const collect = (stream) =>
+		for (const stream of [child.stdout, child.stderr])
 			stream.setEncoding("utf8").on("data", (text) => {
 				output += text;
 			});
-		if (show) {
-			createInterface(child.stdout).on("line", show.stdout);
-			createInterface(child.stderr).on("line", show.stderr);
-		} else {
-			collect(child.stdout);
-			collect(child.stderr);
-		}
 		child.on("close", (code) => done({ code: code ?? 1, output }));
 	});
 }
@@ -70,9 +67,8 @@ async function install() {
 	if (isInstalled()) return;
 	const started = performance.now();
 	process.stdout.write("installing the test tools into test/node_modules (once, about 340 MB) … ");
-	// Not `npm ci`: it wants the optional packages of every platform in the lock file, and not every registry has them all.
-	const args = ["install", "--no-save", "--include=dev", "--no-audit", "--no-fund"];
-	const { code, output } = await run(npm(), args, { cwd: here });
+	const args = ["ci", "--include=dev", "--no-audit", "--no-fund"];
+	const { code, output } = await run(npm(), args, here);
 	console.log(code === 0 ? `done in ${seconds(started)}` : "failed");
 	if (code !== 0) stop(output.trimEnd());
 	if (!isInstalled()) stop("npm has not installed what test/package-lock.json asks for");
@@ -119,31 +115,127 @@ function testFiles(paths) {
 	return files.map((path) => relative(here, path).split(sep).join("/"));
 }
 
-/** All tests, or those named. The exit code is what counts for a machine, the last line for a reader. */
-async function test(paths) {
-	const files = testFiles(paths);
-	console.log(`${files.length} test ${files.length === 1 ? "file" : "files"}, two at a time`);
+/** Runs one test file and gives its lines of TAP, as those of a subtest. `warn` takes what it says beside them, as it comes. */
+function runFile(file, { all, grep }, warn) {
+	const started = performance.now();
+	const env = { ...process.env, TAP_TIMEOUT: String(LIMIT), TEST_ALL: all ? "1" : "" };
+	if (grep !== undefined) env.TAP_GREP = grep;
+	const child = spawn(process.execPath, ["--enable-source-maps", "--import", "tsx", file], {
+		cwd: here,
+		env,
+		stdio: ["ignore", "pipe", "pipe"],
+		// tap itself ends a test that waits for ever, but not one that works for ever
+		timeout: (LIMIT + 60) * 1000,
+		killSignal: "SIGKILL",
+	});
+	const lines = [`# Subtest: ${file}`];
+	createInterface(child.stdout).on("line", (line) => lines.push(`    ${line}`));
+	createInterface(child.stderr).on("line", warn);
+	return new Promise((done) => {
+		child.on("close", (code, signal) => {
+			lines.push(`${code === 0 ? "ok" : "not ok"} 1 - ${file} # time=${performance.now() - started}ms`);
+			if (code !== 0) lines.push("  ---", `  ${signal === null ? `exitCode: ${code}` : `signal: ${signal}`}`, "  ...");
+			done(lines);
+		});
+	});
+}
+
+/** Runs tests. The exit code is what counts for a machine, the last line for a reader. Gives whether all is well. */
+async function test(files, options) {
 	const started = performance.now();
 	const report = new Report((line) => console.log(line));
-	const tap = join(here, "node_modules/tap/dist/esm/run.mjs");
 	const leaks = new Set();
-	const scanned = (print) => (line) => {
+	const withheld = (line) => {
 		const secret = secretIn(line);
-		if (secret !== undefined) leaks.add(secret);
-		print(secret === undefined ? line : `# withheld: ${secret}`);
+		if (secret === undefined) return line;
+		leaks.add(secret);
+		return `# withheld: ${secret}`;
 	};
-	const show = { stdout: scanned((line) => report.read(line)), stderr: scanned((line) => console.error(line)) };
-	const { code } = await run(tap, ["run", "--reporter=tap", ...files], { cwd: here, show });
+	// the longest first, so that none is left over for the end
+	const queue = [...files].sort((a, b) => b.startsWith("exhaustive/") - a.startsWith("exhaustive/"));
+	const work = async () => {
+		for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+			const lines = await runFile(file, options, (line) => console.error(withheld(line)));
+			for (const line of lines) report.read(withheld(line));
+			report.endFile();
+		}
+	};
+	await Promise.all(Array.from({ length: availableParallelism() }, work));
 	report.end();
-	const skips = process.env.REQUIRE_ALL === "1" && report.totals.skipped > 0;
+	const { totals } = report;
+	const none = totals.passed + totals.failed + totals.skipped === 0;
+	if (none)
+		console.log(`no test ${options.grep === undefined ? "in these files" : `has a name that matches ${options.grep}`}`);
+	const skips = process.env.REQUIRE_ALL === "1" && totals.skipped > 0;
 	if (skips) console.log("REQUIRE_ALL=1: a skipped test is a failure");
 	for (const leak of leaks) console.log(`FAILED  the tests have printed what may be a secret: ${leak}`);
-	report.totals.failed += leaks.size;
+	totals.failed += leaks.size;
 	console.log(`in ${seconds(started)}`);
-	// tap itself fails where no test does, too: a file that cannot be read, a name that fits nothing.
-	if (code !== 0 && report.totals.failed === 0) console.log(`tap ended with exit code ${code}`);
-	console.log(counts(report.totals));
-	return code === 0 && report.totals.failed === 0 && !skips;
+	console.log(counts(totals));
+	return totals.failed === 0 && !skips && !none;
+}
+
+/** Resolves when a source or a test has changed, and nothing more for a moment (an editor writes a file more than once). */
+function change() {
+	return new Promise((done) => {
+		let timer;
+		const watchers = ["src", "hosts", "test"].map((folder) =>
+			watch(join(root, folder), { recursive: true }, (_, name) => {
+				if (!/\.(ts|js|json|c|h)$/.test(name ?? "") || name.includes("node_modules")) return;
+				clearTimeout(timer);
+				timer = setTimeout(() => {
+					for (const watcher of watchers) watcher.close();
+					done();
+				}, 200);
+			}),
+		);
+	});
+}
+
+const usage = `usage: npm test [-- OPTIONS] [FILE or FOLDER …]
+       npm run test:all [-- OPTIONS]
+
+  --grep NAME   only tests whose name matches this regular expression
+  --watch       once more after each change of a source or a test, until Ctrl-C
+  --help        this text
+
+npm test -- test/mqtt                                  a folder
+npm test -- test/backoff.test.ts --grep "twelve" --watch
+
+npm test plays a sample of the longest exhaustive sets and says at its end which; npm run test:all plays all of them.
+REQUIRE_ALL=1 in the environment makes a skipped test a failure.
+`;
+
+/** `npm test` and `npm run test:all`. */
+async function testCommand(args) {
+	let parsed;
+	try {
+		parsed = parseArgs({
+			args,
+			allowPositionals: true,
+			options: {
+				all: { type: "boolean", default: false },
+				grep: { type: "string" },
+				watch: { type: "boolean", default: false },
+				help: { type: "boolean", default: false },
+			},
+		});
+		if (parsed.values.grep !== undefined) new RegExp(parsed.values.grep);
+	} catch (error) {
+		stop(`${error.message.split(". ")[0]}\n\n${usage}`);
+	}
+	const { values, positionals } = parsed;
+	if (values.help) return console.log(usage);
+	const files = testFiles(positionals);
+	await install();
+	console.log(`${files.length} test ${files.length === 1 ? "file" : "files"}, ${availableParallelism()} at a time`);
+	let good = await test(files, values);
+	while (values.watch) {
+		console.log("\nwaiting for a change; Ctrl-C ends");
+		await change();
+		good = await test(files, values);
+	}
+	process.exitCode = good ? 0 : 1;
 }
 
 /** Runs a script of the tests' own that needs what they need, with the terminal as its own. Gives its exit code. */
@@ -162,7 +254,9 @@ async function script(path, args) {
 const scripts = { bench: "bench/bench.ts", fuzz: "fuzz/fuzz.ts" };
 
 const [command, ...rest] = process.argv.slice(2);
-if (Object.hasOwn(scripts, command)) process.exit(await script(scripts[command], rest));
-if (command !== "check" && command !== "test") stop("usage: npm run check, or npm test [-- FILE or FOLDER …]");
-await install();
-process.exitCode = (await (command === "check" ? check() : test(rest))) ? 0 : 1;
+if (Object.hasOwn(scripts, command)) process.exitCode = await script(scripts[command], rest);
+else if (command === "check") {
+	await install();
+	process.exitCode = (await check()) ? 0 : 1;
+} else if (command === "test") await testCommand(rest);
+else stop("usage: npm run check, npm test, npm run test:all, npm run bench or npm run fuzz");

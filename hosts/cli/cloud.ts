@@ -125,8 +125,10 @@ plane takes any signature: development mode.`,
 				flash: join(dirname(directory), "one.flash"),
 				...(values["access-key"] ? { credentials: join(directory, CREDENTIALS_FILE) } : {}),
 			};
+			// Whoever reads that it has started may ask it to stop at once.
+			const end = stopped();
 			console.log(json ? JSON.stringify({ event: "started", ...facts }) : instructions(facts));
-			await stopped();
+			await end;
 			await control.close();
 			return 0;
 		} finally {

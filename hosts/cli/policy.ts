@@ -102,7 +102,10 @@ function told(report: PolicyCheckReport): string {
 					`${style.yellow(`${action} ${name(resource)}`)}\n${hanging("      ", danger)}`,
 			),
 		],
-		["What the template lets whoever has the claim do", report.risks.map((risk) => style.yellow(hanging("", risk, lineWidth() - 2).replaceAll("\n", "\n  ")))],
+		[
+			"What the template lets whoever has the claim do",
+			report.risks.map((risk) => style.yellow(hanging("", risk, lineWidth() - 2).replaceAll("\n", "\n  "))),
+		],
 		["Assumed", report.notes.map((note) => hanging("", note, lineWidth() - 2).replaceAll("\n", "\n  "))],
 	];
 	return [verdict, ...sections.filter(([, lines]) => lines.length > 0).map(section)].join("\n\n");

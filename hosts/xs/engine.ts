@@ -56,6 +56,17 @@ export const presets = {
 
 export type PresetName = keyof typeof presets;
 
+/** Bytes of a slot on the ESP32. All bytes told of slots are counted so, whatever this engine's slots take. */
+export const SLOT_BYTES = 16;
+
+/**
+ * The area of a 64-bit engine that certainly suffices where `area` bytes do in a 32-bit one, on the rule of
+ * `Engine.wide`: what is there for chunks is doubled, that is all but the stack and the slots of the start.
+ */
+export function areaIn(engine: Pick<Engine, "wide">, { static: area, stack, heap }: Preset): number {
+	return engine.wide ? area + (area - (stack + heap.initial) * SLOT_BYTES) : area;
+}
+
 /** What flash holds. Bytes of bytecode are the device's in the variants `device` and `stress`. */
 export interface FlashReport {
 	readonly slotBytes: number;
@@ -74,8 +85,11 @@ export interface MemoryReport {
 	readonly taken: number;
 	readonly slots: { readonly used: number; readonly peak: number; readonly size: number };
 	readonly chunks: { readonly used: number; readonly peak: number; readonly size: number };
-	/** Most that was alive at once, `peak` in all. Only in the variant `stress`, which finds it at every allocation. */
-	readonly live?: { readonly peak: number; readonly slots: number; readonly chunks: number };
+	/**
+	 * Most that was alive at once, `peak` in all. `least`: what of it there is at least in a 32-bit engine, by the rule of
+	 * `Engine.wide`; there it is `peak` itself. Only in the variant `stress`, which finds it at every allocation.
+	 */
+	readonly live?: { readonly peak: number; readonly least: number; readonly slots: number; readonly chunks: number };
 	/** Slots, as of the returns of functions. */
 	readonly stack: { readonly peak: number; readonly size: number };
 	/** Tables outside the area. */
@@ -262,7 +276,8 @@ export class Flash {
 		const theirs = [openSync(down, O_RDONLY), openSync(up, O_WRONLY)];
 		this.#reader = new FrameReader(openSync(up, O_RDONLY));
 		this.#writer = openSync(down, O_WRONLY);
-		this.#process = spawn(engine.path, { stdio: [theirs[0], theirs[1], "inherit"] });
+		const [program, ...args] = engine.command;
+		this.#process = spawn(program, args, { stdio: [theirs[0], theirs[1], "inherit"] });
 		for (const end of [...held, ...theirs]) closeSync(end);
 		rmSync(folder, { recursive: true });
 

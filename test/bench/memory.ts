@@ -11,6 +11,7 @@ import {
 	type Preset,
 	type PresetName,
 	presets,
+	SLOT_BYTES,
 } from "../../hosts/xs/engine.js";
 import { deviceFirmware } from "../../hosts/xs/modules.js";
 import type { DeviceEvent } from "../../src/events.js";
@@ -37,6 +38,8 @@ export interface Story {
 	readonly fault?: string;
 	/** Most that was alive at once over all boots: bytes of slots and chunks, the stack apart. */
 	readonly peak: number;
+	/** What of that there is on an ESP32 at least; the same in a 32-bit engine. */
+	readonly least: number;
 	/** Slots, of how many. */
 	readonly stack: number;
 	readonly stackSize: number;
@@ -46,7 +49,7 @@ export interface Story {
 }
 
 export interface MemoryResults {
-	/** Bytes of a slot: 16 as on the ESP32, unless this machine could build a 64-bit engine only. */
+	/** Bytes of a slot: 16 as on the ESP32, or 32 in a 64-bit engine. */
 	readonly slotBytes: number;
 	/** Bytes alive in a machine that has everything in flash and has run nothing of it. */
 	readonly loaded: number;
@@ -56,10 +59,9 @@ export interface MemoryResults {
 	readonly flash: FlashReport;
 }
 
-const SLOT = 16;
 const KEY_PAIRS = ["keys", "csr"] as const;
 
-type Told = Pick<Story, "completed" | "fault" | "peak" | "stack" | "stackSize" | "tables" | "steps">;
+type Told = Pick<Story, "completed" | "fault" | "peak" | "least" | "stack" | "stackSize" | "tables" | "steps">;
 
 /** Plays the story in one machine. */
 async function play(flash: Flash, preset: Preset, keyPair: "keys" | "csr", trace = false): Promise<Told> {
@@ -81,7 +83,7 @@ async function play(flash: Flash, preset: Preset, keyPair: "keys" | "csr", trace
 		steps.push({
 			events,
 			boot: device.boots,
-			slots: slots.used * SLOT,
+			slots: slots.used * SLOT_BYTES,
 			chunks: chunks.used,
 			peak: live?.peak ?? 0,
 		});
@@ -99,6 +101,7 @@ async function play(flash: Flash, preset: Preset, keyPair: "keys" | "csr", trace
 		completed: completed && world.running,
 		...(fault === undefined ? {} : { fault: fault.reason }),
 		peak: most(({ live }) => live?.peak ?? 0),
+		least: most(({ live }) => live?.least ?? 0),
 		stack: most(({ stack }) => stack.peak),
 		stackSize: preset.stack,
 		tables: most(({ tables }) => tables),
@@ -141,14 +144,14 @@ function measureLoaded(engine: Engine, modules: readonly Module[]): number {
 		const life = flash.life({ answer: () => undefined, take() {}, ended() {} });
 		life.begin(presets.esp32);
 		const { slots, chunks } = life.measure()!;
-		return slots.used * SLOT + chunks.used;
+		return slots.used * SLOT_BYTES + chunks.used;
 	} finally {
 		flash.close();
 	}
 }
 
 /** A machine with one fixed area for all, as on the ESP32-C3. */
-const machine = (area: number, stack: number): Preset => ({ ...presets.tight, static: area, stack });
+export const machine = (area: number, stack: number): Preset => ({ ...presets.tight, static: area, stack });
 
 /** Bytes of bytecode: of each module of the device program and each package, largest first, and of all of them. */
 export function bytecode({ bytecode }: FlashReport): {

@@ -170,7 +170,7 @@ function memoryText(
 	const { modules, packages, total } = bytecode(flash);
 	return `## Memory in XS
 
-The real XS engine (13.3), ${slotBytes === 16 ? "built with 32-bit pointers as on the ESP32" : "built with 64-bit pointers: slots are counted as 16 bytes, chunks read 1 to 2 % high"},
+The real XS engine (13.3), ${slotBytes === 16 ? "built with 32-bit pointers as on the ESP32" : "built with 64-bit pointers: slots are counted as 16 bytes, chunks read up to twice as large"},
 with packages and device program preloaded into flash. It collects garbage at every allocation, so that peaks are exact. TLS,
 Wi-Fi and the SDK's own native code come on top, on the device.
 

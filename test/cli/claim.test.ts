@@ -9,8 +9,6 @@ import { openState } from "../../hosts/cloud/state.js";
 import { issueCertificate } from "../support/credentials.js";
 import { fleet, fleetWith, printedNoSecret, saysInOneLine, temporaryFolder } from "./fleet.js";
 
-t.setTimeout(300_000);
-
 t.test("claim and root from files", async (t) => {
 	const folder = temporaryFolder(t);
 	const file = (name: string, contents: string) => {

@@ -17,8 +17,6 @@ import {
 	temporaryFolder,
 } from "./fleet.js";
 
-t.setTimeout(300_000);
-
 /** A second loopback address, which only Linux has without being told. */
 const OTHER_LOOPBACK = "127.0.0.2";
 

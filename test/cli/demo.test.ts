@@ -6,8 +6,6 @@ import t from "tap";
 import { openState } from "../../hosts/cloud/state.js";
 import { credentialsInFlash, fleet, keyBytes, printedNoSecret, saysInOneLine, temporaryFolder } from "./fleet.js";
 
-t.setTimeout(300_000);
-
 t.test("with --json it prints one summary and nothing else", async (t) => {
 	const { code, stdout, stderr } = await fleet("demo", "--json");
 	t.equal(code, 0);

@@ -18,8 +18,6 @@ import {
 	temporaryFolder,
 } from "./fleet.js";
 
-t.setTimeout(300_000);
-
 /** A port of loopback on which nobody listens. */
 async function closedPort(): Promise<string> {
 	const server = createServer();

@@ -90,12 +90,13 @@ export async function startCloud(t: Test, directory: string, ...args: string[]):
 	t.teardown(() => stop("SIGKILL"));
 	const events: CloudEvent[] = [];
 	const event = async (what: (event: CloudEvent) => boolean, after = 0): Promise<CloudEvent> => {
-		for (let waited = 0; waited < 10_000; waited += 20) {
+		for (;;) {
 			const found = events.slice(after).find(what);
 			if (found !== undefined) return found;
+			if (child.exitCode !== null || child.signalCode !== null)
+				throw new Error("the cloud ended without such an event");
 			await new Promise((resolve) => setTimeout(resolve, 20));
 		}
-		throw new Error("the cloud has told of no such event");
 	};
 	const facts = await new Promise<RunningCloud["facts"]>((resolve, reject) => {
 		createInterface(child.stdout!).on("line", (line) => {

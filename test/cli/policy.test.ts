@@ -6,8 +6,6 @@ import t from "tap";
 import { claimPolicy, devicePolicy, provisioningTemplate } from "../../hosts/cloud/samples.js";
 import { fleet, saysInOneLine, temporaryFolder } from "./fleet.js";
 
-t.setTimeout(300_000);
-
 t.test("policies and a template from files", async (t) => {
 	const folder = temporaryFolder(t);
 	const file = (name: string, contents: object) => {

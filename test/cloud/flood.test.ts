@@ -96,8 +96,11 @@ t.test("What sessions leave behind is bounded, and ends", async (t) => {
 	await eventually(() => (kept.includes("mark") ? true : undefined));
 	t.same(kept, ["kept/0", "kept/1", "kept/2", "mark"]);
 	rig.cloud.changeSettings({ connection: { persistentSession: 1 } });
+	const before = rig.events.length;
 	await (await connect(rig, owner, "away", { clean: false })).endAsync();
-	await new Promise((resolve) => setTimeout(resolve, 200));
+	await eventually(() => rig.events.slice(before).find(({ event }) => event === "disconnected"));
+	// Timers of one process fire in order: the session's, of one ms, was set before.
+	await new Promise((resolve) => setTimeout(resolve, 50));
 	await writer.publishAsync("news", "lost", { qos: 1 });
 	const anew = await connect(rig, owner, "away", { clean: false, resubscribe: false });
 	anew.on("message", (_, payload) => heard.push(payload.toString()));

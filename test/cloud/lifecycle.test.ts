@@ -293,24 +293,26 @@ t.test("A hook is called over HTTP or as a command, and has its time", async (t)
 		server.close();
 	});
 	const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-	const settings = { ...defaultSettings().hook, timeout: 200 };
+	// What answers may be as slow as a busy machine makes it; what never answers is waited for only so long.
+	const settings = { ...defaultSettings().hook, timeout: 600_000 };
+	const impatient = { ...settings, timeout: 200 };
 	const input = { allowProvisioning: true, parameterOverrides: { echo: "é" } } as unknown as HookInput;
-	const ask = (targetArn: string, commands = {}) => askHook({ targetArn }, commands, input, settings);
+	const ask = (targetArn: string, commands = {}, how = settings) => askHook({ targetArn }, commands, input, how);
 	t.same(await ask(`${url}/`), { allowed: true, overrides: new Map([["echo", "é"]]) });
 	t.match(await ask(`${url}/error`), { allowed: false, explanation: /status 500/ });
-	t.match(await ask(`${url}/hang`), { allowed: false, explanation: /did not answer within 200 ms/ });
+	t.match(await ask(`${url}/hang`, {}, impatient), { allowed: false, explanation: /did not answer within 200 ms/ });
 	const lambda = "arn:aws:lambda:us-east-1:123456789012:function:hook";
 	t.match(await ask(lambda), { allowed: false, explanation: /hook.targets/ });
 	settings.targets = { [lambda]: `${url}/` };
 	t.match(await ask(lambda), { allowed: true });
 	t.match(await ask(lambda, { [lambda]: "cat" }), { allowed: true });
 	t.match(await ask(lambda, { [lambda]: "cat; exit 3" }), { allowed: false, explanation: /status 3/ });
-	t.match(await ask(lambda, { [lambda]: "sleep 30" }), { allowed: false, explanation: /within 200 ms/ });
+	t.match(await ask(lambda, { [lambda]: "sleep 30" }, impatient), { allowed: false, explanation: /within 200 ms/ });
 	t.same(await ask(lambda, { [lambda]: "echo secret" }), {
 		allowed: false,
 		explanation: "The hook's answer is not JSON.",
 	});
-	t.match(await ask(lambda, { [lambda]: "yes" }), { allowed: false, explanation: /too long|within/ });
+	t.match(await ask(lambda, { [lambda]: "yes" }), { allowed: false, explanation: /too long/ });
 });
 
 t.test("A command that cannot be started is a refusal, not the end of the cloud", async (t) => {

@@ -8,8 +8,6 @@ import { MemoryFlash } from "../../hosts/node/flash.js";
 import { playCut, survey } from "../support/safety.js";
 import type { Cut, WorldOptions } from "../support/world.js";
 
-t.setTimeout(600_000);
-
 /** A safeguard, and the source without it. */
 interface Mutation {
 	readonly name: string;

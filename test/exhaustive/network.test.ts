@@ -8,8 +8,6 @@ import type { SettingsPatch } from "../../hosts/cloud/settings.js";
 import { playCut, survey, TOKEN_RULES } from "../support/safety.js";
 import type { Fate, Passing } from "../support/virtual-cloud.js";
 
-t.setTimeout(600_000);
-
 /** Does something to the nth packet, once. */
 const atPacket =
 	(n: number, fate: (passing: Passing) => Fate) =>

@@ -8,8 +8,6 @@ import { crc32 } from "../../src/identity/record.js";
 import { playCut, survey } from "../support/safety.js";
 import { SERIAL_NUMBER, seededRandom, World } from "../support/world.js";
 
-t.setTimeout(600_000);
-
 /** The flash of a device that has proved its identity. */
 async function provedFlash(): Promise<MemoryFlash> {
 	const world = await World.make();

@@ -9,8 +9,6 @@ import { playCut, survey } from "../support/safety.js";
 import type { Cut } from "../support/world.js";
 import { engineOrReason } from "../support/xs.js";
 
-t.setTimeout(600_000);
-
 const { engine, skip } = await engineOrReason("ordinary");
 
 t.test(

@@ -5,8 +5,6 @@ import { fuzz } from "./fuzz.js";
 import { Random } from "./mutate.js";
 import { targets } from "./targets.js";
 
-t.setTimeout(300_000);
-
 for (const target of targets)
 	t.test(`given 4,000 mutations, then the reader of a ${target.name} returns or fails as it should`, async (test) => {
 		test.same(fuzz(target, new Random(20_261_122), 4000).slice(0, 3), []);

@@ -2,9 +2,8 @@
 
 import { generate } from "mqtt-packet";
 import t from "tap";
+import { sample } from "../support/sample.js";
 import { World } from "../support/world.js";
-
-t.setTimeout(600_000);
 
 t.test("given each packet of the story split at every byte boundary, then nothing changes", async (test) => {
 	const down: { index: number; length: number }[] = [];
@@ -17,17 +16,23 @@ t.test("given each packet of the story split at every byte boundary, then nothin
 	plain.machine.powerOn();
 	test.ok(await plain.play());
 	plain.machine.powerOff();
-	let played = 0;
-	for (const { index, length } of down)
-		for (let split = 1; split < length; split++) {
-			const world = await World.make({ fate: (passing) => (passing.index === index ? { split } : "pass") });
-			world.machine.powerOn();
-			played += 1;
-			if (!(await world.play()) || world.failures.length > 0 || world.defects.length > 0)
-				test.fail(`packet ${index} split at ${split}: ${world.failures} ${world.defects}`);
-			world.machine.powerOff();
-		}
-	test.ok(played > 3000, `${played} stories`);
+	const boundaries = down.flatMap(({ index, length }) =>
+		Array.from({ length: length - 1 }, (_, i) => ({ index, split: i + 1, length })),
+	);
+	test.ok(boundaries.length > 3000, `${boundaries.length} boundaries`);
+	// all of a packet's head, where its parts begin
+	for (const { index, split } of sample(
+		test,
+		boundaries,
+		5,
+		({ split, length }) => split <= 8 || split === length - 1,
+	)) {
+		const world = await World.make({ fate: (passing) => (passing.index === index ? { split } : "pass") });
+		world.machine.powerOn();
+		if (!(await world.play()) || world.failures.length > 0 || world.defects.length > 0)
+			test.fail(`packet ${index} split at ${split}: ${world.failures} ${world.defects}`);
+		world.machine.powerOff();
+	}
 });
 
 t.test("given sockets that take 1 to 64 bytes at a time, then nothing changes", async (test) => {

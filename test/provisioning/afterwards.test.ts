@@ -9,8 +9,6 @@ import type { ApplicationContext } from "../../src/application.js";
 import { templateBody } from "../support/virtual-cloud.js";
 import { hello, SERIAL_NUMBER, World, type WorldOptions } from "../support/world.js";
 
-t.setTimeout(300_000);
-
 const HOUR = 3_600_000;
 
 /** Makes a thing whose certificate is INACTIVE. */

@@ -13,8 +13,6 @@ import {
 } from "../../src/provisioning/messages.js";
 import { type Issued, issueCertificate } from "../support/credentials.js";
 
-t.setTimeout(600_000);
-
 const issued = await issueCertificate();
 const other = await issueCertificate();
 const TOKEN = "eyJ0b2tlbiI6".repeat(38).slice(0, 456);

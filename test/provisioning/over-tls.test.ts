@@ -11,10 +11,8 @@ import { MemoryFlash } from "../../hosts/node/flash.js";
 import { createKeyPair } from "../../hosts/node/key-pair.js";
 import type { Configuration } from "../../src/configuration.js";
 import type { DeviceEvent } from "../../src/events.js";
-import { startRig, templateName } from "../cloud/rig.js";
+import { eventually, startRig, templateName } from "../cloud/rig.js";
 import { hello } from "../support/world.js";
-
-t.setTimeout(300_000);
 
 const certificateDer = (pem: string) => new Uint8Array(new X509Certificate(pem).raw);
 const keyDer = (pem: string) => new Uint8Array(createPrivateKey(pem).export({ type: "pkcs8", format: "der" }));
@@ -60,11 +58,14 @@ async function bootDevice(
 			onEvent: (event) => {
 				events.push(event);
 				if (event.event !== "failure" && event.event !== "proved") return;
-				// Once more around the event loop, so that a first message gets out.
-				setTimeout(() => {
+				// What is proved says hello.
+				const topic = `devices/${serialNumber}/hello`;
+				const heard = () =>
+					rig.events.some((event) => event.event === "published" && event.topic === topic) || undefined;
+				(event.event === "proved" ? eventually(heard) : Promise.resolve()).then(() => {
 					device.powerOff();
 					resolve();
-				}, 50);
+				});
 			},
 			onHalt: resolve,
 		});

@@ -4,6 +4,4 @@ import t from "tap";
 import { tell } from "../support/tell.js";
 import { stories } from "./stories.js";
 
-t.setTimeout(300_000);
-
 for (const story of stories) t.test(story.name, async (test) => void (await tell(test, story)));

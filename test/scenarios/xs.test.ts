@@ -8,9 +8,6 @@ import { tell } from "../support/tell.js";
 import { engineOrReason } from "../support/xs.js";
 import { stories } from "./stories.js";
 
-// the engine may have to be compiled first
-t.setTimeout(600_000);
-
 const { engine, skip } = await engineOrReason("ordinary");
 const flash = skip === false ? new Flash(engine, await deviceFirmware()) : undefined;
 

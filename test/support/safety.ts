@@ -1,5 +1,6 @@
 // What must hold for a device whatever happens to it, checked at every power cut and at the end of every story.
 
+import type { Test } from "tap";
 import type { SettingsPatch } from "../../hosts/cloud/settings.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
 import type { DeviceRecord } from "../../src/identity/record.js";
@@ -75,6 +76,21 @@ export async function playCut(
 			if (times[i]! - times[i - 1]! < 1000) world.defects.push(`${clientId} sent CONNECT twice within a second`);
 	world.machine.powerOff();
 	return world.defects;
+}
+
+/** Plays each of these stories; fails with the first that end wrong. Gives how many there were. */
+export async function playCuts(
+	test: Test,
+	stories: readonly (readonly Cut[])[],
+	options?: WorldOptions,
+): Promise<number> {
+	const wrong: string[] = [];
+	for (const cuts of stories) {
+		const defects = await playCut(cuts, options);
+		if (defects.length > 0) wrong.push(`${JSON.stringify(cuts)}: ${defects.join("; ")}`);
+	}
+	test.same(wrong.slice(0, 5), [], `${wrong.length} of ${stories.length} stories end wrong`);
+	return stories.length;
 }
 
 /** Counts of the plain story: writes with their sizes, and packets. */

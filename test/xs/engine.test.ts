@@ -4,9 +4,6 @@ import t from "tap";
 import { exitCodes, Flash, presets, Resource } from "../../hosts/xs/engine.js";
 import { engineOrReason, run } from "../support/xs.js";
 
-// the engine may have to be compiled first
-t.setTimeout(600_000);
-
 const { engine, skip } = await engineOrReason("device");
 const { engine: ordinary } = await engineOrReason("ordinary");
 const options = { skip };
@@ -44,6 +41,24 @@ t.test("a slot has 16 bytes as on the ESP32, or the report says that it has 32",
 	const { ending } = run(engine, "");
 	test.equal(ending.memory!.slotBytes, engine.wide ? 32 : 16);
 });
+
+t.test(
+	"chunks take what they take on the ESP32; in a 64-bit engine more, but at most twice as much",
+	options,
+	async (test) => {
+		const base = run(engine, "let kept;").ending.memory!;
+		for (const [what, source, bytes] of [
+			// on the ESP32: a header of 8 bytes, and what is in it, rounded up to 4
+			["a string of 1,000 bytes and its end", "kept = 'x'.repeat(1000)", 8 + 1004],
+			["1,000 bytes", "kept = new Uint8Array(1000)", 8 + 1000],
+			["1,000 slots", "kept = Array.from({ length: 1000 }).fill(0)", 8 + 1000 * 16],
+		] as const) {
+			const { chunks } = run(engine, `let kept; ${source}; machine.listen(() => kept);`).ending.memory!;
+			const taken = chunks.used - base.chunks.used;
+			test.ok(taken >= bytes && taken <= bytes * (engine.wide ? 2 : 1), `${what}: ${bytes} bytes, here ${taken}`);
+		}
+	},
+);
 
 t.test("each preset gives the memory it says, and not a byte more", options, async (test) => {
 	// Strings of 1,000 bytes are chunks; what is left over for slots is not much.

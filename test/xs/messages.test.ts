@@ -9,9 +9,6 @@ import { catalogue, type FailureCode } from "../../src/provisioning/failure.js";
 import { issueCertificate } from "../support/credentials.js";
 import { engineOrReason } from "../support/xs.js";
 
-// the engine may have to be compiled first
-t.setTimeout(600_000);
-
 const { engine, skip } = await engineOrReason("device");
 
 /** Reads what it is given as a reply of kind 0 to 2, CBOR or JSON, and says what came of it. */

@@ -309,7 +309,7 @@ static void onFault(int signal, siginfo_t* info, void* context)
 }
 
 // Nothing that a device does takes this long, not even with a collection at every allocation.
-#define PATIENCE 60 // seconds
+#define PATIENCE 600 // seconds: against a program that never ends, not one on a slow machine
 
 static void onAlarm(int signal)
 {

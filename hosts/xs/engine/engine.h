@@ -67,6 +67,7 @@ typedef struct {
 	size_t slotsSize;
 	size_t slotsUsed;
 	int livePeak; // most bytes alive at the end of any collection
+	int liveLeast; // the same in a 32-bit engine, at least
 	int liveSlotsPeak;
 	int liveChunksPeak;
 	int collections;

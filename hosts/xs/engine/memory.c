@@ -87,9 +87,13 @@ void fxCollected(txMachine* the, txSlot* frame)
 {
 	Area* area = the->context;
 	int live = the->currentHeapCount * SLOT + the->currentChunksSize;
+	// of a 64-bit engine's chunks, a 32-bit engine has at least half the bytes (see Engine.wide in build.ts)
+	int least = the->currentHeapCount * SLOT + the->currentChunksSize / (sizeof(txSlot) / SLOT);
 	area->collections++;
 	if (area->livePeak < live)
 		area->livePeak = live;
+	if (area->liveLeast < least)
+		area->liveLeast = least;
 	if (area->liveSlotsPeak < the->currentHeapCount)
 		area->liveSlotsPeak = the->currentHeapCount;
 	if (area->liveChunksPeak < the->currentChunksSize)
@@ -103,7 +107,7 @@ void printMemory(Text* text, txMachine* the)
 	print(text, ",\"slots\":{\"used\":%d,\"peak\":%d,\"size\":%d}", the->currentHeapCount, the->peakHeapCount, the->maximumHeapCount);
 	print(text, ",\"chunks\":{\"used\":%d,\"peak\":%d,\"size\":%d}", the->currentChunksSize, the->peakChunksSize, the->maximumChunksSize);
 #if mxStress
-	print(text, ",\"live\":{\"peak\":%d,\"slots\":%d,\"chunks\":%d}", area->livePeak, area->liveSlotsPeak, area->liveChunksPeak);
+	print(text, ",\"live\":{\"peak\":%d,\"least\":%d,\"slots\":%d,\"chunks\":%d}", area->livePeak, area->liveLeast, area->liveSlotsPeak, area->liveChunksPeak);
 #endif
 	// as XS notes it, when functions return; what lies beyond may have been borrowed by a conversion or a regular expression
 	print(text, ",\"stack\":{\"peak\":%d,\"size\":%d}", (int)(the->stackTop - the->stackPeak), (int)(the->stackTop - the->stackBottom));

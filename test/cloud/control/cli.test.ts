@@ -15,7 +15,7 @@ const installed = await run("aws", ["--version"]).then(
 );
 const skip = installed ? false : "the AWS command line is not installed (Debian: apt-get install awscli)";
 
-t.test("template, policy, claim certificate and provisioning claim", { skip, timeout: 300_000 }, async (t) => {
+t.test("template, policy, claim certificate and provisioning claim", { skip }, async (t) => {
 	const stranger = accessKey("stranger");
 	const cloud = await started(t, { accessKeys: [administrator, stranger] });
 	const directory = t.testdir();

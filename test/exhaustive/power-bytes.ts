@@ -1,0 +1,26 @@
+// Power cuts, every one, at each byte of each write to flash: a file for each way in which a write can be torn, so that none
+// runs for minutes.
+
+import t from "tap";
+import type { Tear } from "../../hosts/node/flash.js";
+import { playCuts, survey } from "../support/safety.js";
+import { sample } from "../support/sample.js";
+
+/** Defines the test. */
+export function powerCutsAtEachByte(tear: Tear): void {
+	t.test(
+		`given a plain story, when the power fails at any byte of any write (${tear}), then the device recovers`,
+		async (test) => {
+			const { writes } = await survey();
+			const cuts = writes.flatMap((size, i) =>
+				Array.from({ length: size + 1 }, (_, bytes) => ({ write: i + 1, bytes, tear, size })),
+			);
+			const played = sample(test, cuts, 13, ({ bytes, size }) => bytes <= 1 || bytes >= size - 1);
+			await playCuts(
+				test,
+				played.map(({ write, bytes }) => [{ write, bytes, tear }]),
+			);
+			test.comment(`${played.length} cuts in ${writes.length} writes of ${writes.reduce((a, b) => a + b)} bytes`);
+		},
+	);
+}
