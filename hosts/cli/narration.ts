@@ -131,6 +131,10 @@ export function narrateCloud(event: CloudEvent): Line | undefined {
 			};
 		case "violation":
 			return { text: `hangs up on ${event.clientId ?? "a client"}: ${event.explanation}`, mood: "bad" };
+		case "unsupported":
+			return { text: `has nothing behind ${event.topic} for ${event.clientId}: ${event.explanation}`, mood: "bad" };
+		case "session.expired":
+			return { text: `ends the session of ${event.clientId}, whose time is over`, mood: "quiet" };
 		case "certificate.expired":
 			return { text: `deletes certificate ${short(event.certificateId)}…, whose time is over`, mood: "quiet" };
 		case "warning":

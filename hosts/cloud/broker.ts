@@ -16,7 +16,7 @@ import type { Registry } from "./registry.js";
 import { Sessions } from "./sessions.js";
 import type { ReplyFault, Settings } from "./settings.js";
 import { Throttles } from "./throttle.js";
-import { type ProvisioningTopic, parseProvisioningTopic } from "./topics.js";
+import { type ProvisioningTopic, parseProvisioningTopic, whyNothingComes, whyNotPublished } from "./topics.js";
 
 /** What a broker works with. */
 export interface BrokerOptions {
@@ -40,6 +40,8 @@ export class Broker {
 	/** Connections before CONNECT, oldest first. */
 	readonly #pending = new Set<Connection>();
 	readonly #byPrincipal = new Map<string, Set<Connection>>();
+	/** Past CONNECT. Two with one client id while the newcomer takes over. */
+	readonly #byClientId = new Map<string, Set<Connection>>();
 	readonly #byClient = new WeakMap<object, Connection>();
 	/** Payloads of messages that the cloud itself sends: those alone may go out on reserved topics. */
 	readonly #own = new WeakSet<object>();
@@ -92,10 +94,14 @@ export class Broker {
 		);
 		aedes.authorizeForward = (client, packet) =>
 			mayReceive(client, packet as unknown as PublishPacket) ? packet : null;
-		aedes.on(
-			"clientReady",
-			hook("CONNECT", (client: Client) => this.#ready(client as BrokerClient)),
-		);
+		aedes.published = hook("storing a message", async (client, packet, done) => {
+			const { qos, messageId, topic } = packet as unknown as PublishPacket;
+			if (qos === 1 && messageId !== undefined && topic !== takenTopic) {
+				await this.#sessions.stored();
+				this.#connectionOf(client)?.acknowledge(messageId);
+			}
+			done();
+		}) as typeof aedes.published;
 		aedes.on(
 			"keepaliveTimeout",
 			hook("the keep-alive", (client: Client) => {
@@ -230,9 +236,7 @@ export class Broker {
 			oldest?.broken("Too many connections without CONNECT; the oldest made room.");
 			oldest?.drop("THROTTLED");
 		}
-		const others = this.#byPrincipal.get(principal);
-		if (others) others.add(connection);
-		else this.#byPrincipal.set(principal, new Set([connection]));
+		join(this.#byPrincipal, principal, connection);
 		const after = (milliseconds: number, where: string, handler: () => void) =>
 			setTimeout(guarded(where, connection.failed, handler), Math.min(milliseconds, longestTimer));
 		const connectTimer = after(settings.connection.connectTimeout, "the wait for CONNECT", () => {
@@ -254,12 +258,12 @@ export class Broker {
 
 	#closed(connection: Connection): void {
 		this.#pending.delete(connection);
-		const others = this.#byPrincipal.get(connection.principal);
-		others?.delete(connection);
-		if (others?.size === 0) this.#byPrincipal.delete(connection.principal);
+		leave(this.#byPrincipal, connection.principal, connection);
 		this.throttles.forget(`publish ${connection.id}`);
-		const { clientId, principal, reason = "CONNECTION_LOST", client } = connection;
+		const { clientId, principal, reason = "CONNECTION_LOST" } = connection;
 		if (!connection.connected || clientId === undefined) return;
+		leave(this.#byClientId, clientId, connection);
+		if (!this.#byClientId.has(clientId)) this.#sessions.disconnected(clientId);
 		this.report({
 			event: "disconnected",
 			connectionId: connection.id,
@@ -276,10 +280,6 @@ export class Broker {
 			clientInitiatedDisconnect: reason === "CLIENT_INITIATED_DISCONNECT",
 			disconnectReason: reason,
 		});
-		if (!client || client.clean) return;
-		const { persistentSession } = this.#options.settings.connection;
-		const wanted = connection.five ? connection.five.sessionExpiryInterval * 1000 : Number.POSITIVE_INFINITY;
-		this.#sessions.endLater(clientId, Math.min(persistentSession, wanted));
 	}
 
 	/** Drops the connections of a certificate that may no longer connect. */
@@ -306,6 +306,12 @@ export class Broker {
 		const { limits, connection: rules } = settings;
 		this.#pending.delete(connection);
 		const assigned = packet.clientId === "";
+		if (assigned && !packet.clean) {
+			// MQTT 3.1.1 section 3.1.3.1.
+			connection.broken("A client without a client id must ask for a clean session.");
+			connection.refuse(reasonCode.clientIdentifierNotValid, 2);
+			return new Error("client id");
+		}
 		if (assigned) packet.clientId = `$GEN/${randomUUID()}`;
 		else if (packet.clientId.startsWith("$") || Buffer.byteLength(packet.clientId) > limits.clientId) {
 			connection.broken(`A client id may have at most ${limits.clientId} bytes and must not begin with $.`);
@@ -348,9 +354,8 @@ export class Broker {
 			connection.refuse(reasonCode.quotaExceeded);
 			return new Error("throttled");
 		}
-		const older = (this.#aedes as unknown as AedesInside).clients[clientId];
-		const olderConnection = older && this.#byClient.get(older.conn);
-		if (olderConnection) olderConnection.reason ??= "DUPLICATE_CLIENTID";
+		for (const older of this.#byClientId.get(clientId) ?? []) older.reason ??= "DUPLICATE_CLIENTID";
+		join(this.#byClientId, clientId, connection);
 		this.report({
 			event: "connected",
 			connectionId: connection.id,
@@ -361,6 +366,9 @@ export class Broker {
 			sourceIp: connection.sourceIp,
 		});
 		connection.connected = true;
+		// Here and not when aedes is ready, since the connection may have ended by then.
+		const wanted = connection.five ? connection.five.sessionExpiryInterval * 1000 : Number.POSITIVE_INFINITY;
+		this.#sessions.connected(clientId, Math.min(rules.persistentSession, wanted));
 		if (connection.five) this.#acceptFive(connection, packet, keepalive, assigned);
 		this.#tell(`$aws/events/presence/connected/${clientId}`, {
 			clientId,
@@ -386,16 +394,17 @@ export class Broker {
 		});
 	}
 
-	#ready(client: BrokerClient): void {
-		const connection = this.#byClient.get(client.conn);
-		if (connection) connection.client = client;
-		this.#sessions.resumed(client.id);
-	}
-
 	/** The error to refuse a PUBLISH with; when there is none, `done` has been or will be called. */
 	#publish(connection: Connection, packet: PublishPacket, done: (error?: Error | null) => void): Error | undefined {
 		const { registry, settings } = this.#options;
 		const { topic, retain, payload } = packet;
+		const status = registry.certificates.get(connection.principal)?.status;
+		if (status !== "ACTIVE") {
+			// Only a will comes so late.
+			const explanation = `The certificate is ${status ?? "deleted"}: its will is not published.`;
+			this.#deny(connection, "iot:Publish", registry.arn("topic", topic), { allowed: false, explanation });
+			return new Error("certificate");
+		}
 		const actions = ["iot:Publish", ...(retain ? ["iot:RetainPublish"] : [])];
 		for (const action of actions) {
 			const decision = this.#authorizer.decide(this.#facts(connection), action, "topic", topic);
@@ -414,6 +423,8 @@ export class Broker {
 			bytes,
 			qos: packet.qos,
 		});
+		const packetId = packet.qos === 1 ? packet.messageId : undefined;
+		if (packetId !== undefined) connection.expectPuback(packetId);
 		if (!topic.startsWith("$")) {
 			if (retain && !this.#sessions.hasRoom(bytes)) {
 				this.report({
@@ -424,30 +435,37 @@ export class Broker {
 			done();
 			return undefined;
 		}
-		const request = parseProvisioningTopic(topic);
-		if (!request && !topic.startsWith("$aws/rules/")) {
-			connection.broken(
-				`Nothing can be published to the reserved topic ${topic}: see the provisioning topics, with /json or /cbor at their end.`,
-			);
+		if (!topic.startsWith("$aws/")) {
+			connection.broken(`Nothing can be published to the reserved topic ${topic}.`);
 			return new Error("reserved topic");
 		}
 		const taken = Buffer.from(payload as Uint8Array);
-		// The request is in our hands now: nobody else shall see it.
+		// The message is in our hands now: nobody else shall see it.
 		packet.topic = takenTopic;
 		packet.payload = Buffer.alloc(0);
-		const { puback } = settings.reply;
-		const packetId = packet.qos === 1 ? packet.messageId : undefined;
-		if (request && packetId !== undefined && puback !== "before") connection.heldPubacks.set(packetId, puback);
+		const request = parseProvisioningTopic(topic);
+		if (!request) this.#unsupported(connection, "iot:Publish", topic, whyNotPublished(topic));
+		const puback = request ? settings.reply.puback : "before";
+		if (packetId !== undefined && puback === "before") connection.acknowledge(packetId);
+		if (packetId !== undefined && puback === "withhold") connection.withhold(packetId);
 		done();
-		if (request) {
-			guarded(`a request for ${request.operation}`, connection.failed, async () => {
-				await this.#provision(connection, request, topic, taken);
-				if (packetId !== undefined && connection.heldPubacks.get(packetId) === "after") {
-					connection.releasePuback(packetId);
-				}
-			})();
-		}
+		if (!request) return undefined;
+		guarded(`a request for ${request.operation}`, connection.failed, async () => {
+			await this.#provision(connection, request, topic, taken);
+			if (packetId !== undefined && puback === "after") connection.acknowledge(packetId);
+		})();
 		return undefined;
+	}
+
+	#unsupported(
+		connection: Connection,
+		action: "iot:Publish" | "iot:Subscribe",
+		topic: string,
+		explanation: string,
+	): void {
+		const { id: connectionId, principal } = connection;
+		const clientId = connection.clientId!;
+		this.report({ event: "unsupported", connectionId, principal, clientId, action, topic, explanation });
 	}
 
 	async #provision(
@@ -550,7 +568,11 @@ export class Broker {
 			return { refused: new Error("reserved filter"), granted: false };
 		}
 		const decision = this.#authorizer.decide(this.#facts(connection), "iot:Subscribe", "topicfilter", filter);
-		if (decision.allowed) return { granted: true };
+		if (decision.allowed) {
+			const why = whyNothingComes(filter);
+			if (why) this.#unsupported(connection, "iot:Subscribe", filter, why);
+			return { granted: true };
+		}
 		this.#deny(connection, "iot:Subscribe", registry.arn("topicfilter", filter), decision);
 		return settings.connection.subscribeDenied === "close" && !connection.five
 			? { refused: new Error("denied"), granted: false }
@@ -620,9 +642,16 @@ interface PublishPacket {
 	readonly messageId?: number;
 }
 
-/** Members of aedes that its types leave out. */
-interface AedesInside {
-	readonly clients: Readonly<Record<string, BrokerClient>>;
+function join<K>(groups: Map<K, Set<Connection>>, key: K, connection: Connection): void {
+	const group = groups.get(key);
+	if (group) group.add(connection);
+	else groups.set(key, new Set([connection]));
+}
+
+function leave<K>(groups: Map<K, Set<Connection>>, key: K, connection: Connection): void {
+	const group = groups.get(key);
+	group?.delete(connection);
+	if (group?.size === 0) groups.delete(key);
 }
 
 function wait(milliseconds: number): Promise<void> {
@@ -631,10 +660,14 @@ function wait(milliseconds: number): Promise<void> {
 
 /** Opens a broker that has no socket yet: give it some with `accept`. */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
-	const sessions = new Sessions(options.settings);
+	const { settings, registry, now, report } = options;
+	const sessions = new Sessions({ settings, state: registry.state, now, report });
 	const aedes = new Aedes({
 		persistence: sessions,
-		// The gate has its own, which also bound what a client can make us hold.
+		// No queue of deliveries: aedes goes through a queue by calling itself, once for each message that nobody takes, and a long
+		// one (a burst to a subscriber that has gone meanwhile) overflows the stack. Without it, too, no client waits for another.
+		concurrency: 0,
+		// The gate has its own limits, which also bound what a client can make us hold.
 		connectTimeout: 0x7fffffff,
 		drainTimeout: 0,
 		maxTopicLevels: 100,

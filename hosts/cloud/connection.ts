@@ -54,8 +54,8 @@ export class Connection implements GateKeeper {
 	readonly principal: string;
 	readonly sourceIp: string;
 	readonly maximumOutgoing = 1024 * 1024;
-	/** PUBACKs that are not to be sent, or not yet, by packet id. */
-	readonly heldPubacks = new Map<number, "withhold" | "after">();
+	/** QoS 1 messages without their PUBACK, in the order in which they came; `done` when it may be sent. */
+	readonly #unacknowledged: { readonly packetId: number; done: boolean }[] = [];
 	/** Provisioning requests that are not answered yet; settles when the last of them is. */
 	outstanding = 0;
 	requests: Promise<unknown> = Promise.resolve();
@@ -102,18 +102,19 @@ export class Connection implements GateKeeper {
 	}
 
 	slow(): void {
-		this.#note("The client does not take what is sent to it: messages with QoS 0 are left out until it does.");
+		this.#warn("does not take what is sent to it: messages with QoS 0 are left out until it does");
 	}
 
 	/** Ends it for an error of the cloud's own, and warns of that. */
 	readonly failed: Failed = (where, error) => {
-		const client = this.clientId === undefined ? "" : ` (${this.clientId})`;
-		this.#options.report({
-			event: "warning",
-			message: `The connection ${this.id}${client} failed in ${where}: ${messageOf(error)}`,
-		});
+		this.#warn(`failed in ${where}: ${messageOf(error)}`);
 		this.drop("SERVER_ERROR");
 	};
+
+	#warn(what: string): void {
+		const client = this.clientId === undefined ? "" : ` (${this.clientId})`;
+		this.#options.report({ event: "warning", message: `The connection ${this.id}${client} ${what}` });
+	}
 
 	/** Answers a CONNECT that is refused: with the code of MQTT 5, else with that of 3.1.1 when there is one. */
 	refuse(code5: number, code?: number): void {
@@ -130,10 +131,30 @@ export class Connection implements GateKeeper {
 		this.#checkPayload(Buffer.byteLength(payload));
 	}
 
-	/** Sends a PUBACK that was held back. */
-	releasePuback(packetId: number): void {
-		if (!this.heldPubacks.delete(packetId)) return;
-		this.gate.send(Buffer.from([packetType.puback << 4, 2, packetId >> 8, packetId & 0xff]));
+	/** A message has come that `acknowledge` is to be called for, or `withhold`. */
+	expectPuback(packetId: number): void {
+		this.#unacknowledged.push({ packetId, done: false });
+	}
+
+	/** Sends a PUBACK, after those of the messages before (MQTT 3.1.1 section 4.6). */
+	acknowledge(packetId: number): void {
+		const message = this.#unacknowledged.find((one) => one.packetId === packetId && !one.done);
+		if (message) message.done = true;
+		this.#sendPubacks();
+	}
+
+	/** This message will never have a PUBACK. */
+	withhold(packetId: number): void {
+		const index = this.#unacknowledged.findIndex((one) => one.packetId === packetId && !one.done);
+		if (index >= 0) this.#unacknowledged.splice(index, 1);
+		this.#sendPubacks();
+	}
+
+	#sendPubacks(): void {
+		while (this.#unacknowledged[0]?.done) {
+			const { packetId } = this.#unacknowledged.shift()!;
+			this.gate.send(Buffer.from([packetType.puback << 4, 2, packetId >> 8, packetId & 0xff]));
+		}
 	}
 
 	incoming(frame: Buffer): Buffer | undefined {
@@ -163,8 +184,9 @@ export class Connection implements GateKeeper {
 			const answered = this.#subscribing.findIndex(({ packetId }) => packetId === readPacketId(frame));
 			if (answered >= 0) this.#subscribing.splice(answered, 1);
 		}
-		const held = typeOf(frame) === packetType.puback && this.heldPubacks.has(readPacketId(frame));
-		return held ? undefined : this.five ? this.five.toClient(frame) : frame;
+		// aedes acknowledges a message before it has stored it.
+		if (typeOf(frame) === packetType.puback) return undefined;
+		return this.five ? this.five.toClient(frame) : frame;
 	}
 
 	farewell(): Buffer | undefined {

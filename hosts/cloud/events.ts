@@ -94,6 +94,20 @@ export type CloudEventBody =
 			readonly bytes: number;
 			readonly qos: number;
 	  }
+	/** A publish or a subscription that is fine on AWS and comes to nothing here, since the service behind its topic is not here. */
+	| {
+			readonly event: "unsupported";
+			readonly connectionId: string;
+			readonly principal: string;
+			readonly clientId: string;
+			readonly action: "iot:Publish" | "iot:Subscribe";
+			/** Topic or filter. */
+			readonly topic: string;
+			/** Names the service. */
+			readonly explanation: string;
+	  }
+	/** A persistent session has ended some time after its connection. */
+	| { readonly event: "session.expired"; readonly clientId: string }
 	/** `eventType` as in AWS's CloudWatch logs. */
 	| {
 			readonly event: "provisioning";

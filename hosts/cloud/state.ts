@@ -162,6 +162,33 @@ export interface TagsRecord {
 	readonly tags: Readonly<Record<string, string>>;
 }
 
+/** A persistent session of MQTT. */
+export interface SessionRecord {
+	readonly clientId: string;
+	readonly subscriptions: readonly { readonly topic: string; readonly qos: number }[];
+	/** How long it outlives its connection, ms. */
+	readonly keep: number;
+	/** ms since 1970; absent while it is connected. */
+	readonly endsAt?: number;
+}
+
+/** A message that waits for the client of a persistent session to acknowledge it. */
+export interface QueuedRecord {
+	readonly clientId: string;
+	/** Grows from message to message. */
+	readonly sequence: number;
+	readonly topic: string;
+	readonly payload: Uint8Array;
+	readonly qos: number;
+}
+
+/** A retained message. */
+export interface RetainedRecord {
+	readonly topic: string;
+	readonly payload: Uint8Array;
+	readonly qos: number;
+}
+
 /** Which account this is. Made on first use and kept. */
 export interface AccountRecord {
 	readonly accountId: string;
@@ -298,6 +325,8 @@ export class State {
 	readonly #database: RootDatabase<object, string[]> | undefined;
 	#journal: JournalEntry[] | undefined;
 	#closed = false;
+	readonly #soon: (() => void)[] = [];
+	#storing: Promise<void> | undefined;
 
 	readonly accounts = this.#table<AccountRecord>("accounts", {});
 	readonly identities = this.#table<IdentityRecord>("identities", {});
@@ -325,6 +354,9 @@ export class State {
 	readonly templates = this.#table<TemplateRecord>("templates", {});
 	readonly tags = this.#table<TagsRecord>("tags", {});
 	readonly settings = this.#table<SettingsRecord>("settings", {});
+	readonly sessions = this.#table<SessionRecord>("sessions", {});
+	readonly queued = this.#table<QueuedRecord>("queued", {});
+	readonly retained = this.#table<RetainedRecord>("retained", {});
 
 	constructor(database: RootDatabase<object, string[]> | undefined, release: () => Promise<void>) {
 		this.#database = database;
@@ -366,6 +398,35 @@ export class State {
 		return result;
 	}
 
+	/**
+	 * Runs `work` with all that is given here in this turn of the event loop in one transaction, so that many small changes cost
+	 * one commit. Without a directory at once. Resolves when it is on disk;
+	 * rejects when that failed, for all of them.
+	 */
+	soon(work: () => void): Promise<void> {
+		if (this.#database) this.#soon.push(work);
+		else this.transaction(work);
+		return this.stored();
+	}
+
+	/** Resolves when everything is on disk that `soon` has been given so far; what failed is tried again. */
+	stored(): Promise<void> {
+		if (this.#soon.length === 0) return Promise.resolve();
+		this.#storing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+			this.#storing = undefined;
+			const works = this.#soon.splice(0);
+			try {
+				this.transaction(() => {
+					for (const work of works) work();
+				});
+			} catch (error) {
+				this.#soon.unshift(...works);
+				throw error;
+			}
+		});
+		return this.#storing;
+	}
+
 	/** Calls `listener` after every transaction that changed something. Returns what ends that. */
 	onChange(listener: (changes: readonly Change[]) => void): () => void {
 		this.#listeners.add(listener);
@@ -375,6 +436,7 @@ export class State {
 	/** Flushes and lets go of the directory. */
 	async close(): Promise<void> {
 		if (this.#closed) return;
+		await this.stored().catch(() => {});
 		this.#closed = true;
 		await this.#database?.close();
 		await this.#release();

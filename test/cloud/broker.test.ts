@@ -1,6 +1,7 @@
 // What the broker does as AWS does it: who may connect, what is refused and how, limits, reserved topics, delivery.
 
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { type TLSSocket, connect as tlsConnect } from "node:tls";
 import { promisify } from "node:util";
 import t from "tap";
@@ -332,18 +333,16 @@ t.test("Limits", async (t) => {
 			await t.rejects(client({ will: { ...good, ...bad } }));
 		}
 	});
-	await t.test("RETAIN on reserved topics, unknown reserved topics, a missing format", async (t) => {
+	await t.test("RETAIN on reserved topics, and reserved topics of nobody", async (t) => {
 		for (const [topic, options] of [
 			[topics.create("json"), { retain: true }],
-			["$aws/certificates/create", {}],
-			["$aws/unknown", {}],
 			["$SYS/x", {}],
 		] as const) {
 			const bad = await client();
 			bad.publish(topic, "", options);
 			await closed(bad);
 		}
-		t.match(violation(), { explanation: /with \/json or \/cbor at their end/ });
+		t.match(violation(), { explanation: /reserved topic \$SYS\/x/ });
 	});
 	await t.test("a second CONNECT, and the newcomer with a client id wins", async (t) => {
 		const socket = await raw(rig, owner);
@@ -498,4 +497,117 @@ t.test("Policies see a certificate's names as they are, not as they are escaped"
 	client.publish("a", "x");
 	await closed(client);
 	t.match(last(rig, "denied"), { action: "iot:Publish", statement: { index: 1 } });
+});
+
+t.test("A device that uses services of AWS IoT which are not here is told so and stays connected", async (t) => {
+	const rig = await startRig();
+	t.teardown(() => rig.cloud.close());
+	const device = await connect(rig, await identity(rig, "all", everything), "device");
+	for (const [topic, named] of [
+		["$aws/things/device/shadow/update", /Device Shadow/],
+		["$aws/things/device/shadow/name/x/get", /Device Shadow/],
+		["$aws/things/device/jobs/get", /Jobs/],
+		["$aws/things/device/streams/1/get/json", /file delivery/],
+		["$aws/things/device/defender/metrics/cbor", /Device Defender/],
+		["$aws/rules/store/x", /rules engine/],
+		["$aws/certificates/create", /\/json or \/cbor at their end/],
+		["$aws/unknown", /ignored/],
+	] as const) {
+		await device.publishAsync(topic, "{}", { qos: 1 });
+		t.match(last(rig, "unsupported"), { action: "iot:Publish", topic, clientId: "device", explanation: named });
+	}
+	const before = rig.events.filter(({ event }) => event === "unsupported").length;
+	for (const filter of ["$aws/things/device/shadow/#", "$aws/things/+/jobs/notify", "$aws/x"]) {
+		await device.subscribeAsync(filter, { qos: 1 });
+		t.match(last(rig, "unsupported"), { action: "iot:Subscribe", topic: filter, explanation: /nothing will come/ });
+	}
+	for (const filter of [
+		`${topics.create("json")}/accepted`,
+		`${topics.register("cbor")}/+`,
+		"$aws/events/presence/#",
+	]) {
+		await device.subscribeAsync(filter, { qos: 1 });
+	}
+	t.equal(rig.events.filter(({ event }) => event === "unsupported").length, before + 3, "and no more than that");
+	await device.endAsync();
+	// Policies decide first.
+	const strict = await identity(rig, "strict", {
+		...everything,
+		Statement: [{ Effect: "Allow", Action: "iot:Connect", Resource: "*" }],
+	});
+	const refused = await connect(rig, strict, "refused");
+	refused.publish("$aws/things/refused/shadow/get", "", { qos: 1 });
+	await closed(refused);
+	t.match(last(rig, "denied"), { action: "iot:Publish" });
+});
+
+t.test("The will of a certificate that may no longer connect is not published", async (t) => {
+	const rig = await startRig();
+	t.teardown(() => rig.cloud.close());
+	const { certificates, policies } = rig.cloud.registry;
+	const observer = await connect(rig, await identity(rig, "observing", everything), "observer");
+	await observer.subscribeAsync("will/#", { qos: 1 });
+	const heard: string[] = [];
+	observer.on("message", (topic) => heard.push(topic));
+	for (const [name, end] of [
+		["revoked", (certificateId: string) => certificates.updateCertificate({ certificateId, newStatus: "REVOKED" })],
+		["inactive", (certificateId: string) => certificates.updateCertificate({ certificateId, newStatus: "INACTIVE" })],
+		[
+			"deleted",
+			(certificateId: string) => {
+				policies.detachPolicy({ policyName: "deleted", target: certificates.arn(certificateId) });
+				rig.cloud.registry.state.transaction(() => certificates.remove(certificateId));
+			},
+		],
+		["lost", () => {}],
+	] as const) {
+		const device = await identity(rig, name, everything);
+		const will = { topic: `will/${name}`, payload: Buffer.from("x"), qos: 1, retain: false } as const;
+		const client = await connect(rig, device, name, { will });
+		end(device.certificateId);
+		if (name === "lost") client.stream.destroy();
+		await closed(client);
+	}
+	await eventually(() => (heard.includes("will/lost") ? true : undefined));
+	t.same(heard, ["will/lost"], "only that of a device that was lost");
+	t.match(
+		rig.events.filter((event) => event.event === "denied").map((event) => event.explanation),
+		[/REVOKED: its will/, /INACTIVE: its will/, /deleted: its will/],
+	);
+	await observer.endAsync();
+});
+
+t.test("A session ends however short its last connection was, and not while a newcomer has it", async (t) => {
+	const rig = await startRig({ settings: { connection: { persistentSession: 200 } } });
+	t.teardown(() => rig.cloud.close());
+	const owner = await identity(rig, "all", everything);
+	const expired = (clientId: string) =>
+		eventually(() => rig.events.find((event) => event.event === "session.expired" && event.clientId === clientId));
+	const names = Array.from({ length: 8 }, (_, index) => `brief-${index}`);
+	for (const [index, name] of names.entries()) {
+		const client = await connect(rig, owner, name, { clean: false });
+		await client.subscribeAsync("x", { qos: 1 });
+		await client.endAsync();
+		const again = await raw(rig, owner);
+		again.on("error", () => {});
+		const packet = connectPacket(4, name);
+		packet[9] = 0;
+		if (index % 2) again.end(packet);
+		else {
+			again.write(packet);
+			if (index % 4) await once(again, "data");
+			again.destroy();
+		}
+	}
+	for (const name of names) await expired(name);
+	t.equal(rig.cloud.registry.state.sessions.size, 0);
+	const older = await connect(rig, owner, "taken", { clean: false });
+	await older.subscribeAsync("x", { qos: 1 });
+	const newer = await connect(rig, owner, "taken", { clean: false });
+	await closed(older);
+	const session = [...rig.cloud.registry.state.sessions.values()].find(({ clientId }) => clientId === "taken");
+	t.ok(session);
+	t.equal(session?.endsAt, undefined, "the newcomer has it");
+	await newer.endAsync();
+	await expired("taken");
 });

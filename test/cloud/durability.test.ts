@@ -7,11 +7,12 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import mqtt from "mqtt";
 import t from "tap";
 import { startCloud } from "../../hosts/cloud/cloud.js";
 import type { SettingsPatch } from "../../hosts/cloud/settings.js";
 import { StateInUseError } from "../../hosts/cloud/state.js";
-import { connect, startRig } from "./rig.js";
+import { clientOptions, connect, eventually, type Rig, startRig } from "./rig.js";
 
 function directory(t: { teardown(callback: () => void): void }): string {
 	const made = mkdtempSync(join(tmpdir(), "fleet-state-"));
@@ -118,6 +119,65 @@ t.test("A process that is killed loses nothing that was acknowledged", async (t)
 	}
 	t.ok(acknowledged > 100);
 });
+
+t.test(
+	"What a client was promised survives the death of the broker: sessions, queued and retained messages",
+	async (t) => {
+		const where = directory(t);
+		const script = fileURLToPath(new URL("messages-child.ts", import.meta.url));
+		const process = fork(script, [where], {
+			execArgv: ["--import", "tsx"],
+			stdio: ["ignore", "ignore", "inherit", "ipc"],
+		});
+		const [{ cloud: first, owner }] = await once(process, "message");
+		const rig = { cloud: first } as Rig;
+		const away = await connect(rig, owner, "away", { clean: false });
+		await away.subscribeAsync(["queued/+", "other"], { qos: 1 });
+		await away.unsubscribeAsync("other");
+		await away.endAsync();
+		const writer = await connect(rig, owner, "writer");
+		const acknowledged: number[] = [];
+		writer.on("error", () => {});
+		await new Promise<void>((resolve) => {
+			writer.once("close", () => resolve());
+			for (let number = 0; number < 2_000; number++) {
+				writer.publish(`queued/${number}`, String(number), { qos: 1, retain: number % 10 === 0 }, (error) => {
+					if (!error) acknowledged.push(number);
+					if (acknowledged.length === 300) process.kill("SIGKILL");
+				});
+			}
+		});
+		t.ok(acknowledged.length >= 300, `${acknowledged.length} were acknowledged`);
+		t.same(
+			acknowledged,
+			[...acknowledged].sort((a, b) => a - b),
+			"in their order",
+		);
+		const second = await startCloud({ directory: where });
+		t.teardown(() => second.close());
+		const heir = { cloud: second } as Rig;
+		const back = mqtt.connect(clientOptions(heir, owner, "away", { clean: false, resubscribe: false }));
+		const heard: number[] = [];
+		back.on("message", (_, payload) => heard.push(Number(payload)));
+		const present = new Promise<boolean>((resolve) => back.once("connect", (packet) => resolve(packet.sessionPresent)));
+		t.equal(await present, true, "the session is there");
+		await eventually(() => (heard.length >= acknowledged.length ? true : undefined));
+		t.same(heard.slice(0, acknowledged.length), acknowledged, "with all that waited for it");
+		await back.endAsync();
+		const reader = await connect(heir, owner, "reader");
+		const kept: number[] = [];
+		reader.on("message", (_, payload) => kept.push(Number(payload)));
+		const retained = acknowledged.filter((number) => number % 10 === 0);
+		for (let index = 0; index < retained.length; index += 5) {
+			await reader.subscribeAsync(retained.slice(index, index + 5).map((number) => `queued/${number}`));
+			if (index % 50 === 45)
+				await reader.unsubscribeAsync(retained.slice(0, index + 5).map((number) => `queued/${number}`));
+		}
+		await eventually(() => (kept.length >= retained.length ? true : undefined));
+		t.same(kept, retained, "and the retained ones");
+		await reader.endAsync();
+	},
+);
 
 t.test("A second process is refused while the first lives, and welcome after its death", async (t) => {
 	const where = directory(t);
