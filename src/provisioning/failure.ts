@@ -148,6 +148,7 @@ export const catalogue = Object.freeze({
 		"the service hung up on the subscription",
 		"if it stays: allow iot:Subscribe on topicfilter/… for the reply topics (topicfilter, not topic)",
 	),
+	UNSUBSCRIBE_TIMEOUT: entry(49, "subscribe", "retry", "no UNSUBACK within the time limit", "check the network"),
 	PROTOCOL_ERROR: entry(
 		43,
 		"run",
@@ -310,6 +311,20 @@ export const catalogue = Object.freeze({
 		"the service hung up on the device's own certificate",
 		"is it ACTIVE, has it the device policy, and does that allow iot:Connect on client/<thing name>?",
 	),
+	APPLICATION_CLOSED: entry(
+		82,
+		"run",
+		"retry",
+		"the application closed its connection",
+		"nothing: the device connects again by itself",
+	),
+	APPLICATION_FAILED: entry(
+		83,
+		"run",
+		"operator",
+		"the application threw an exception",
+		"correct the application: the detail says where and what",
+	),
 
 	STORE_FULL: entry(
 		91,
@@ -396,6 +411,9 @@ export class Failure extends Error {
 		};
 	}
 }
+
+// Applications are given failures, and may do to them what they like.
+Object.freeze(Failure.prototype);
 
 /** Any exception as a failure: the device program throws nothing else on purpose. */
 export const asFailure = (error: unknown): Failure =>

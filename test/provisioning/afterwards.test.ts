@@ -126,7 +126,7 @@ t.test("given an application that throws, then the failure is reported, and it i
 	});
 	world.machine.powerOn();
 	test.ok(await world.play());
-	test.same(world.failures, ["INTERNAL"]);
+	test.same(world.failures, ["APPLICATION_FAILED"]);
 	world.machine.powerOff();
 });
 
