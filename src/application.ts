@@ -1,5 +1,7 @@
 // What the device maker's own program is given once the device has its identity. Types only.
 
+import type { FailureCode } from "./provisioning/failure.js";
+
 /** Who the device is. */
 export interface Identity {
 	readonly thingName: string;
@@ -7,6 +9,11 @@ export interface Identity {
 	readonly certificateId: string;
 	/** From the template's DeviceConfiguration. Absent when RegisterThing's reply was lost but its effect was not. */
 	readonly deviceConfiguration?: Readonly<Record<string, string>>;
+}
+
+/** Why a call on a connection has failed: a failure of the catalogue, by its code. */
+export interface ConnectionError extends Error {
+	readonly code: FailureCode;
 }
 
 /**
@@ -26,23 +33,23 @@ export interface ApplicationConnection {
 	 */
 	onMessage: ((topic: string, payload: Uint8Array) => unknown) | undefined;
 	/**
-	 * Publishes with QoS 1 (or 0), at most 16 KB and 64 messages at a time. Settles with the PUBACK (with QoS 0, when it
+	 * Publishes with QoS 1 (or 0), at most 16 KB under way at a time, and 8 calls of any kind. Settles with the PUBACK (with QoS 0, when it
 	 * waits to be sent).
 	 * @throws TypeError for what is no topic, payload or QoS
-	 * @throws Failure SEND_QUEUE_FULL (this message is not sent; the connection goes on), PUBLISH_TIMEOUT, CONNECTION_LOST
+	 * @throws ConnectionError SEND_QUEUE_FULL (this message is not sent; the connection goes on), PUBLISH_TIMEOUT, CONNECTION_LOST
 	 *   after the end, or how the connection ended
 	 */
 	publish(topic: string, payload: Uint8Array | string, qos?: 0 | 1): Promise<void>;
 	/**
 	 * Subscribes with QoS 1 to 1 to 8 topic filters (AWS IoT takes no more in one SUBSCRIBE).
 	 * @throws TypeError for what is no topic filter
-	 * @throws Failure SEND_QUEUE_FULL, SUBSCRIBE_REFUSED, SUBSCRIBE_HUNG_UP, SUBSCRIBE_TIMEOUT, or how the connection ended
+	 * @throws ConnectionError SEND_QUEUE_FULL, SUBSCRIBE_REFUSED, SUBSCRIBE_HUNG_UP, SUBSCRIBE_TIMEOUT, or how the connection ended
 	 */
 	subscribe(filters: readonly string[]): Promise<void>;
 	/**
 	 * Takes subscriptions back, 1 to 8 at a time. Messages that were on their way may still come.
 	 * @throws TypeError for what is no topic filter
-	 * @throws Failure SEND_QUEUE_FULL, UNSUBSCRIBE_TIMEOUT, or how the connection ended
+	 * @throws ConnectionError SEND_QUEUE_FULL, UNSUBSCRIBE_TIMEOUT, or how the connection ended
 	 */
 	unsubscribe(filters: readonly string[]): Promise<void>;
 	/**

@@ -1,7 +1,7 @@
 // The application on one connection: what it is handed, and what becomes of all that it throws. Nothing that an application
 // does may stop the device program: it is called in `attempt` only, and is given no object that others rely upon.
 
-import type { ApplicationConnection, ApplicationContext } from "../application.js";
+import type { ApplicationConnection, ApplicationContext, ConnectionError } from "../application.js";
 import type { Device } from "../device.js";
 import type { Connection } from "../mqtt/connection.js";
 import { utf8Length } from "../utf8.js";
@@ -11,8 +11,8 @@ import { Failure } from "./failure.js";
 const TOPIC_LIMIT = 256;
 /** Filters in a SUBSCRIBE or UNSUBSCRIBE. AWS IoT takes no more. */
 const FILTERS_LIMIT = 8;
-/** Calls that may be under way at a time, and bytes of their payloads. */
-const CALLS_LIMIT = 64;
+/** Calls that may be under way at a time, each some 150 slots of the heap, and bytes of their payloads. */
+const CALLS_LIMIT = 8;
 const PAYLOADS_LIMIT = 16_384;
 
 /**
@@ -29,6 +29,8 @@ export async function runApplication(device: Device, connection: Connection): Pr
 		stop = undefined;
 		if (typeof callback === "function") attempt("when stopped", () => callback(), report);
 	};
+	// What an application has left of the stack is its own: begin on an empty one.
+	await undefined;
 	try {
 		await new Promise<void>((resolve, reject) => {
 			let over = false;
@@ -127,36 +129,45 @@ function openTo(
 		promise.catch(() => {});
 		return promise;
 	};
-	/** Does what an application asks for. `prepare` throws what is wrong with it, and gives its bytes and how it is done. */
-	const call = (prepare: () => readonly [size: number, work: () => Promise<void>]): Promise<void> => {
+	const isFull = (size: number): boolean => calls >= CALLS_LIMIT || bytes + size > PAYLOADS_LIMIT;
+	/**
+	 * Does what an application asks for. `prepare` throws what is wrong with it, and gives its bytes and how it is done, or
+	 * nothing when it is too much.
+	 */
+	const call = (prepare: () => readonly [size: number, work: () => Promise<unknown>] | undefined): Promise<void> => {
 		try {
-			const [size, work] = prepare();
-			if (calls >= CALLS_LIMIT || bytes + size > PAYLOADS_LIMIT) {
-				full ??= quiet(Promise.reject(new Failure("SEND_QUEUE_FULL")));
+			const prepared = isFull(0) ? undefined : prepare();
+			if (prepared === undefined) {
+				full ??= quiet(Promise.reject(ownError(new Failure("SEND_QUEUE_FULL"))));
 				return full;
 			}
+			const [size, work] = prepared;
 			calls += 1;
 			bytes += size;
 			const done = (): void => {
 				calls -= 1;
 				bytes -= size;
 			};
+			// Applications are deep in the stack, of which a device has little: begin on an empty one.
 			return quiet(
-				work().then(done, (error) => {
-					done();
-					// Its own: the device program is told by the same failure how the connection ended.
-					throw error instanceof Failure ? new Failure(error.code, error.detail) : error;
-				}),
+				Promise.resolve()
+					.then(work)
+					.then(done, (error) => {
+						done();
+						throw ownError(error);
+					}),
 			);
 		} catch (error) {
 			return quiet(Promise.reject(error));
 		}
 	};
 
-	connection.onMessage = (topic, payload) => {
+	const deliver = (topic: string, payload: Uint8Array): void => {
 		const handler = onMessage;
 		if (handler !== undefined) attempt("in onMessage", () => handler(topic, payload), report);
 	};
+	// For the same reason. One read of the socket has all that can come to wait here.
+	connection.onMessage = (topic, payload) => void Promise.resolve().then(() => deliver(topic, payload));
 	return Object.freeze({
 		clientId: connection.clientId,
 		get ended() {
@@ -177,8 +188,10 @@ function openTo(
 				if (!isText && !(payload instanceof Uint8Array && ArrayBuffer.isView(payload)))
 					throw new TypeError("the payload is neither text nor a Uint8Array");
 				const size = isText ? utf8Length(payload) : payload.byteLength;
+				if (isFull(size)) return undefined;
 				// Copied, since the application may go on using its buffer.
-				return [size, () => connection.publish(topic, isText ? payload : new Uint8Array(payload), qos)];
+				const body = isText ? payload : new Uint8Array(payload);
+				return [size, () => connection.publish(topic, body, qos)];
 			}),
 		subscribe: (filters: readonly string[]) =>
 			call(() => {
@@ -191,11 +204,16 @@ function openTo(
 				return [0, () => connection.unsubscribe(checked)];
 			}),
 		close() {
+			onMessage = undefined;
 			connection.close();
 			end(new Failure("APPLICATION_CLOSED"));
 		},
 	});
 }
+
+/** A failure as an application is given it: an error that the device program and its classes have no part in. */
+const ownError = (failure: Failure): ConnectionError =>
+	Object.assign(new Error(failure.message), { code: failure.code });
 
 /** A topic without wildcards. Longer ones are not walked. */
 const isTopic = (topic: unknown): boolean => isLevels(topic) && !/[+#]/.test(topic);

@@ -412,9 +412,6 @@ export class Failure extends Error {
 	}
 }
 
-// Applications are given failures, and may do to them what they like.
-Object.freeze(Failure.prototype);
-
 /** Any exception as a failure: the device program throws nothing else on purpose. */
 export const asFailure = (error: unknown): Failure =>
 	error instanceof Failure ? error : new Failure("INTERNAL", error instanceof Error ? error.message : String(error));
