@@ -117,6 +117,15 @@ export class Device {
 		}
 	}
 
+	/**
+	 * Forgets a certificate that leads nowhere: what comes next asks for another. Its place in flash is used again by the
+	 * one after the next.
+	 */
+	async startAgain(): Promise<"continue"> {
+		await this.persist(() => this.save({ state: "unprovisioned", setAsides: this.record.setAsides }));
+		return "continue";
+	}
+
 	/** Reports a failure and waits as long as its class asks for, but not past `until` (ms since 1970) while that is to come. */
 	async pauseAfter(failure: Failure, until = 0): Promise<void> {
 		this.report({ event: "failure", failure: failure.report() });

@@ -5,7 +5,7 @@ import { Decoder } from "cbor-x/index-no-eval";
 /** The UTF-8 bytes of a text; halves of a surrogate pair that stand alone become U+FFFD. */
 export function toUtf8(text: string): Uint8Array {
 	// By hand, not by the CBOR encoder: this runs for every topic of every packet, deep in the stack.
-	const bytes = new Uint8Array(3 * text.length);
+	const bytes = new Uint8Array(utf8Length(text));
 	let at = 0;
 	for (let i = 0; i < text.length; i++) {
 		let code = text.codePointAt(i)!;
@@ -25,7 +25,20 @@ export function toUtf8(text: string): Uint8Array {
 			bytes[at++] = 0x80 | (code & 0x3f);
 		}
 	}
-	return bytes.subarray(0, at);
+	return bytes;
+}
+
+/** How many bytes of UTF-8 a text is, as `toUtf8` writes it. */
+export function utf8Length(text: string): number {
+	let length = text.length;
+	for (let i = 0; i < text.length; i++) {
+		const code = text.codePointAt(i)!;
+		if (code < 0x80) continue;
+		length += code < 0x800 ? 1 : 2;
+		// Four bytes for the two halves of a pair.
+		if (code > 0xffff) i += 1;
+	}
+	return length;
 }
 
 /** The text that up to 65,535 bytes of UTF-8 are: read as a CBOR text string, which is UTF-8 behind a length. */

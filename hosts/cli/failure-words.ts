@@ -87,6 +87,10 @@ export const failureWords: Readonly<Record<FailureCode, FailureWords>> = {
 		meaning: "the service hung up on the subscription",
 		advice: "if it keeps happening, allow iot:Subscribe on topicfilter/… for the reply topics (topicfilter, not topic)",
 	},
+	UNSUBSCRIBE_TIMEOUT: {
+		meaning: "no UNSUBACK within the time limit",
+		advice: "check the network",
+	},
 	PROTOCOL_ERROR: {
 		meaning: "the other side sent something that is not MQTT 3.1.1",
 		advice: "check that there is an MQTT broker at this endpoint and port",
@@ -196,6 +200,14 @@ export const failureWords: Readonly<Record<FailureCode, FailureWords>> = {
 		meaning: "the service hung up on the device's own certificate",
 		advice:
 			"check that it is ACTIVE, that it has the device policy, and that this policy allows iot:Connect on client/<thing name>",
+	},
+	APPLICATION_CLOSED: {
+		meaning: "the application closed its connection",
+		advice: "nothing: the device connects again by itself",
+	},
+	APPLICATION_FAILED: {
+		meaning: "the application threw an exception",
+		advice: "correct the application; the detail says where it happened and what it threw",
 	},
 	STORE_FULL: {
 		meaning: "there is no room left in flash",

@@ -2,10 +2,10 @@
 // host's SimulatedDevice takes, so that a story can be played on either; TLS, flash and time are Node's.
 
 import { createHash, randomBytes } from "node:crypto";
-import type { Application, ApplicationContext, Identity } from "../../src/application.js";
+import type { Application, ApplicationConnection, ApplicationContext, Identity, Stop } from "../../src/application.js";
 import type { DeviceEvent } from "../../src/events.js";
 import type { Credentials, Socket, SocketError, TimerId } from "../../src/host.js";
-import type { Connection } from "../../src/mqtt/connection.js";
+import { Failure } from "../../src/provisioning/failure.js";
 import type { SimulatedDeviceOptions } from "../node/device.js";
 import { openTlsSocket } from "../node/socket.js";
 import { realTime, type Time } from "../node/time.js";
@@ -105,8 +105,8 @@ interface Board {
 
 /** A connection as the application outside sees it. */
 interface RemoteConnection {
-	readonly connection: Connection;
-	stop?: (() => void) | undefined;
+	readonly connection: ApplicationConnection;
+	stop?: Stop | undefined;
 	ended: boolean;
 }
 
@@ -322,7 +322,7 @@ class Session {
 		this.#sockets.set(id, socket);
 	}
 
-	/* the application, which runs here */
+	/* The application, which runs here, and is trusted: one that may throw must be in the device's own flash. */
 
 	#takeFromApplication(kind: number, id: number, bytes: Buffer): void {
 		const remote = this.#connections.get(id);
@@ -358,6 +358,7 @@ class Session {
 	): void {
 		const call = (kind: number, number: number, bytes: Uint8Array | string): Promise<void> =>
 			new Promise((resolve, reject) => {
+				if (remote.ended) throw new Failure("CONNECTION_LOST", "it had ended before");
 				const callId = ++this.#lastCall;
 				this.#calls.set(callId, { resolve, reject });
 				this.#event(kind, callId, number, bytes);
@@ -372,17 +373,21 @@ class Session {
 					return remote.ended;
 				},
 				subscribe: (filters: readonly string[]) => call(kinds.SUBSCRIBE, 0, JSON.stringify(filters)),
+				unsubscribe: (filters: readonly string[]) => call(kinds.UNSUBSCRIBE, 0, JSON.stringify(filters)),
 				publish: (topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1) =>
 					call(kinds.PUBLISH, qos, Buffer.concat([Buffer.from(`${topic}\n`), Buffer.from(payload)])),
-				close: () => this.#event(kinds.CONNECTION_CLOSE),
-			} as unknown as Connection,
+				close: () => {
+					if (!remote.ended) this.#event(kinds.CONNECTION_CLOSE);
+				},
+			},
 		};
 		this.#connections.set(id, remote);
 		const application: Application = this.#options.application;
-		remote.stop = application({
+		const stop = application({
 			...context,
 			connection: remote.connection,
 			factoryReset: (identity) => this.#event(kinds.FACTORY_RESET, 0, 0, identity),
 		});
+		if (typeof stop === "function") remote.stop = stop;
 	}
 }

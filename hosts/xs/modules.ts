@@ -44,11 +44,19 @@ export async function firmware(): Promise<Module[]> {
 	return [...(await packageModules()), ...modules];
 }
 
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** TypeScript to be bundled, and the folder that its imports start from. */
+export interface Source {
+	readonly contents: string;
+	readonly resolveDir: string;
+}
+
 /** A module of this host that runs on the device. The numbers of kinds.ts are put in where they are used: XS would keep a stack slot for each. */
-async function ownModule(name: string, preload: boolean): Promise<Module> {
-	const path = join(dirname(fileURLToPath(import.meta.url)), "firmware", name);
+async function ownModule(name: string, preload: boolean, source?: Source): Promise<Module> {
+	const path = join(here, "firmware", name);
 	const { outputFiles } = await build({
-		entryPoints: [`${path}.ts`],
+		...(source === undefined ? { entryPoints: [`${path}.ts`] } : { stdin: { ...source, loader: "ts" } }),
 		outfile: `${path}.js`,
 		absWorkingDir: root,
 		write: false,
@@ -61,12 +69,16 @@ async function ownModule(name: string, preload: boolean): Promise<Module> {
 	return { name: relative(root, path), source: outputFiles[0]!.text, preload };
 }
 
-/** Everything a simulated device in XS has in flash. Only `main` is run at power-on, as it touches the machine. */
-export async function deviceFirmware(): Promise<Module[]> {
+/**
+ * Everything a simulated device in XS has in flash. Only `main` is run at power-on, as it touches the machine.
+ * @param application exports `createApplication` as firmware/application.ts does; default: that one, whose application is
+ *   outside, in Node
+ */
+export async function deviceFirmware(application?: Source): Promise<Module[]> {
 	return [
 		...(await firmware()),
 		await ownModule("host", true),
-		await ownModule("application", true),
+		await ownModule("application", true, application),
 		await ownModule("main", false),
 	];
 }

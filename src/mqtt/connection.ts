@@ -8,7 +8,7 @@ import { encodePacket, type Packet, PacketReader } from "./packets.js";
 
 /** ms until TLS is up and CONNACK is here. RSA on an ESP32 alone takes seconds. */
 const CONNECT_LIMIT = 30_000;
-/** ms until SUBACK. */
+/** ms until SUBACK or UNSUBACK. */
 const SUBSCRIBE_LIMIT = 15_000;
 /** ms until PUBACK: longer than any reply is waited for, since AWS may acknowledge a request late. */
 const PUBLISH_LIMIT = 60_000;
@@ -17,6 +17,8 @@ const PING_LIMIT = 10_000;
 /** What may wait until the socket takes it: bytes of payloads and topics, and packets. */
 const QUEUE_LIMIT = 16_384;
 const QUEUE_PACKETS = 64;
+/** How many acknowledgements may be waited for at a time. AWS IoT answers no more than 100 PUBLISHes in flight. */
+const IN_FLIGHT = 64;
 
 /** Who connects, and what for. */
 export interface ConnectionOptions {
@@ -45,7 +47,7 @@ export class Connection {
 	readonly #host: Host;
 	readonly #role: Role;
 	readonly #socket: Socket;
-	/** Keys: `connack`, `ping`, or `suback`/`puback` with the packet id. */
+	/** Keys: `connack`, `ping`, or `suback`/`unsuback`/`puback` with the packet id. */
 	readonly #waiting = new Map<string, Waiter>();
 	/** Packets not yet encoded, and how many bytes they will have at least. */
 	#queue: Packet[] = [];
@@ -114,7 +116,7 @@ export class Connection {
 
 	/**
 	 * Subscribes to all filters in one SUBSCRIBE with QoS 1.
-	 * @throws Failure SUBSCRIBE_REFUSED, SUBSCRIBE_HUNG_UP, SUBSCRIBE_TIMEOUT, or how the connection ended
+	 * @throws Failure SEND_QUEUE_FULL, SUBSCRIBE_REFUSED, SUBSCRIBE_HUNG_UP, SUBSCRIBE_TIMEOUT, or how the connection ended
 	 */
 	async subscribe(filters: readonly string[]): Promise<void> {
 		const messageId = this.#nextId();
@@ -129,21 +131,29 @@ export class Connection {
 	}
 
 	/**
+	 * Takes subscriptions back. Messages that were on their way may still come.
+	 * @throws Failure SEND_QUEUE_FULL, UNSUBSCRIBE_TIMEOUT, or how the connection ended
+	 */
+	unsubscribe(filters: readonly string[]): Promise<unknown> {
+		const messageId = this.#nextId();
+		return this.#request(`unsuback${messageId}`, SUBSCRIBE_LIMIT, "UNSUBSCRIBE_TIMEOUT", {
+			cmd: "unsubscribe",
+			messageId,
+			unsubscriptions: [...filters],
+		});
+	}
+
+	/**
 	 * Publishes with QoS 1 (or 0). The promise settles with the PUBACK; a caller that waits for a reply message need
-	 * not wait for it, since AWS may send it late.
-	 * @throws TypeError for what is not a topic
+	 * not wait for it, since AWS may send it late. To be called with little on the stack.
 	 * @throws Failure SEND_QUEUE_FULL, PUBLISH_TIMEOUT, or how the connection ended
 	 */
-	async publish(topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1): Promise<void> {
-		// Callers are deep in the stack, of which a device has little: begin on an empty one.
-		await undefined;
-		// AWS's own limit is 256 bytes; wildcards would have it hang up.
-		if (topic.length === 0 || topic.length > 256 || /[+#\0]/.test(topic)) throw new TypeError("not a topic");
+	publish(topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1): Promise<unknown> {
 		// The packet types ask for a Buffer; any Uint8Array will do.
 		const packet = { cmd: "publish", topic, payload: payload as string, dup: false, retain: false } as const;
-		if (qos === 0) return this.#send({ ...packet, qos });
+		if (qos === 0) return new Promise((resolve) => resolve(this.#send({ ...packet, qos })));
 		const messageId = this.#nextId();
-		await this.#request(`puback${messageId}`, PUBLISH_LIMIT, "PUBLISH_TIMEOUT", { ...packet, qos, messageId });
+		return this.#request(`puback${messageId}`, PUBLISH_LIMIT, "PUBLISH_TIMEOUT", { ...packet, qos, messageId });
 	}
 
 	/** Whether it has ended, by whichever side. */
@@ -172,6 +182,7 @@ export class Connection {
 	#request(key: string, limit: number, code: FailureCode, packet: Packet): Promise<Packet> {
 		const { timer } = this.#host;
 		return new Promise((resolve, reject) => {
+			if (this.#waiting.size >= IN_FLIGHT && key !== "ping") throw new Failure("SEND_QUEUE_FULL");
 			// A packet that cannot be sent throws, which rejects this promise.
 			this.#send(packet);
 			this.#waiting.set(key, { resolve, reject, timer: timer.set(() => this.#end(new Failure(code)), limit) });
@@ -197,6 +208,7 @@ export class Connection {
 				this.#accepted = packet.returnCode === 0;
 				return this.#settle("connack", packet);
 			case "suback":
+			case "unsuback":
 			case "puback":
 				return this.#settle(`${packet.cmd}${packet.messageId}`, packet);
 			case "pingresp":
@@ -214,8 +226,10 @@ export class Connection {
 	#send(packet: Packet): void {
 		if (this.#ended) throw new Failure("CONNECTION_LOST", "it had ended before");
 		const size = packet.cmd === "publish" ? packet.topic.length + packet.payload.length : 0;
-		// One read may bring as many messages as the broker has in flight (AWS: 100), and each wants its PUBACK.
-		const places = packet.cmd === "puback" ? 4 * QUEUE_PACKETS : QUEUE_PACKETS;
+		// One read may bring as many messages as the broker has in flight (AWS: 100), and each wants its PUBACK. A ping has a
+		// place always: a queue that publishing has filled is no reason to give the connection up.
+		const { cmd } = packet;
+		const places = cmd === "puback" ? 4 * QUEUE_PACKETS : cmd === "pingreq" ? Number.POSITIVE_INFINITY : QUEUE_PACKETS;
 		if (this.#queued + size > QUEUE_LIMIT || this.#queue.length >= places) throw new Failure("SEND_QUEUE_FULL");
 		this.#queue.push(packet);
 		this.#queued += size;
@@ -243,10 +257,8 @@ export class Connection {
 	#scheduleKeepAlive(interval: number): void {
 		this.#keepAlive = this.#host.timer.set(() => {
 			this.#scheduleKeepAlive(interval);
-			// A ping that finds no place any more is as good as one that is not answered.
-			this.#request("ping", PING_LIMIT, "KEEP_ALIVE_TIMEOUT", { cmd: "pingreq" }).catch(() =>
-				this.#end(new Failure("KEEP_ALIVE_TIMEOUT", "nothing can be sent")),
-			);
+			// No answer ends the connection, which whoever owns it is told.
+			this.#request("ping", PING_LIMIT, "KEEP_ALIVE_TIMEOUT", { cmd: "pingreq" }).catch(() => {});
 		}, interval);
 	}
 

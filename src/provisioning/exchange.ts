@@ -123,8 +123,10 @@ export class Exchange {
 			);
 			this.#pending = { operation, accepted, rejected, timer, resolve, reject };
 			// The reply is what counts: its PUBACK may come later or never (seen by Greengrass's developers). What is wrong
-			// with the connection is told by onEnd.
-			this.#connection.publish(topic, payload).catch((error) => this.#settle()?.reject(error));
+			// with the connection is told by onEnd. Not at once, since this is deep in the stack.
+			Promise.resolve()
+				.then(() => this.#connection.publish(topic, payload))
+				.catch((error) => this.#settle()?.reject(error));
 		});
 	}
 

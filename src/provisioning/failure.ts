@@ -57,6 +57,7 @@ export const catalogue = Object.freeze({
 	SUBSCRIBE_REFUSED: entry(41, "subscribe", "operator"),
 	SUBSCRIBE_TIMEOUT: entry(42, "subscribe", "retry"),
 	SUBSCRIBE_HUNG_UP: entry(48, "subscribe", "retry"),
+	UNSUBSCRIBE_TIMEOUT: entry(49, "subscribe", "retry"),
 	PROTOCOL_ERROR: entry(43, "run", "retry"),
 	PACKET_TOO_LARGE: entry(44, "run", "retry"),
 	KEEP_ALIVE_TIMEOUT: entry(45, "run", "retry"),
@@ -87,6 +88,8 @@ export const catalogue = Object.freeze({
 	TOKEN_EXPIRED: entry(73, "register", "recreate"),
 
 	IDENTITY_REFUSED: entry(81, "prove", "operator"),
+	APPLICATION_CLOSED: entry(82, "run", "retry"),
+	APPLICATION_FAILED: entry(83, "run", "operator"),
 
 	STORE_FULL: entry(91, "store", "operator"),
 	STORE_WRITE_FAILED: entry(92, "store", "retry"),

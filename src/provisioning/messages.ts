@@ -137,8 +137,10 @@ export function readRejection(format: Format, payload: Uint8Array): Rejection {
 		return { statusCode: 0, errorCode: "", errorMessage: "" };
 	}
 	const { statusCode, errorCode, errorMessage } = Object.fromEntries(members);
+	// cbor-x gives an integer of 64 bits as a BigInt, however small it is.
+	const status = typeof statusCode === "bigint" ? Number(statusCode) : statusCode;
 	return {
-		statusCode: Number.isInteger(statusCode) ? (statusCode as number) : 0,
+		statusCode: Number.isSafeInteger(status) ? (status as number) : 0,
 		errorCode: typeof errorCode === "string" ? errorCode : "",
 		errorMessage: typeof errorMessage === "string" ? errorMessage : "",
 	};

@@ -1,7 +1,7 @@
 // The step of a proved identity: the application's, for as long as the connection lasts.
 
 import type { Device } from "../device.js";
-import type { Connection } from "../mqtt/connection.js";
+import { runApplication } from "./application-session.js";
 import { asFailure, Failure } from "./failure.js";
 import type { Next } from "./steps.js";
 
@@ -23,58 +23,21 @@ export async function run(device: Device): Promise<Next> {
 	device.connection = undefined;
 	if (connection === undefined || connection.ended) {
 		const credentials = store.loadCredentials(record);
-		if (credentials === undefined) {
-			// Nothing is left to connect with. A claim gives the thing a new certificate.
-			await device.persist(() => device.save({ state: "unprovisioned", setAsides: record.setAsides }));
-			return "continue";
-		}
+		// Nothing is left to connect with. A claim gives the thing a new certificate.
+		if (credentials === undefined) return device.startAgain();
 		connection = await device.connectAs(record.thingName!, credentials);
 	}
 	const began = host.clock.ticks();
 	try {
-		await untilItEnds(device, connection);
+		keepCopy(device);
+		eraseClaim(device);
+		await runApplication(device, connection);
 	} catch (error) {
 		device.report({ event: "disconnected", role: "identity", code: asFailure(error).code });
 		if (host.clock.ticks() - began >= LASTING) device.backoff.reset();
 		throw error;
 	}
 	return "continue";
-}
-
-/** Runs the application on a connection; throws how it ended, or returns when a factory reset is asked for. */
-async function untilItEnds(device: Device, connection: Connection): Promise<void> {
-	const { host, record } = device;
-	const { certificateId, thingName, deviceConfiguration } = record;
-	let stop: (() => void) | undefined;
-	try {
-		keepCopy(device);
-		eraseClaim(device);
-		await new Promise<void>((resolve, reject) => {
-			connection.onEnd = reject;
-			if (connection.ended) reject(new Failure("CONNECTION_LOST"));
-			device.whenReset(resolve);
-			if (device.reset !== undefined) return resolve();
-			stop = device.application({
-				identity: {
-					thingName: thingName!,
-					certificateId: certificateId!,
-					...(deviceConfiguration === undefined ? {} : { deviceConfiguration }),
-				},
-				serialNumber: host.device.serialNumber,
-				firmwareVersion: host.device.firmwareVersion,
-				connection,
-				factoryReset: (identity) => device.askReset(identity),
-			});
-		});
-	} finally {
-		connection.onMessage = undefined;
-		connection.close();
-		try {
-			stop?.();
-		} catch (error) {
-			device.report({ event: "failure", failure: asFailure(error).report() });
-		}
-	}
 }
 
 /** Forgets the identity; power may fail in it, and then the next power-on goes on. */

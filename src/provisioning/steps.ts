@@ -89,7 +89,7 @@ async function register(device: Device): Promise<Next> {
 		if (failure.class !== "recreate") throw failure;
 		device.leave();
 		if (!sentBefore) {
-			await startAgain(device);
+			await device.startAgain();
 			throw failure;
 		}
 		device.report({ event: "failure", failure: failure.report() });
@@ -102,7 +102,7 @@ async function tryUnknown(device: Device): Promise<Next> {
 	const { host, record } = device;
 	const thingName = expectedThingName(host.configuration, host.device.serialNumber);
 	const credentials = device.store.loadCredentials(record);
-	if (credentials === undefined) return startAgain(device);
+	if (credentials === undefined) return device.startAgain();
 	const failure = await tryIdentity(device, thingName, credentials);
 	if (failure === undefined) {
 		const { certificateId, slot } = record as Registered;
@@ -116,19 +116,12 @@ async function tryUnknown(device: Device): Promise<Next> {
 	return setAside(device, failure, { state: "unprovisioned" });
 }
 
-/** Forgets a certificate that leads nowhere. Its place is used again by the one after the next. */
-async function startAgain(device: Device): Promise<Next> {
-	const { setAsides } = device.record;
-	await device.persist(() => device.save({ state: "unprovisioned", setAsides }));
-	return "continue";
-}
-
 /** Connects for the first time under the new identity. */
 async function prove(device: Device): Promise<Next> {
 	const { record } = device;
 	const { thingName } = record as Registered;
 	const credentials = device.store.loadCredentials(record);
-	if (credentials === undefined) return startAgain(device);
+	if (credentials === undefined) return device.startAgain();
 	const failure = await tryIdentity(device, thingName, credentials);
 	if (failure === undefined) return proved(device, record as Registered);
 	const refusals = (record.refusals ?? 0) + 1;

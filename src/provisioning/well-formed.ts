@@ -122,6 +122,8 @@ export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; read
 			} else if (major === TAG || info === 31) throw new Malformed("CBOR has a tag or a stray break");
 			else {
 				const argument = readArgument(info);
+				// RFC 8949, 3.3: the two-byte form of a simple value below 32 is not well-formed.
+				if (head === 0xf8 && argument < 32) throw new Malformed("CBOR has a reserved simple value");
 				if (major === 2 || major === 3) {
 					need(argument);
 					at += argument;

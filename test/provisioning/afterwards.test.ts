@@ -124,7 +124,7 @@ t.test("given an application that throws, then the failure is reported, and it i
 	});
 	world.machine.powerOn();
 	test.ok(await world.play());
-	test.same(world.failures, ["INTERNAL"]);
+	test.same(world.failures, ["APPLICATION_FAILED"]);
 	world.machine.powerOff();
 });
 
@@ -401,5 +401,45 @@ t.test(
 		);
 		test.same(world.failures, []);
 		world.machine.powerOff();
+	},
+);
+
+t.test(
+	"given an application that closes each connection a thousand times, then the pauses stay long, and nothing grows",
+	async (test) => {
+		let closes = 0;
+		const kept: ApplicationContext[] = [];
+		const world = await World.make({
+			application: (context) => {
+				closes += 1;
+				kept.push(context);
+				if (closes <= 1000) context.connection.close();
+				else context.connection.publish(`devices/${context.identity.thingName}/hello`, "");
+				return undefined;
+			},
+		});
+		world.machine.powerOn();
+		test.ok(await world.play(undefined, 1000 * HOUR));
+		test.equal(closes, 1001);
+		test.same([...new Set(world.failures)], ["APPLICATION_CLOSED"]);
+		const closed = world.events.flatMap((event) =>
+			event.event === "disconnected" && event.role === "identity" ? [event.code] : [],
+		);
+		test.equal(closed.filter((code) => code === "APPLICATION_CLOSED").length, 1000, "each is told");
+		const times = world.cloud.connects.get(SERIAL_NUMBER)!;
+		const pauses = times.slice(1).map((at, i) => at - times[i]!);
+		test.ok(Math.min(...pauses) >= 1100, "never two CONNECTs within a second");
+		test.ok(Math.max(...pauses) <= 16 * 60_000, "never away for long");
+		const late = pauses.slice(-500).reduce((sum, pause) => sum + pause, 0) / 500;
+		test.ok(late > 5 * 60_000, `${Math.round(late / 1000)} s between the last five hundred`);
+		test.ok(
+			kept.slice(0, -1).every(({ connection }) => connection.ended),
+			"every old one has ended",
+		);
+		// Beside the timer of its keep-alive nothing waits.
+		let timers = 0;
+		world.machine.powerOff();
+		while (world.time.advance()) timers += 1;
+		test.ok(timers <= 5, `${timers} timers are left`);
 	},
 );

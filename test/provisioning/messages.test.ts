@@ -11,6 +11,7 @@ import {
 	readRegistration,
 	readRejection,
 } from "../../src/provisioning/messages.js";
+import { checkCbor, Malformed } from "../../src/provisioning/well-formed.js";
 import { type Issued, issueCertificate } from "../support/credentials.js";
 
 const issued = await issueCertificate();
@@ -277,4 +278,65 @@ t.test("given parameters, then RegisterThing's request is definite CBOR in its s
 		Buffer.from(encodeRegisterThing("json", "t", { SerialNumber: "ü" })).toString(),
 		'{"certificateOwnershipToken":"t","parameters":{"SerialNumber":"ü"}}',
 	);
+});
+
+/** The map `{"a": …}` around an item, since replies are maps. */
+const inMap = (item: string): Uint8Array => Buffer.from(`a16161${item}`, "hex");
+
+const isWellFormed = (payload: Uint8Array): boolean => {
+	try {
+		checkCbor(payload);
+		return true;
+	} catch (error) {
+		if (!(error instanceof Malformed)) throw error;
+		return false;
+	}
+};
+
+t.test(
+	"given the examples of RFC 8949, appendix A, then those without tags and within bounds are taken",
+	async (test) => {
+		const taken =
+			"00 01 0a 17 1818 1819 1864 1903e8 1a000f4240 1b000000e8d4a51000 1bffffffffffffffff 3bffffffffffffffff 20 29 3863 " +
+			"3903e7 f90000 f98000 f93c00 fb3ff199999999999a f93e00 f97bff fa47c35000 fa7f7fffff fb7e37e43c8800759c f90001 f90400 " +
+			"f9c400 fbc010666666666666 f97c00 f97e00 f9fc00 fa7f800000 fa7fc00000 faff800000 fb7ff0000000000000 " +
+			"fb7ff8000000000000 fbfff0000000000000 f4 f5 f6 f7 f0 f8ff 40 4401020304 60 6161 6449455446 62225c 62c3bc 63e6b0b4 " +
+			"64f0908591 80 83010203 8301820203820405 98190102030405060708090a0b0c0d0e0f101112131415161718181819 a0 a201020304 " +
+			"a26161016162820203 826161a161626163 a56161614161626142616361436164614461656145 5f42010243030405ff " +
+			"7f657374726561646d696e67ff 9fff 9f018202039f0405ffff 9f01820203820405ff 83018202039f0405ff 83019f0203ff820405 " +
+			"9f0102030405060708090a0b0c0d0e0f101112131415161718181819ff bf61610161629f0203ffff 826161bf61626163ff " +
+			"bf6346756ef563416d7421ff";
+		for (const item of taken.split(" ")) test.ok(isWellFormed(inMap(item)), item);
+		const tagged =
+			"c249010000000000000000 c349010000000000000000 c074323031332d30332d32315432303a30343a30305a c11a514b67b0 " +
+			"c1fb41d452d9e8200000 d74401020304 d818456449455446 d82076687474703a2f2f7777772e6578616d706c652e636f6d";
+		for (const item of tagged.split(" ")) test.notOk(isWellFormed(inMap(item)), `${item}, a tag`);
+	},
+);
+
+t.test("given the examples of RFC 8949, appendix F, then none is well-formed, alone or in a map", async (test) => {
+	const examples =
+		"18 19 1a 1b 1901 1a0102 1b01020304050607 38 58 78 98 9a01ff00 b8 d8 f8 f900 fa0000 fb000000 41 61 5affffffff00 " +
+		"5bffffffffffffffff010203 7affffffff00 7b7fffffffffffffff010203 81 818181818181818181 8200 a1 a20102 a100 a2000000 c0 " +
+		"5f4100 7f6100 9f 9f0102 bf bf01020102 819f 9f8000 9f9f9f9f9fffffffff 9f819f819f9fffffff 1c 1d 1e 3c 3d 3e 5c 5d 5e 7c 7d " +
+		"7e 9c 9d 9e bc bd be dc dd de fc fd fe f800 f801 f818 f81f 5f00ff 5f21ff 5f6100ff 5f80ff 5fa0ff 5fc000ff 5fe0ff 7f4100ff " +
+		"5f5f4100ffff 7f7f6100ffff ff 81ff 8200ff a1ff a1ff00 a100ff a20000ff 9f81ff 9f829f819f9fffffffff bf00ff bf000000ff 1f 3f df";
+	for (const item of examples.split(" ")) {
+		test.notOk(isWellFormed(Buffer.from(item, "hex")), item);
+		test.notOk(isWellFormed(inMap(item)), `${item} in a map`);
+	}
+	for (let value = 0; value < 256; value++)
+		test.equal(isWellFormed(inMap(`f8${value.toString(16).padStart(2, "0")}`)), value >= 32, `simple value ${value}`);
+});
+
+t.test("given a status code in any encoding of CBOR, then it is the number that it is", async (test) => {
+	// RFC 8949, 3: 403 in 16, 32 and 64 bits, and as a float of 32 and of 64 bits.
+	for (const number of ["190193", "1a00000193", "1b0000000000000193", "fa43c98000", "fb4079300000000000"]) {
+		const payload = Buffer.from(`a16a737461747573436f6465${number}`, "hex");
+		test.equal(readRejection("cbor", payload).statusCode, 403, number);
+	}
+	for (const number of ["1bffffffffffffffff", "3bffffffffffffffff", "f97e00", "fb4079300000000001"]) {
+		const payload = Buffer.from(`a16a737461747573436f6465${number}`, "hex");
+		test.equal(readRejection("cbor", payload).statusCode, 0, `${number} is none`);
+	}
 });

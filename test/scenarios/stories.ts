@@ -4,10 +4,13 @@
 import type { FailureCode } from "../../src/provisioning/failure.js";
 import { type Fate, type Passing, templateBody } from "../support/virtual-cloud.js";
 import type { Cut, World, WorldOptions } from "../support/world.js";
+import type { ApplicationName } from "./applications.js";
 
 /** A story and its end. */
 export interface Story {
 	readonly name: string;
+	/** What is in its flash beside the device program. Default: an application that says hello. */
+	readonly application?: ApplicationName;
 	readonly given?: Omit<WorldOptions, "machine" | "storage" | "application" | "onCut">;
 	/** Done to the world before power-on. */
 	readonly before?: (world: World) => void;
@@ -229,5 +232,41 @@ export const stories: readonly Story[] = [
 		name: "the certificate becomes active only after three minutes",
 		given: { settings: { certificate: { activationDelay: 180_000 } } },
 		failures: ["IDENTITY_REFUSED"],
+	},
+	{
+		name: "the application closes its connection three times",
+		application: "closes",
+		failures: ["APPLICATION_CLOSED"],
+	},
+	{
+		name: "the application throws whatever can be thrown when it is called",
+		application: "throws",
+		failures: ["APPLICATION_FAILED"],
+	},
+	{
+		name: "the application is async, and rejects at once and later",
+		application: "rejects",
+		failures: ["APPLICATION_FAILED"],
+	},
+	{
+		name: "the application throws at each message, and is given the next all the same",
+		application: "throwsAtMessages",
+		failures: ["APPLICATION_FAILED"],
+	},
+	{
+		name: "the application throws when it is stopped",
+		application: "throwsWhenStopped",
+		failures: ["APPLICATION_FAILED", "APPLICATION_CLOSED"],
+	},
+	{
+		name: "the application publishes without bound, and takes no care of what is refused",
+		application: "publishesWithoutBound",
+	},
+	{ name: "the application subscribes, unsubscribes and hears no more", application: "unsubscribes" },
+	{ name: "the application gives arguments that cannot be right", application: "misuses" },
+	{
+		name: "the application sets, deletes and freezes what it sees, calls all twice and keeps what has ended",
+		application: "vandalizes",
+		failures: ["APPLICATION_CLOSED"],
 	},
 ];

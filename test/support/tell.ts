@@ -1,6 +1,7 @@
 // Plays a story and says how it differs from what must come of it.
 
 import type { Test } from "tap";
+import { applications } from "../scenarios/applications.js";
 import type { Story } from "../scenarios/stories.js";
 import { World, type WorldOptions } from "./world.js";
 
@@ -9,7 +10,8 @@ const WATCH = 600_000;
 
 /** Plays `story` on this kind of machine. */
 export async function tell(test: Test, story: Story, machine: Pick<WorldOptions, "machine"> = {}): Promise<World> {
-	const world = await World.make({ ...story.given, ...machine });
+	const application = story.application && applications[story.application]();
+	const world = await World.make({ ...story.given, ...(application && { application }), ...machine });
 	story.before?.(world);
 	world.machine.powerOn();
 	const { end = "running", certificates = 1 } = story;

@@ -401,6 +401,9 @@ class Link {
 			case "subscribe":
 				for (const { topic } of packet.subscriptions) this.#filters.add(topic);
 				return this.#send({ cmd: "suback", messageId: packet.messageId!, granted: packet.subscriptions.map(() => 1) });
+			case "unsubscribe":
+				for (const topic of packet.unsubscriptions) this.#filters.delete(topic);
+				return this.#send({ cmd: "unsuback", messageId: packet.messageId! } as Packet);
 			case "publish":
 				return void this.#publish(packet);
 			case "pingreq":
@@ -422,8 +425,9 @@ class Link {
 			this.#clientId!,
 			this.#connectionId,
 		);
-		if (reply === undefined || !this.#filters.has(reply[0])) return;
-		const [topic, body] = reply;
+		// What is no request goes, as at any broker, to who subscribes to it.
+		const [topic, body] = reply ?? [packet.topic, payload];
+		if (!this.#filters.has(topic)) return;
 		this.#send({ cmd: "publish", topic, payload: Buffer.from(body), qos: 1, messageId: 1, dup: false, retain: false });
 	}
 }

@@ -148,7 +148,7 @@ export class World {
 
 	/** Whether the device runs its application under its own name, and the cloud has heard it. */
 	get running(): boolean {
-		return this.cloud.messages.some(({ clientId }) => clientId === SERIAL_NUMBER);
+		return this.cloud.messages.some(({ clientId, topic }) => clientId === SERIAL_NUMBER && topic.endsWith("/hello"));
 	}
 
 	/** Codes of the failures so far. */

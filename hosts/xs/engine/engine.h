@@ -44,6 +44,7 @@ typedef struct {
 	char* bytes; // `size` bytes and a 0; good until the next frame is read
 } Frame;
 
+void openFrames(void); // first of all
 void readFrame(Frame* frame); // ends the process when the other side is gone
 void writeFrame(uint8_t kind, uint32_t id, double number, const void* bytes, uint32_t size);
 void flushFrames(void);

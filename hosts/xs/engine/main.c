@@ -11,6 +11,7 @@
 int main(void)
 {
 	Frame frame;
+	openFrames();
 	for (;;) {
 		readFrame(&frame);
 		switch (frame.kind) {

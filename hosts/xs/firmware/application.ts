@@ -43,6 +43,7 @@ export function createApplication(): { readonly application: Application; readon
 			returned(id, context?.connection.publish(topic, all.subarray(end + 1), qos as 0 | 1));
 		},
 		[kinds.SUBSCRIBE]: (id, _, bytes) => returned(id, context?.connection.subscribe(JSON.parse(text(bytes)))),
+		[kinds.UNSUBSCRIBE]: (id, _, bytes) => returned(id, context?.connection.unsubscribe(JSON.parse(text(bytes)))),
 		[kinds.CONNECTION_CLOSE]: () => context?.connection.close(),
 		[kinds.FACTORY_RESET]: (_id, _number, bytes) => context?.factoryReset(text(bytes) as "forget" | "keep"),
 	};

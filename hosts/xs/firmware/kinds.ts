@@ -82,6 +82,8 @@ export const SUBSCRIBE = 59;
 export const CONNECTION_CLOSE = 61;
 /** `forget` or `keep`. */
 export const FACTORY_RESET = 63;
+/** id of the call; JSON of filters. */
+export const UNSUBSCRIBE = 65;
 
 /** What the device is told of itself at power-on. */
 export interface Settings {
