@@ -154,10 +154,8 @@ export async function makeChains(): Promise<Chain[]> {
 	await named("an address of IPv6 as text", "another name", "::1", dns("::1"));
 	await named("a name of the middle", "another name", SERVER, dns("other.test"), dns("x.endpoint.example.com"));
 	await named("the last of many names", undefined, SERVER, ...Array.from({ length: 99 }, (_, i) => dns(`a${i}`)), dns(SERVER));
-	await leaf("a name with a zero byte in it", "another name", {
-		names: [],
-		extensions: [extension("2.5.29.17", false, `301a8218${Buffer.from(`${SERVER}\0.ab`).toString("hex")}`)],
-	});
+	const zero = extension("2.5.29.17", false, `301a8218${Buffer.from(`${SERVER}\0.ab`).toString("hex")}`);
+	add("a name with a zero byte in it", "another name", [der(await issue("server", root, { extensions: [zero] }))]);
 
 	// The server's own certificate.
 	await leaf("a server's keyUsage", undefined, { extensions: [usage(KeyUsageFlags.digitalSignature)] });
