@@ -130,7 +130,8 @@ export interface SocketError {
  * - `tls`: the handshake failed
  * - `tls-dates`: a certificate of the server is not yet or no longer valid by this machine's clock
  * - `tls-server`: the server's certificate is for another name, or ends in no root that this device knows
- * - `tls-client`: the server refused this device's certificate (TLS alert)
+ * - `tls-client`: the server refused this device's certificate (TLS alert), and is authenticated: its key exchange was
+ *   signed and its Finished was right. An alert ahead of that may be anybody's, and is `tls`
  * - `closed`: the other side closed an established connection
  *
  * A machine that cannot tell says `tls` for all four.

@@ -1,9 +1,10 @@
-// The claim and the root certificate, embedded in flash as resources by `fleet claim embed`. Flash that holds the program
+// The claim and the root certificates, embedded in flash as resources by `fleet claim embed`. Flash that holds the program
 // cannot be erased from within it: a spent claim stays there, and a mark in storage keeps it from being used again.
 
 import Resource from "Resource";
 import { Digest } from "crypt";
 import type { ClaimStore, Credentials, Storage } from "../../src/host.js";
+import { DerReader, SEQUENCE } from "../../src/identity/der.js";
 import { decodePem } from "../../src/identity/pem.js";
 import { wrapPkcs1 } from "../../src/identity/rsa.js";
 
@@ -26,10 +27,13 @@ export function sha256(bytes: Uint8Array): Uint8Array {
 	return new Uint8Array(digest.close());
 }
 
-/** The root certificate, DER. Throws when the firmware was built without one. */
-export function embeddedRoot(): Uint8Array {
+/** The root certificates, DER: one after another in their resource. Throws when the firmware was built without any. */
+export function embeddedRoots(): Uint8Array[] {
 	if (!Resource.exists(ROOT)) throw new Error(`no ${ROOT} in this firmware: run \`fleet claim embed\` and build again`);
-	return resource(ROOT);
+	const reader = new DerReader(resource(ROOT));
+	const roots: Uint8Array[] = [];
+	while (!reader.atEnd) roots.push(reader.readElement(SEQUENCE));
+	return roots;
 }
 
 /** The claim that was built into the firmware. */

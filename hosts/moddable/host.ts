@@ -3,7 +3,7 @@
 import config from "mc/config";
 import Timer from "timer";
 import type { Host, Socket } from "../../src/host.js";
-import { embeddedClaim, embeddedRoot, type GivenClaim, givenClaim, sha256 } from "./claim.js";
+import { embeddedClaim, embeddedRoots, type GivenClaim, givenClaim, sha256 } from "./claim.js";
 import { createClock } from "./clock.js";
 import { readConfiguration } from "./configuration.js";
 import type { Machine } from "./machine.js";
@@ -29,7 +29,7 @@ export function createHost(machine: Machine, claim: GivenClaim | undefined, forg
 		},
 		forget,
 		claim: claim ? givenClaim(claim) : embeddedClaim(storage),
-		roots: [embeddedRoot()],
+		roots: embeddedRoots(),
 		storage,
 		clock: createClock(),
 		timer: {
@@ -37,7 +37,7 @@ export function createHost(machine: Machine, claim: GivenClaim | undefined, forg
 			clear: (id) => Timer.clear(id as object),
 		},
 		openSocket(options) {
-			socket = openSocket(options);
+			socket = openSocket(options, machine.random);
 			return socket;
 		},
 		random: machine.random,

@@ -6,14 +6,15 @@ import TCP, { type TCPOptions } from "embedded:io/socket/tcp";
 import TLSSocket, { type TLSOptions } from "embedded:io/socket/tcp/tls";
 // biome-ignore lint/style/useNodejsImportProtocol: the SDK's module of that name
 import Net from "net";
-import type { Socket, SocketErrorReason, SocketOptions } from "../../src/host.js";
-import { Handshake, HandshakeError } from "./handshake.js";
+import RNG from "rng";
+import type { Host, Socket, SocketErrorReason, SocketOptions } from "../../src/host.js";
+import { checkRecordHead, Handshake, HandshakeError, RECORD_HEAD } from "./handshake.js";
 
 /** Bytes that TLS may add to what is written, as the SDK's TLS socket reckons it. */
 const OVERHEAD = 96;
 
-/** Bytes of a record's head (RFC 5246, 6.2.1). */
-const RECORD_HEAD = 5;
+/** Bytes that TLS's random numbers are made from. */
+const SEED = 32;
 
 /** Alerts about the certificate that this side showed: bad_certificate to certificate_unknown, unknown_ca, access_denied. */
 const CERTIFICATE_ALERTS = Object.freeze([42, 43, 44, 45, 46, 48, 49]);
@@ -21,15 +22,17 @@ const CERTIFICATE_ALERTS = Object.freeze([42, 43, 44, 45, 46, 48, 49]);
 /** How what TLS throws begins when the other side sent an alert: "alert: <level>, <description>". */
 const ALERT = "alert: ";
 
-/** Begins a connection; see SocketOptions. */
-export function openSocket(options: SocketOptions): Socket {
-	return new Connection(options);
+/** Begins a connection; see SocketOptions. @param random see Host */
+export function openSocket(options: SocketOptions, random: Host["random"]): Socket {
+	return new Connection(options, random);
 }
 
 /** TCP under TLS, which keeps the counts of what may be read and written on it. */
 class Wire extends TCP {
 	readable = 0;
 	writable = 0;
+	/** TLS has taken the server's Finished for right: it reads on. So the server is who it should be, and sends what comes. */
+	authenticated = false;
 	readonly #handshake: Handshake;
 
 	/** TLS passes on all of its own options. */
@@ -50,8 +53,13 @@ class Wire extends TCP {
 	override read(into: Uint8Array): number {
 		const count = super.read(into);
 		const { buffer, byteOffset } = into;
-		const whole = buffer.byteLength > RECORD_HEAD && byteOffset + count === buffer.byteLength;
-		if (whole && !this.#handshake.finished) this.#handshake.received(new Uint8Array(buffer));
+		const end = byteOffset + count;
+		if (buffer.byteLength === RECORD_HEAD) {
+			this.authenticated = this.#handshake.finished;
+			if (end === RECORD_HEAD) checkRecordHead(new Uint8Array(buffer));
+		} else if (end === buffer.byteLength && !this.#handshake.finished) {
+			this.#handshake.received(new Uint8Array(buffer));
+		}
 		return count;
 	}
 
@@ -63,12 +71,13 @@ class Wire extends TCP {
 
 class Connection implements Socket {
 	readonly #options: SocketOptions;
+	readonly #random: Host["random"];
 	#tls: TLSSocket | undefined;
 	wire: Wire | undefined;
 	readonly #handshake: Handshake;
 	#stage: "connect" | "tls" | "established" = "connect";
 	#closed = false;
-	// What TLS reported during a step. The owner hears of it after the step, so that what he throws is not taken for TLS's.
+	// What TLS reported during a step. The owner hears of it after the step, when TLS has left the stack.
 	#arrived = 0;
 	#drained = false;
 	#ended = false;
@@ -78,14 +87,17 @@ class Connection implements Socket {
 	#allowance = 0;
 	#waiting: Uint8Array[] = [];
 
-	constructor(options: SocketOptions) {
+	constructor(options: SocketOptions, random: Host["random"]) {
 		this.#options = options;
+		this.#random = random;
 		this.#handshake = new Handshake(options.serverName, options.roots);
-		Net.resolve(options.host, (_host, address) => {
-			if (this.#closed) return;
-			if (address) this.#connect(address);
-			else this.#fail("resolve", `no address for ${options.host}`);
-		});
+		this.#later(() =>
+			Net.resolve(options.host, (_host, address) => {
+				if (this.#closed) return;
+				if (address) this.#connect(address);
+				else this.#fail("resolve", `no address for ${options.host}`);
+			}),
+		);
 	}
 
 	read(): ArrayBuffer | undefined {
@@ -168,13 +180,14 @@ class Connection implements Socket {
 		if (this.#closed) return;
 		if (this.#stage === "connect") this.#stage = "tls";
 		try {
+			// Afresh for each step: what TLS shows of its random numbers says nothing of those that it keeps.
+			if (this.#stage === "tls") RNG.init(this.#random(SEED).buffer as ArrayBuffer);
 			run();
+			if (this.#ended) this.lost();
+			else this.#tell();
 		} catch (error) {
 			this.#refuse(error as Error);
-			return;
 		}
-		if (this.#ended) this.lost();
-		else this.#tell();
 	}
 
 	/** For the wire: has TLS decrypt all of `count` bytes. It stops after each record with data. */
@@ -227,15 +240,16 @@ class Connection implements Socket {
 		else this.#fail("closed", "the server hung up");
 	}
 
-	/** TLS threw, or the watch over its handshake did. */
+	/** TLS threw, or the watch over its handshake, or the owner did. */
 	#refuse(error: Error): void {
 		if (this.#closed) return;
 		const message = String(error.message);
+		const refused = message.startsWith(ALERT) && CERTIFICATE_ALERTS.includes(Number(message.split(", ")[1]));
 		if (error instanceof HandshakeError) this.#fail(error.reason, message);
+		else if (this.#stage === "connect") this.#fail("connect", message);
 		else if (this.#stage === "established") this.#fail("closed", message);
-		else if (message.startsWith(ALERT) && CERTIFICATE_ALERTS.includes(Number(message.split(", ")[1]))) {
-			this.#fail("tls-client", message);
-		} else this.#fail("tls", message);
+		// Until the server is authenticated anybody may have sent the alert.
+		else this.#fail(refused && this.wire?.authenticated ? "tls-client" : "tls", message);
 	}
 
 	#fail(reason: SocketErrorReason, message: string): void {

@@ -116,7 +116,8 @@ function reasonOf(error: NodeJS.ErrnoException, secured: boolean): SocketErrorRe
 	if (code === "ENOTFOUND" || code === "EAI_AGAIN" || code === "EAI_FAIL") return "resolve";
 	if (UNREACHABLE.test(code)) return "connect";
 	if (UNTRUSTED.test(code)) return "tls-server";
-	if (ALERT.test(error.message)) return "tls-client";
+	// Until the server is authenticated anybody may have sent the alert.
+	if (secured && ALERT.test(error.message)) return "tls-client";
 	return secured || code === "ECONNRESET" || code === "EPIPE" ? "closed" : "tls";
 }
 

@@ -8,6 +8,9 @@ export const OCTET_STRING = 0x04;
 export const OBJECT_IDENTIFIER = 0x06;
 export const SEQUENCE = 0x30;
 
+/** Levels of elements within elements; certificates have eight at most. Each level that is open takes memory. */
+const DEEPEST = 16;
+
 /** Reads the elements of one level, in order. */
 export class DerReader {
 	readonly #bytes: Uint8Array;
@@ -34,6 +37,13 @@ export class DerReader {
 		return this.#bytes.subarray(from, to);
 	}
 
+	/** The same as `read`, with tag and length in front. @throws Malformed */
+	readElement(tag: number): Uint8Array {
+		const from = this.#at;
+		this.read(tag);
+		return this.#bytes.subarray(from, this.#at);
+	}
+
 	/** To be called after the last element. @throws Malformed */
 	end(): void {
 		if (!this.atEnd) throw new Malformed("DER is followed by more bytes");
@@ -55,13 +65,13 @@ function contents(bytes: Uint8Array, at: number, limit: number): [from: number, 
 	return [from, from + length];
 }
 
-/** Checks that elements within elements, however deep, fill them exactly. @throws Malformed */
+/** Checks that elements within elements fill them exactly, sixteen levels deep at most. @throws Malformed */
 export function checkDer(bytes: Uint8Array): void {
 	const ends = [bytes.length];
 	for (let at = 0; at < bytes.length; ) {
 		const constructed = (bytes[at]! & 0x20) !== 0;
 		const [from, to] = contents(bytes, at, ends[ends.length - 1]!);
-		if (constructed && to > from) ends.push(to);
+		if (constructed && to > from && ends.push(to) > DEEPEST) throw new Malformed("DER is nested too deep");
 		at = constructed ? from : to;
 		while (ends.length > 1 && at === ends[ends.length - 1]) ends.pop();
 	}

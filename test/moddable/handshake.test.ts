@@ -1,70 +1,33 @@
 // Given a server's side of a TLS handshake, record by record, then the device's watch over it lets only the real server pass.
 
 import "./sdk.js";
-import { KeyObject, randomBytes, webcrypto } from "node:crypto";
-import {
-	BasicConstraintsExtension,
-	cryptoProvider,
-	SubjectAlternativeNameExtension,
-	X509CertificateGenerator,
-} from "@peculiar/x509";
+import { createSign, KeyObject, randomBytes } from "node:crypto";
 import t from "tap";
 import { BIT_STRING, encodeDer, INTEGER, openDer, SEQUENCE } from "../../src/identity/der.js";
+import {
+	chain as certificateMessage,
+	change,
+	clientHello,
+	exchanged,
+	finished,
+	hello,
+	helloDone,
+	issue,
+	keyExchange,
+	message,
+	names,
+	one,
+	type Party,
+	RSA,
+	record,
+	SERVER,
+	serverHello,
+	signature,
+	signed,
+} from "./parties.js";
 
 const { used } = await import("./sdk.js");
-const { Handshake, HandshakeError } = await import("../../hosts/moddable/handshake.js");
-
-cryptoProvider.set(webcrypto as unknown as Parameters<typeof cryptoProvider.set>[0]);
-const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-const RSA = {
-	name: "RSASSA-PKCS1-v1_5",
-	hash: "SHA-256",
-	modulusLength: 2048,
-	publicExponent: Uint8Array.of(1, 0, 1),
-};
-const DAY = 86_400_000;
-const SERVER = "endpoint.example.com";
-
-interface Party {
-	readonly name: string;
-	readonly keys: webcrypto.CryptoKeyPair;
-	readonly algorithm: typeof EC | typeof RSA;
-	readonly certificate: Uint8Array;
-}
-
-interface Wishes {
-	readonly ca?: boolean;
-	readonly names?: readonly { type: "dns" | "ip"; value: string }[];
-	/** Days from now. */
-	readonly from?: number;
-	readonly to?: number;
-	/** Claims to be issued by `issuer`, which has not signed it. */
-	readonly forged?: boolean;
-	readonly algorithm?: typeof EC | typeof RSA;
-}
-
-async function issue(name: string, issuer: Party | undefined, wishes: Wishes = {}): Promise<Party> {
-	const { ca, names, from = -1, to = 1, forged = false, algorithm = EC } = wishes;
-	const keys = (await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
-	const signer = forged || !issuer ? { keys, algorithm } : issuer;
-	const certificate = await X509CertificateGenerator.create({
-		subject: `CN=${name}`,
-		issuer: `CN=${issuer?.name ?? name}`,
-		notBefore: new Date(Date.now() + from * DAY),
-		notAfter: new Date(Date.now() + to * DAY),
-		publicKey: keys.publicKey,
-		signingKey: signer.keys.privateKey,
-		signingAlgorithm: signer.algorithm,
-		extensions: [
-			...(ca === undefined ? [] : [new BasicConstraintsExtension(ca)]),
-			...(names ? [new SubjectAlternativeNameExtension([...names])] : []),
-		],
-	} as Parameters<typeof X509CertificateGenerator.create>[0]);
-	return { name, keys, algorithm, certificate: new Uint8Array(certificate.rawData) };
-}
-
-/** An ECDSA signature; the integers as they stand in DER. */
-const signature = (r: Uint8Array, s: Uint8Array) => encodeDer(SEQUENCE, encodeDer(INTEGER, r), encodeDer(INTEGER, s));
+const { checkRecordHead, Handshake, HandshakeError } = await import("../../hosts/moddable/handshake.js");
 
 /** The same with another signature. */
 function resigned(party: Party, signature: Uint8Array): Party {
@@ -78,38 +41,17 @@ function resigned(party: Party, signature: Uint8Array): Party {
 	return { ...party, certificate };
 }
 
-const keyOf = ({ keys }: Party) =>
-	KeyObject.from(keys.publicKey).export({ type: "spki", format: "der" }).toString("hex");
+const keyOf = ({ keys }: Party) => {
+	const { n, x, y } = KeyObject.from(keys.publicKey).export({ format: "jwk" });
+	const hex = (text?: string) => Buffer.from(text!, "base64url").toString("hex");
+	return n ? hex(n) : `04${hex(x)}${hex(y)}`;
+};
 
-const names = [{ type: "dns", value: SERVER }] as const;
 const root = await issue("Root", undefined, { ca: true });
 const intermediate = await issue("Intermediate", root, { ca: true });
 const server = await issue("server", intermediate, { names });
 
-const sized = (bytes: Uint8Array) => Buffer.concat([Buffer.from([0, bytes.length >> 8, bytes.length & 0xff]), bytes]);
-const message = (type: number, body: Uint8Array) => Buffer.concat([Buffer.of(type), sized(body)]);
-const record = (type: number, ...messages: Uint8Array[]) => {
-	const body = Buffer.concat(messages);
-	return new Uint8Array(Buffer.concat([Buffer.of(type, 3, 3, body.length >> 8, body.length & 0xff), body]));
-};
-const chain = (...parties: Party[]) =>
-	message(11, sized(Buffer.concat(parties.map(({ certificate }) => sized(certificate)))));
-const hello = (suite: number, version = 0x0303, session = 32) => {
-	const [major, minor] = [version >> 8, version & 0xff];
-	const [first, second] = [suite >> 8, suite & 0xff];
-	const parts = [Buffer.of(major, minor), randomBytes(32), Buffer.of(session), randomBytes(session)];
-	return message(2, Buffer.concat([...parts, Buffer.of(first, second, 0)]));
-};
-const serverHello = hello(0xc02f);
-const keyExchange = (hash: number, algorithm: number, signature: Uint8Array) => {
-	const head = Buffer.of(hash, algorithm, signature.length >> 8, signature.length & 0xff);
-	return message(12, Buffer.concat([Buffer.of(3, 0, 23, 65), randomBytes(65), head, signature]));
-};
-const one = Uint8Array.of(1);
-const signed = keyExchange(4, 3, signature(one, one));
-const helloDone = message(14, new Uint8Array());
-const change = record(20, Uint8Array.of(1));
-const finished = record(22, randomBytes(40));
+const chain = (...parties: Party[]) => certificateMessage(...parties.map(({ certificate }) => certificate));
 
 const watch = (serverName = SERVER, roots = [root]) =>
 	new Handshake(
@@ -211,11 +153,11 @@ t.test("dates are told apart from the rest", async (t) => {
 	t.equal(refusal([await issue("server", oldRoot, { names })], SERVER, [oldRoot]), "tls-dates", "the root's is over");
 });
 
-t.test("every Certificate message counts, not the first alone", async (t) => {
+t.test("a second Certificate message is not taken in place of the first", async (t) => {
 	const forged = await issue("server", root, { names, forged: true });
 	const both = record(22, chain(server, intermediate), chain(forged, root));
 	const refused = reasonOf(() => watch().received(both));
-	t.equal(refused, "tls-server");
+	t.equal(refused, "tls");
 });
 
 t.test("a chain of RSA keys is trusted, unless its numbers are such as no authority uses", async (t) => {
@@ -268,15 +210,16 @@ t.test("a key that no root vouches for is never computed with", async (t) => {
 	const forged = await issue("server", forger, { names });
 	used.length = 0;
 	t.equal(refusal([forged, forger, stranger]), "tls-server");
-	t.equal(refusal([forged, forger, intermediate]), "tls-server", "with a true authority above");
+	const named = await issue("Forger", stranger, { ca: true, issuerName: "Intermediate" });
+	t.equal(refusal([await issue("server", named, { names }), named, intermediate]), "tls-server", "in an authority's name");
 	t.equal(refusal([forged, await issue("Forger", root, { ca: true, forged: true })]), "tls-server", "in a root's name");
 	t.same(new Set(used), new Set([keyOf(root), keyOf(intermediate)]));
 });
 
 t.test("certificates that are no sound DER, or far too many, are not looked at", (t) => {
 	const broken = (certificate: Uint8Array) => refusal([{ ...server, certificate }]);
-	t.equal(broken(Uint8Array.of(0x30, 0x84, 0xff, 0xff, 0xff, 0xf0)), "tls", "a length below zero");
-	t.equal(broken(server.certificate.slice(0, -1)), "tls", "cut short");
+	t.equal(broken(Uint8Array.of(0x30, 0x84, 0xff, 0xff, 0xff, 0xf0)), "tls-server", "a length below zero");
+	t.equal(broken(server.certificate.slice(0, -1)), "tls-server", "cut short");
 	t.equal(refusal(new Array(7).fill(server)), "tls", "seven");
 	t.end();
 });
@@ -298,12 +241,21 @@ t.test("the server must choose TLS 1.2 with an ephemeral key", (t) => {
 
 t.test("a key exchange must be signed with what was offered, and with the server's kind of key", async (t) => {
 	const received = (exchange: Uint8Array, party = server) =>
-		reasonOf(() => watch().received(record(22, chain(party, intermediate), exchange)));
+		reasonOf(() => {
+			const handshake = watch();
+			handshake.sent(clientHello);
+			handshake.received(record(22, serverHello, chain(party, intermediate), exchange));
+		});
 	const rsa = await issue("server", intermediate, { names, algorithm: RSA });
 	const ecdsaSignature = signature(one, one);
-	const rsaSignature = randomBytes(256);
+	const sign = (bytes: Uint8Array, hash = "sha256") =>
+		createSign(hash).update(bytes).sign(KeyObject.from(rsa.keys.privateKey));
+	const rsaSignature = sign(exchanged);
 	t.equal(received(keyExchange(4, 1, rsaSignature), rsa), undefined, "SHA-256 with RSA");
 	t.equal(received(keyExchange(4, 3, ecdsaSignature)), undefined, "SHA-256 with ECDSA");
+	t.equal(received(keyExchange(4, 1, randomBytes(256)), rsa), "tls", "no signature of RSA");
+	t.equal(received(keyExchange(4, 1, sign(exchanged, "sha384")), rsa), "tls", "signed with another hash than said");
+	t.equal(received(keyExchange(4, 1, sign(randomBytes(130))), rsa), "tls", "signed for another handshake");
 	t.equal(received(keyExchange(4, 1, rsaSignature)), "tls", "RSA by a key on a curve");
 	t.equal(received(keyExchange(4, 3, ecdsaSignature), rsa), "tls", "ECDSA by an RSA key");
 	t.equal(received(keyExchange(0, 0, new Uint8Array())), "tls", "anonymous");
@@ -314,10 +266,46 @@ t.test("a key exchange must be signed with what was offered, and with the server
 	t.equal(received(message(12, Buffer.of(1, 0, 23, 0, 4, 1, 0, 1, 0))), "tls", "another kind of curve");
 	for (const [what, signature] of bad) t.equal(received(keyExchange(4, 3, signature)), "tls", what);
 	t.equal(
-		reasonOf(() => watch().received(record(22, signed))),
+		reasonOf(() => watch().received(record(22, serverHello, signed))),
 		"tls",
 		"ahead of the certificates",
 	);
+});
+
+t.test("messages come in their turn, each once, and no others", (t) => {
+	const certificates = chain(server, intermediate);
+	const request = (...authorities: number[]) => {
+		const names = Buffer.concat(authorities.map((size) => Buffer.concat([Buffer.of(0, size), Buffer.alloc(size)])));
+		return message(13, Buffer.concat([Buffer.of(1, 1, 0, 2, 4, 1, names.length >> 8, names.length & 0xff), names]));
+	};
+	const order = (...messages: Uint8Array[]) => reasonOf(() => watch().received(record(22, ...messages)));
+	t.equal(order(serverHello, certificates, signed, request(), helloDone), undefined, "as they should");
+	t.equal(order(serverHello, certificates, signed, request(...Array(16).fill(20)), helloDone), undefined, "16 names");
+	t.equal(order(serverHello, certificates, signed, request(...Array(17).fill(0))), "tls", "17 names of authorities");
+	t.equal(order(serverHello, certificates, signed, message(13, Buffer.of(1))), "tls", "a request cut short");
+	t.equal(order(serverHello, certificates, signed, message(13, Buffer.of(0, 0, 0, 0, 9, 0, 1, 1))), "tls", "and another");
+	t.equal(order(serverHello, certificates, signed, helloDone, helloDone), "tls", "done twice");
+	t.equal(order(serverHello, certificates, helloDone), "tls", "without a key exchange");
+	t.equal(order(serverHello, certificates, certificates), "tls", "certificates twice");
+	t.equal(order(serverHello, serverHello), "tls", "two hellos");
+	t.equal(order(certificates), "tls", "without a hello");
+	for (const type of [0, 1, 4, 15, 16, 20, 22, 24, 255]) {
+		t.equal(order(message(type, new Uint8Array())), "tls", `type ${type} at first`);
+		t.equal(order(serverHello, certificates, signed, message(type, new Uint8Array())), "tls", `type ${type} later`);
+	}
+	t.end();
+});
+
+t.test("the head of a record is looked at before anything is set aside for the rest", (t) => {
+	const refused = (...head: number[]) => reasonOf(() => checkRecordHead(Uint8Array.from(head)));
+	t.equal(refused(22, 3, 3, 0x48, 0x00), undefined, "18 KB, the most that TLS allows");
+	t.equal(refused(22, 3, 3, 0x48, 0x01), "tls", "a byte more");
+	t.equal(refused(22, 3, 3, 0xff, 0xff), "tls", "64 KB");
+	t.equal(refused(22, 3, 3, 0, 0), "tls", "none");
+	t.equal(refused(22, 2, 3, 0, 9), "tls", "another version");
+	t.equal(refused(...Buffer.from("HTTP/")), "tls", "plain text");
+	t.equal(refused(...Buffer.from("220 m")), "tls", "the greeting of a mail server");
+	t.end();
 });
 
 t.test("the server's change of cipher must not come before this side's, nor before all that makes the keys", (t) => {
@@ -329,11 +317,22 @@ t.test("the server's change of cipher must not come before this side's, nor befo
 			handshake.received(change);
 		});
 	const certificates = chain(server, intermediate);
-	t.equal(changed(true, serverHello, certificates, signed), undefined, "in its turn");
-	t.equal(changed(false, serverHello, certificates, signed), "tls", "early");
+	t.equal(changed(true, serverHello, certificates, signed, helloDone), undefined, "in its turn");
+	t.equal(changed(false, serverHello, certificates, signed, helloDone), "tls", "early");
 	t.equal(changed(true, serverHello), "tls", "without certificates");
 	t.equal(changed(true, serverHello, certificates), "tls", "without a key exchange");
-	t.equal(changed(true, certificates, signed), "tls", "without a hello");
+	t.equal(changed(true, serverHello, certificates, signed), "tls", "before the server is done");
+	t.equal(
+		reasonOf(() => {
+			const handshake = watch();
+			handshake.received(record(22, serverHello, certificates, signed, helloDone));
+			handshake.sent(change);
+			handshake.received(change);
+			handshake.received(change);
+		}),
+		"tls",
+		"twice",
+	);
 	t.end();
 });
 
@@ -372,7 +371,7 @@ t.test(
 			try {
 				handshake.received(record(22, serverHello));
 				handshake.received(bytes);
-				handshake.received(record(22, signed));
+				handshake.received(record(22, signed, helloDone));
 				handshake.sent(change);
 				handshake.received(change);
 				return true;

@@ -1,14 +1,13 @@
 /// <reference path="../../hosts/moddable/types/certificates.d.ts" />
-// What handshake.ts uses of the SDK, stood in for by Node's OpenSSL and @peculiar/x509. Import it ahead of handshake.ts.
+// What signature.ts uses of the SDK, stood in for by plain arithmetic. Import it ahead of handshake.ts. The SDK's own is
+// tried by `npm run sdk-tests`.
 
-import "reflect-metadata";
-import { type KeyObject, X509Certificate as NodeCertificate, verify } from "node:crypto";
+import { createHash } from "node:crypto";
 import { register } from "node:module";
-import { SubjectAlternativeNameExtension, X509Certificate } from "@peculiar/x509";
-import { type DerReader, encodeDer, INTEGER, openDer, SEQUENCE } from "../../src/identity/der.js";
+import { INTEGER, openDer, SEQUENCE } from "../../src/identity/der.js";
 
 const modules = Object.fromEntries(
-	["crypt", "ecdsa", "pkcs1_5", "x509"].map((name) => [name, new URL(`${name}.ts`, import.meta.url).href]),
+	["crypt", "curve", "ecdsa", "ecp", "rsa"].map((name) => [name, new URL(`${name}.ts`, import.meta.url).href]),
 );
 const hooks = `
 	const modules = ${JSON.stringify(modules)};
@@ -16,63 +15,15 @@ const hooks = `
 `;
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 
-const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
-const whole = new WeakMap<Uint8Array, X509Certificate>();
-const number = (base64url: string) => BigInt(`0x${Buffer.from(base64url, "base64url").toString("hex")}`);
+const number = (bytes: Uint8Array) => BigInt(`0x0${Buffer.from(bytes).toString("hex")}`);
 
-/** What a key was used for, in order: the public keys' DER in hexadecimal. */
+Object.assign(BigInt, { fromArrayBuffer: (bytes: ArrayBuffer) => number(new Uint8Array(bytes)) });
+Object.assign(String, { fromArrayBuffer: (bytes: ArrayBuffer) => new TextDecoder("utf-8", { fatal: true }).decode(bytes) });
+
+/** What keys were computed with, in order: moduli and points, in hexadecimal. */
 export const used: string[] = [];
 
-function use(key: KeyObject): KeyObject {
-	used.push(key.export({ type: "spki", format: "der" }).toString("hex"));
-	return key;
-}
-
-/** `x509`. */
-export const X509 = {
-	decode(bytes: Uint8Array) {
-		const certificate = new X509Certificate(bytes);
-		const parts = openDer(bytes, SEQUENCE);
-		const tbs = encodeDer(SEQUENCE, parts.read(SEQUENCE));
-		whole.set(tbs, certificate);
-		const pub = new NodeCertificate(bytes).publicKey;
-		const ecdsa = (certificate.signatureAlgorithm as { name?: string }).name === "ECDSA";
-		const { n, e } = pub.export({ format: "jwk" });
-		return {
-			tbs,
-			algo: `1,2,840,${ecdsa ? "10045,4,3,2" : "113549,1,1,11"}`,
-			sig: new Uint8Array(certificate.signature),
-			spki:
-				pub.asymmetricKeyType === "rsa"
-					? { modulus: number(n!), exponent: number(e!), pub }
-					: { curve: { n: ORDER, orderSize: 32 }, pub },
-		};
-	},
-	decodeTBS(tbs: Uint8Array) {
-		const { issuerName, subjectName, notBefore, notAfter } = whole.get(tbs)!;
-		return {
-			issuer: new Uint8Array(issuerName.toArrayBuffer()),
-			subject: new Uint8Array(subjectName.toArrayBuffer()),
-			validity: { from: notBefore.getTime(), to: notAfter.getTime() },
-		};
-	},
-	decodeSAN(certificate: Uint8Array) {
-		const names = new X509Certificate(certificate).getExtension(SubjectAlternativeNameExtension)?.names.items;
-		return names?.map(({ type, value }) =>
-			type === "ip" ? { tag: 7, value: Uint8Array.from(value.split("."), Number).buffer } : { tag: 2, value },
-		);
-	},
-	decodeExtension(certificate: Uint8Array, identifier: readonly number[]) {
-		return new X509Certificate(certificate).getExtension(identifier.join("."))?.value;
-	},
-};
-
-interface Hashed {
-	readonly algorithm: string;
-	readonly bytes: Uint8Array;
-}
-
-/** `crypt`. Leaves the hashing to who verifies. */
+/** `crypt`. */
 export class Digest {
 	readonly #algorithm: string;
 
@@ -80,43 +31,144 @@ export class Digest {
 		this.#algorithm = algorithm;
 	}
 
-	process(bytes: Uint8Array): Hashed {
-		return { algorithm: this.#algorithm, bytes };
+	process(...parts: Uint8Array[]): ArrayBuffer {
+		const hash = createHash(this.#algorithm);
+		for (const part of parts) hash.update(part);
+		return new Uint8Array(hash.digest()).buffer;
 	}
 }
 
-/** `pkcs1_5`. */
-export class PKCS1_5 {
-	readonly #key: KeyObject;
+/** `a` to the power of `e`. */
+function power(a: bigint, e: bigint, m: bigint): bigint {
+	let result = 1n;
+	for (let [base, rest] = [a % m, e]; rest > 0n; base = (base * base) % m, rest >>= 1n) {
+		if (rest & 1n) result = (result * base) % m;
+	}
+	return result;
+}
 
-	constructor({ pub }: { readonly pub: KeyObject }) {
-		this.#key = use(pub);
+/** `rsa`. */
+export class RSA {
+	readonly #exponent: bigint;
+	readonly #modulus: bigint;
+
+	constructor(exponent: bigint, modulus: bigint) {
+		this.#exponent = exponent;
+		this.#modulus = modulus;
+		used.push(modulus.toString(16));
 	}
 
-	verify({ algorithm, bytes }: Hashed, signature: Uint8Array): boolean {
-		return verify(algorithm, bytes, this.#key, signature);
+	process(value: bigint): bigint {
+		return power(value, this.#exponent, this.#modulus);
 	}
 }
 
-/** `ecdsa`. Throws where the SDK's does not return. */
+interface Parameters {
+	readonly p: bigint;
+	readonly n: bigint;
+	readonly g: Point;
+}
+type Point = readonly [x: bigint, y: bigint];
+
+/** SEC 2, 2.4.2 and 2.5.1; on both `a` is -3. */
+const curves: Readonly<Record<string, Parameters>> = {
+	secp256r1: {
+		p: 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffffn,
+		n: 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
+		g: [
+			0x6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296n,
+			0x4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5n,
+		],
+	},
+	secp384r1: {
+		p: 0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffeffffffff0000000000000000ffffffffn,
+		n: 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
+		g: [
+			0xaa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a385502f25dbf55296c3a545e3872760ab7n,
+			0x3617de4a96262c6f5d9e98bf9292dc29f8f41dbd289a147ce9da3113b5f0b8c00a60b1ce1d7e819d7a431d7c90ea0e5fn,
+		],
+	},
+};
+
+/** `curve`. */
+export class Curve {
+	readonly parameters: Parameters;
+
+	constructor(name: string) {
+		this.parameters = curves[name]!;
+	}
+
+	get n(): bigint {
+		return this.parameters.n;
+	}
+
+	get orderSize(): number {
+		return this.n.toString(16).length / 2;
+	}
+}
+
+/** `ecp`. */
+export class ECPoint {
+	readonly point: Point;
+
+	constructor(point: Point) {
+		this.point = point;
+	}
+
+	static fromOctetString(bytes: Uint8Array): ECPoint {
+		used.push(Buffer.from(bytes).toString("hex"));
+		const half = (bytes.length + 1) / 2;
+		return new ECPoint([number(bytes.subarray(1, half)), number(bytes.subarray(half))]);
+	}
+}
+
+/** `ecdsa`. Throws where the SDK's does not return; like it, takes the whole hash. */
 export class ECDSA {
-	readonly #key: KeyObject;
+	readonly #key: Point;
+	readonly #curve: Parameters;
 
-	constructor(key: KeyObject) {
-		this.#key = use(key);
+	constructor({ point }: ECPoint, { parameters }: Curve) {
+		this.#key = point;
+		this.#curve = parameters;
 	}
 
-	verify({ algorithm, bytes }: Hashed, signature: Uint8Array): boolean {
-		const [r, s] = readIntegers(signature);
-		if (r! <= 0n || s! <= 0n || r! >= ORDER || s! >= ORDER) throw new Error("the device hangs");
-		return verify(algorithm, bytes, this.#key, signature);
+	verify(hash: ArrayBuffer, signature: Uint8Array, isDer: boolean): boolean {
+		if (!isDer) throw new Error("not provided");
+		const { p, n, g } = this.#curve;
+		const integers = openDer(signature, SEQUENCE);
+		const [r, s] = [integers.read(INTEGER), integers.read(INTEGER)].map(number) as [bigint, bigint];
+		if (r <= 0n || s <= 0n || r >= n || s >= n) throw new Error("the device hangs");
+		const inverse = power(s, n - 2n, n);
+		const u = (number(new Uint8Array(hash)) * inverse) % n;
+		const v = (r * inverse) % n;
+		return sum(times(g, u, p), times(this.#key, v, p), p)?.[0] === r;
 	}
 }
 
-function readIntegers(signature: Uint8Array): bigint[] {
-	const integers: DerReader = openDer(signature, SEQUENCE);
-	return [INTEGER, INTEGER].map((tag) => {
-		const bytes = integers.read(tag);
-		return BigInt.asIntN(bytes.length * 8, BigInt(`0x${Buffer.from(bytes).toString("hex")}`));
-	});
+const modulo = (value: bigint, p: bigint) => ((value % p) + p) % p;
+
+/** `undefined` is the point at infinity. */
+function sum(a: Point | undefined, b: Point | undefined, p: bigint): Point | undefined {
+	if (!a || !b) return a ?? b;
+	const [[ax, ay], [bx, by]] = [a, b];
+	if (ax === bx && modulo(ay + by, p) === 0n) return undefined;
+	const slope =
+		ax === bx ? (3n * ax * ax - 3n) * invert(2n * ay, p) : (by - ay) * invert(modulo(bx - ax, p), p);
+	const x = modulo(slope * slope - ax - bx, p);
+	return [x, modulo(slope * (ax - x) - ay, p)];
+}
+
+function invert(value: bigint, p: bigint): bigint {
+	let [a, b, x, y] = [modulo(value, p), p, 1n, 0n];
+	while (a > 1n) [a, b, x, y] = [b % a, a, y - (b / a) * x, x];
+	return modulo(x, p);
+}
+
+function times(point: Point, factor: bigint, p: bigint): Point | undefined {
+	let result: Point | undefined;
+	for (let [double, rest] = [point as Point | undefined, factor]; rest > 0n; rest >>= 1n) {
+		if (rest & 1n) result = sum(result, double, p);
+		double = sum(double, double, p);
+	}
+	return result;
 }

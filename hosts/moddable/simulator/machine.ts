@@ -48,16 +48,16 @@ function flashFolder(): string {
 	return String(config.flash ?? `${root}fleet-provisioning/`);
 }
 
-/** Without a seed the generator under TLS says the same in every run. */
-function seed(): void {
+/** The generator under TLS says the same in every run unless the time of each call goes into it. */
+function random(count: number): Uint8Array {
 	const digest = new Digest("SHA256");
+	digest.write(RNG.get(32));
 	digest.write(ArrayBuffer.fromString(`${Date.now()} ${Time.ticks}`));
 	RNG.init(digest.close());
+	return new Uint8Array(RNG.get(count));
 }
 
 export function createMachine(): Machine {
-	seed();
-	const random = (count: number) => new Uint8Array(RNG.get(count));
 	return {
 		connect: (ready) => ready(),
 		openStorage: () => openFolder(flashFolder()),

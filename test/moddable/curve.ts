@@ -1,0 +1,1 @@
+export { Curve as default } from "./sdk.js";

@@ -1,1 +1,0 @@
-export { PKCS1_5 as default } from "./sdk.js";

@@ -1,0 +1,1 @@
+export { RSA as default } from "./sdk.js";

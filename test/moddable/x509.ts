@@ -1,1 +1,0 @@
-export { X509 as default } from "./sdk.js";

@@ -1,0 +1,130 @@
+// `npm run sdk-tests -- [--count N] [--seed N]`: the device's watch over TLS and its socket in XS, on the Moddable SDK's own
+// modules, in its desktop simulator: chains of certificates, servers that do not speak TLS as they should, and mutated
+// certificates. `npm test` has the same cases, with stand-ins for the SDK.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { createServer as createTlsServer } from "node:tls";
+import { KeyObject } from "node:crypto";
+import { parseArgs } from "node:util";
+import { atEnd, buildProgram, findSdk, root, runToEnd, startProgram, Unfit } from "../../hosts/moddable/desktop.js";
+import { makeChains, WILD } from "../moddable/chains.js";
+import { chain, issue, type Party, RSA, record, serverHello } from "../moddable/parties.js";
+import type { Cases, ServerCase } from "./cases.js";
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+const pem = (party: Party) =>
+	`-----BEGIN CERTIFICATE-----\n${Buffer.from(party.certificate).toString("base64")}\n-----END CERTIFICATE-----\n`;
+const keyOf = ({ keys }: Party, format: "pem" | "der") =>
+	KeyObject.from(keys.privateKey).export({ type: "pkcs8", format: format as "pem" });
+
+function listen(server: { listen(port: number, host: string, done: () => void): unknown; close(): unknown; address(): unknown }) {
+	atEnd(() => server.close());
+	return new Promise<number>((resolve) => {
+		server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
+	});
+}
+
+/** Servers, good ones and strange ones. */
+async function startServers(rsaRoot: Party, ecRoot: Party): Promise<ServerCase[]> {
+	const servers: ServerCase[] = [];
+	const strange = async (what: string, reason: string, message: string, answer: (socket: Socket) => void) => {
+		const server = createServer((socket) => {
+			socket.on("error", () => {});
+			answer(socket);
+		});
+		servers.push({ what, port: await listen(server), reason, message });
+	};
+	const afterHello = (bytes: string | Uint8Array) => (socket: Socket) => socket.once("data", () => socket.write(bytes));
+	const speak = "does not speak TLS";
+	await strange("an answer in plain text", "tls", speak, afterHello("HTTP/1.1 400 Bad Request\r\n\r\n"));
+	await strange("a greeting in plain text", "tls", speak, (socket) => socket.write("220 mail ready\r\n"));
+	await strange("a hang-up after the hello", "tls", "hung up", (socket) => socket.once("data", () => socket.end()));
+	await strange("a reset", "tls", "", (socket) => socket.once("data", () => socket.resetAndDestroy()));
+	await strange("a record of 64 KB", "tls", "65535 bytes", afterHello(Buffer.of(22, 3, 3, 255, 255)));
+	await strange("a record of 18,433 bytes", "tls", "18433 bytes", afterHello(Buffer.of(22, 3, 3, 0x48, 1)));
+	await strange("an empty record", "tls", "0 bytes", afterHello(Buffer.of(22, 3, 3, 0, 0)));
+	for (const alert of [42, 44, 45, 46, 48, 49]) {
+		await strange(`alert ${alert}, from anybody`, "tls", "alert", afterHello(record(21, Uint8Array.of(2, alert))));
+	}
+	await strange("close_notify from anybody", "tls", "broke off", afterHello(record(21, Uint8Array.of(1, 0))));
+	await strange("an alert cut short", "tls", "", afterHello(record(21, Uint8Array.of(2))));
+	await strange("data in the clear", "tls", "no place", afterHello(record(23, Buffer.from("data"))));
+	await strange("a request for another hello", "tls", "out of turn", afterHello(record(22, Buffer.of(0, 0, 0, 0))));
+	await strange("noise", "tls", "", afterHello(Buffer.alloc(5000, 0x16)));
+	await strange("the certificate of 187 bytes", "tls-server", "version 3", afterHello(record(22, serverHello, chain(WILD))));
+
+	const names = [{ type: "ip" as const, value: "127.0.0.1" }];
+	const good = async (what: string, given: Party, reason: string, more: object = {}) => {
+		const options = { cert: pem(given), key: keyOf(given, "pem"), requestCert: true, maxVersion: "TLSv1.2" as const };
+		const server = createTlsServer({ ...options, rejectUnauthorized: false, ...more }, (socket) => {
+			socket.on("error", () => {});
+			socket.write("data");
+		});
+		server.on("tlsClientError", () => {});
+		servers.push({ what, port: await listen(server), reason });
+	};
+	const rsa = await issue("server", rsaRoot, { names, algorithm: RSA });
+	const ec = await issue("server", ecRoot, { names });
+	await good("a server with an RSA certificate", rsa, "open");
+	await good("a server with an ECDSA certificate", ec, "open");
+	await good("a server with AES-CBC", rsa, "open", { ciphers: "ECDHE-RSA-AES128-SHA256" });
+	await good("a server with TLS 1.3 only", rsa, "tls", { minVersion: "TLSv1.3", maxVersion: "TLSv1.3" });
+	// OpenSSL looks at the client's certificate ahead of its own Finished: its alert is anybody's.
+	await good("a server that will not have the certificate", rsa, "tls", { rejectUnauthorized: true, ca: pem(ecRoot) });
+	await good("a server under an unknown root", await issue("server", await issue("Other", undefined, { ca: true }), { names }), "tls-server");
+	return servers;
+}
+
+async function main(): Promise<void> {
+	if (!process.env.MODDABLE) {
+		console.log("sdk-tests: skipped, since MODDABLE is not set: install the Moddable SDK and let MODDABLE name its folder");
+		return;
+	}
+	findSdk();
+	const { values } = parseArgs({ options: { count: { type: "string" }, seed: { type: "string" } } });
+	const count = Number(values.count ?? 100_000);
+	const seed = Number(values.seed ?? 1);
+	if (!(count >= 0) || !Number.isInteger(seed)) throw new Unfit("usage: npm run sdk-tests -- [--count N] [--seed N]");
+
+	const chains = await makeChains();
+	const trusted = chains.filter(({ rule }) => rule === undefined);
+	const rsaRoot = await issue("RSA root", undefined, { ca: true, algorithm: RSA });
+	const ecRoot = await issue("EC root", undefined, { ca: true });
+	const device = await issue("device", rsaRoot, { algorithm: RSA });
+	const cases: Cases = {
+		chains: chains.map(({ what, certificates, roots, serverName, rule }) => ({
+			...{ what, roots: roots.map(hex), serverName, ...(rule !== undefined && { rule }) },
+			record: hex(record(22, serverHello, chain(...certificates))),
+		})),
+		servers: await startServers(rsaRoot, ecRoot),
+		client: {
+			certificate: hex(device.certificate),
+			key: hex(keyOf(device, "der") as unknown as Uint8Array),
+			roots: [rsaRoot, ecRoot].map(({ certificate }) => hex(certificate)),
+		},
+		fuzz: {
+			...{ count, seed, roots: trusted[0]!.roots.map(hex), serverName: trusted[0]!.serverName },
+			seeds: [...trusted.flatMap(({ certificates }) => certificates), WILD].map(hex),
+		},
+	};
+	mkdirSync(join(root, "build/sdk-tests"), { recursive: true });
+	writeFileSync(join(root, "build/sdk-tests/cases.js"), `export default ${JSON.stringify(cases)};\n`);
+
+	const output = await buildProgram("sdk-tests", join(root, "test/sdk/manifest.json"));
+	let finish = (_failures: number) => {};
+	const done = new Promise<number>((resolve) => {
+		finish = resolve;
+	});
+	const { ended } = await startProgram(join(output, "bin/lin/mc/debug/sdk-tests/mc.so"), (line) => {
+		const last = /^done (\d+)$/.exec(line);
+		if (last) finish(Number(last[1]));
+		else console.log(line);
+	});
+	const failures = await Promise.race([done, ended]);
+	if (failures) throw new Unfit(`${failures} failed`);
+	console.log("all passed on the SDK's own modules");
+}
+
+await runToEnd(main);
