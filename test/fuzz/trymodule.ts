@@ -1,0 +1,1 @@
+import { mqttTarget, mqttTlsTarget } from "./mqtt/target.js"; export const targets = [mqttTarget, mqttTlsTarget];
