@@ -4,6 +4,7 @@ import { constants } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
 import type { CloudEventBody } from "./events.js";
+import { type Failed, guarded, messageOf } from "./guard.js";
 import type { Settings } from "./settings.js";
 
 /** What a port is opened with. */
@@ -49,6 +50,9 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
 	const handshaking = new Set<Socket>();
 	const refuse = (reason: string, explanation: string) =>
 		report({ event: "refused", connectionId: "", reason, explanation });
+	const failed: Failed = (where, error) =>
+		report({ event: "warning", message: `The port failed in ${where}: ${messageOf(error)}` });
+	const accept = guarded("a new connection", failed, options.accept);
 	const server = createServer(
 		{
 			...options.identity,
@@ -65,7 +69,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
 			...(alpnProtocol !== undefined && { ALPNProtocols: [alpnProtocol] }),
 		},
 		(socket) => {
-			if (alpnProtocol === undefined || socket.alpnProtocol === alpnProtocol) return options.accept(socket);
+			if (alpnProtocol === undefined || socket.alpnProtocol === alpnProtocol) return accept(socket);
 			refuse("no ALPN", `On this port the client must ask for the ALPN protocol ${alpnProtocol}.`);
 			socket.on("error", () => {});
 			socket.destroy();
@@ -103,6 +107,8 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
 			resolve();
 		});
 	});
+	// Once it listens, an error is a connection that could not be taken: no descriptors are left.
+	server.on("error", (error) => failed("accept", error));
 	return {
 		port: (server.address() as AddressInfo).port,
 		close: () =>

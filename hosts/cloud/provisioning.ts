@@ -6,6 +6,7 @@ import { applyPlan } from "./apply.js";
 import { decodeRequest, encodeReply, type PayloadFormat, type ReplyValue } from "./codec.js";
 import { AwsError } from "./errors.js";
 import type { CloudEventBody, Metrics } from "./events.js";
+import { type Failed, guarded, longestTimer, messageOf } from "./guard.js";
 import { askHook, type HookCaller } from "./hook.js";
 import type { CertificateIssuer, IssuedCertificate, Registry } from "./registry.js";
 import type { ProvisioningOperation, Rejection, RejectionCase, Settings } from "./settings.js";
@@ -87,16 +88,14 @@ export class Provisioning {
 	/** Never rejects: whatever goes wrong is a rejected reply. */
 	async handle(request: ProvisioningRequest): Promise<ProvisioningReply> {
 		const { settings, now } = this.#options;
-		if (now() - this.#swept >= sweepInterval) this.sweep();
 		try {
+			if (now() - this.#swept >= sweepInterval) this.sweep();
 			const outcome = await this.#carryOut(request);
 			this.#reportSuccess(request, outcome);
 			return { accepted: true, payload: encodeReply(request.format, outcome.members, settings) };
 		} catch (error) {
 			const rejection =
-				error instanceof RejectionError
-					? error
-					: new RejectionError("internal", "Internal failure", (error as Error).message);
+				error instanceof RejectionError ? error : new RejectionError("internal", "Internal failure", messageOf(error));
 			return this.#reject(request, rejection);
 		}
 	}
@@ -114,8 +113,17 @@ export class Provisioning {
 		};
 	}
 
-	/** Forgets tokens whose time has passed, with their certificates when unused, and temporary claims that have ended. */
-	sweep(): void {
+	/** Warns of what nobody waits for, since it can be told to nobody else. */
+	readonly #failed: Failed = (where, error) =>
+		this.#options.report({ event: "warning", message: `Provisioning failed in ${where}: ${messageOf(error)}` });
+
+	/**
+	 * Forgets tokens whose time has passed, with their certificates when unused, and temporary claims that have ended. Never
+	 * throws: what fails is tried again the next time.
+	 */
+	readonly sweep = guarded("the sweep", this.#failed, () => this.#sweep());
+
+	#sweep(): void {
 		const { registry, now, report } = this.#options;
 		this.#swept = now();
 		for (const token of [...registry.state.tokens.values()]) {
@@ -437,7 +445,9 @@ export class Provisioning {
 		const activation = { at: now() + delay, status };
 		registry.certificates.setStatus(token.certificateId, "PENDING_ACTIVATION");
 		registry.state.tokens.put(hash, { ...token, hash, ...(used && { used }), activation });
-		later(() => this.#activate(hash), delay);
+		const activate = guarded("the activation of a certificate", this.#failed, () => this.#activate(hash));
+		// What is further off than a timer reaches, `sweep` does.
+		if (delay <= longestTimer) later(activate, delay);
 	}
 
 	#activate(hash: string): void {
