@@ -50,10 +50,12 @@ export interface Cloud {
 	readonly host: string;
 	readonly port: number;
 	readonly alpnPort: number;
-	/** PEM of the root that devices must trust. */
+	/** PEM of the root that devices must trust: of the RSA certificate, unless the server has only the ECDSA one. */
 	readonly rootCertificate: string;
-	/** The same as a file; absent without a directory. */
-	readonly rootCertificatePath?: string;
+	/** Each root that a device may be shown a chain to, the one above first. */
+	readonly rootCertificates: readonly string[];
+	/** The same as files, in this order; empty without a directory. */
+	readonly rootCertificatePaths: readonly string[];
 	readonly registry: Registry;
 	readonly authority: Authority;
 	readonly provisioning: Provisioning;
@@ -99,6 +101,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 				`${endpointPrefix}.iot.${region}.amazonaws.com`,
 				...new Set([host, ...(options.serverNames ?? [])]),
 			],
+			ecdsaRoot: settings.tls.ecdsaRoot,
 			issuer: () => settings.certificate.issuer,
 			keyPairs: settings.keyPairs,
 		});
@@ -125,11 +128,13 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		closing.push(() => clearInterval(sweeper));
 		const broker = await openBroker({ registry, provisioning, settings, now, report });
 		closing.push(() => broker.close());
+		const { certificates } = settings.tls;
+		const kinds = certificates === "both" ? (["rsa", "ecdsa"] as const) : [certificates];
 		const listen = async (port: number, protocol?: string) => {
 			const listener = await openListener({
 				host,
 				port,
-				identity: authority.server,
+				identities: kinds.map((kind) => authority.servers[kind]),
 				...(protocol !== undefined && { alpnProtocol: protocol }),
 				settings: settings.connection,
 				report,
@@ -153,18 +158,23 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			});
 			closing.push(() => controlPlane?.close());
 		}
-		let rootCertificatePath: string | undefined;
+		const roots = new Map(kinds.map((kind) => [authority.servers[kind].root, kind]));
+		const rootCertificatePaths: string[] = [];
 		if (options.directory !== undefined) {
-			rootCertificatePath = join(options.directory, "root-ca.pem");
-			writeFileSync(rootCertificatePath, authority.serverRootPem, { mode: 0o600 });
+			for (const [pem, kind] of roots) {
+				const path = join(options.directory, kind === "rsa" ? "root-ca.pem" : "root-ca-ecdsa.pem");
+				writeFileSync(path, pem, { mode: 0o600 });
+				rootCertificatePaths.push(path);
+			}
 		}
 		return {
 			endpoint,
 			host,
 			port,
 			alpnPort,
-			rootCertificate: authority.serverRootPem,
-			...(rootCertificatePath !== undefined && { rootCertificatePath }),
+			rootCertificate: authority.servers[kinds[0]!].root,
+			rootCertificates: [...roots.keys()],
+			rootCertificatePaths,
 			registry,
 			authority,
 			provisioning,

@@ -73,6 +73,16 @@ export interface Settings {
 	};
 	/** Things to happen to the next replies. */
 	faults: ReplyFault[];
+	/** What devices see of the server in TLS. Read at start. */
+	tls: {
+		/**
+		 * Certificates that the server has. With `both`, a client that offers RSA suites or signatures is shown the RSA
+		 * one, any other the ECDSA one; as AWS, whose chain depends on the suite.
+		 */
+		certificates: "rsa" | "ecdsa" | "both";
+		/** Where the ECDSA certificate ends: in a root of its own (AWS: Amazon Root CA 3) or in that of the RSA one. */
+		ecdsaRoot: "own" | "shared";
+	};
 	connection: {
 		/** What a client of MQTT 3.1.1 sees whose CONNECT policies refuse: nothing, or CONNACK with this code. */
 		connectDenied: "close" | 5 | 7;
@@ -187,6 +197,7 @@ export function defaultSettings(): Settings {
 		cbor: { indefinite: false, reverseMembers: false },
 		reply: { subscription: "matching", qos: 1, puback: "before", delay: 0, padTo: 0 },
 		faults: [],
+		tls: { certificates: "both", ecdsaRoot: "own" },
 		connection: {
 			connectDenied: "close",
 			subscribeDenied: "close",
@@ -309,6 +320,8 @@ const checks: Readonly<Record<string, Check>> = {
 	"reply.qos": oneOf(0, 1),
 	"reply.puback": oneOf("before", "after", "withhold"),
 	faults: listOf(checkFault),
+	"tls.certificates": oneOf("rsa", "ecdsa", "both"),
+	"tls.ecdsaRoot": oneOf("own", "shared"),
 	// What fits into the fields of MQTT.
 	"limits.payload": upTo(255 * 1024 * 1024),
 	"limits.minimumKeepAlive": upTo(0xffff),
