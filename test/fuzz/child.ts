@@ -8,7 +8,13 @@ import { Defect, type DefectKind, type Opened, type Target } from "./target.js";
 /** What the parent asks for. */
 export type Order =
 	/** To try the inputs `from` to before `to` of a seed. `trace`: to announce each of them. */
-	| { readonly target: string; readonly seed: number; readonly from: number; readonly to: number; readonly trace: boolean }
+	| {
+			readonly target: string;
+			readonly seed: number;
+			readonly from: number;
+			readonly to: number;
+			readonly trace: boolean;
+	  }
 	/** To try one input by itself. */
 	| { readonly target: string; readonly input: Uint8Array };
 
@@ -82,7 +88,10 @@ async function close(): Promise<void> {
 		baseline = { ...baseline, resources };
 	}
 	if (memory > baseline.memory + maximumGrowth) {
-		failed ??= { kind: "leak", message: `memory stays: ${Math.round((memory - baseline.memory) / 2 ** 20)} MiB more than at first` };
+		failed ??= {
+			kind: "leak",
+			message: `memory stays: ${Math.round((memory - baseline.memory) / 2 ** 20)} MiB more than at first`,
+		};
 		baseline = { ...baseline, memory };
 	}
 }

@@ -13,12 +13,12 @@ const TEXTS = [
 	"?",
 	"#",
 	"$",
-	"${",
-	"${}",
-	"${!a}",
-	"${iot:ClientId}",
-	"${iot:Connection.Thing.Attributes[a]}",
-	"${AWS::IoT::Certificate::Id}",
+	`\${`,
+	`\${}`,
+	`\${!a}`,
+	`\${iot:ClientId}`,
+	`\${iot:Connection.Thing.Attributes[a]}`,
+	`\${AWS::IoT::Certificate::Id}`,
 	"__proto__",
 	"constructor",
 	"toString",
@@ -33,7 +33,7 @@ const TEXTS = [
 	"1e400",
 	"a".repeat(200),
 	"*a".repeat(120),
-	"${a}".repeat(60),
+	`\${a}`.repeat(60),
 ] as const;
 const NUMBERS = [0, -0, 1, -1, 0.5, 255, 256, 65_536, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 53), 1e300, 5e-324];
 
@@ -89,7 +89,13 @@ export function spoil(random: Random, seeds: readonly unknown[]): Json {
 				break;
 			case 1:
 				if (Array.isArray(parent)) parent.push(...Array.from({ length: random.pick([1, 2, 40]) }, () => value));
-				else Object.defineProperty(parent, random.pick(TEXTS), { value, enumerable: true, configurable: true, writable: true });
+				else
+					Object.defineProperty(parent, random.pick(TEXTS), {
+						value,
+						enumerable: true,
+						configurable: true,
+						writable: true,
+					});
 				break;
 			case 2:
 				put([value]);
@@ -169,7 +175,10 @@ function encodeText(random: Random, text: Buffer): Buffer {
 	const major = random.once(30) ? 2 : 3;
 	if (!random.once(6)) return Buffer.concat([head(random, major, text.length), text]);
 	const at = random.next(text.length + 1);
-	const chunks = [text.subarray(0, at), text.subarray(at)].flatMap((chunk) => [head(random, major, chunk.length), chunk]);
+	const chunks = [text.subarray(0, at), text.subarray(at)].flatMap((chunk) => [
+		head(random, major, chunk.length),
+		chunk,
+	]);
 	return Buffer.concat([Buffer.of((major << 5) | 31), ...chunks, Buffer.of(0xff)]);
 }
 

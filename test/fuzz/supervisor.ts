@@ -128,7 +128,8 @@ export class Supervisor {
 
 	/** Has an order carried out; gives how the child ended when it did not get to the end of it. */
 	#order(order: Order, onReport: (report: Report) => void): Promise<Failed | undefined> {
-		const child = (this.#child ??= this.#fork());
+		this.#child ??= this.#fork();
+		const child = this.#child;
 		return new Promise((resolve) => {
 			let timer: NodeJS.Timeout;
 			const settle = (failed?: Failed) => {

@@ -86,7 +86,8 @@ export class Faults {
 
 	/** What a cloud's `report` is to be. */
 	readonly report = (event: CloudEventBody): void => {
-		if (event.event === "warning" && !/no room|Development mode/.test(event.message)) this.#seen ??= event.message;
+		if (event.event === "warning" && !/no room|Development mode|^The template .* has no /.test(event.message))
+			this.#seen ??= event.message;
 		if (event.event === "provisioning" && event.statusCode === 500)
 			this.#seen ??= `${event.operation} failed: ${event.explanation}`;
 	};

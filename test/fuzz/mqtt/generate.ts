@@ -41,7 +41,19 @@ const topics = [
 	"$aws/provisioning-templates/none/provision/json",
 	"$aws/provisioning-templates/T/provision/xml",
 ];
-const filters = ["#", "+", "+/+", "+/#", "open/#", "open/+", "open/#/x", "open+", "devices/dev-a/#", "devices/+/x", "$aws/#"]
+const filters = [
+	"#",
+	"+",
+	"+/+",
+	"+/#",
+	"open/#",
+	"open/+",
+	"open/#/x",
+	"open+",
+	"devices/dev-a/#",
+	"devices/+/x",
+	"$aws/#",
+]
 	.concat(["$aws/events/#", "$aws/certificates/create/+", "$SYS/#", "$share/g/#", "/#", "+/b/#"])
 	.concat(requests.flatMap((topic) => [`${topic}/accepted`, `${topic}/rejected`, `${topic}/#`]));
 const payloads: readonly unknown[] = [
@@ -135,7 +147,9 @@ function packet(random: Random, version: Version): object {
 		case 1:
 		case 2:
 		case 3: {
-			const topic = random.once(2) ? random.pick(random.once(2) ? requests : topics.slice(0, 4)) : textOf(random, topics);
+			const topic = random.once(2)
+				? random.pick(random.once(2) ? requests : topics.slice(0, 4))
+				: textOf(random, topics);
 			const qos = random.pick([0, 0, 1, 1, 1, 2]);
 			return {
 				cmd: "publish",
@@ -169,7 +183,11 @@ function packet(random: Random, version: Version): object {
 				...extra,
 			};
 		case 8:
-			return { cmd: random.pick(["puback", "pubrec", "pubrel", "pubcomp"]), messageId, ...(version === 5 && { reasonCode: random.pick([0, 16, 0x80]) }) };
+			return {
+				cmd: random.pick(["puback", "pubrec", "pubrel", "pubcomp"]),
+				messageId,
+				...(version === 5 && { reasonCode: random.pick([0, 16, 0x80]) }),
+			};
 		case 9:
 			return { cmd: "pingreq" };
 		case 10:
@@ -273,7 +291,8 @@ export function script(random: Random, connections: number): Uint8Array {
 			say(`data ${name} ${burst} ${piece.toString("hex")}`);
 			if (random.once(2)) say("turn");
 			if (random.once(60)) say(`${random.pick(["hold", "free"])} ${name}`);
-			if (random.once(200)) say(`status ${random.pick(["dev-a", "open", "all"])} ${random.pick(["ACTIVE", "INACTIVE"])}`);
+			if (random.once(200))
+				say(`status ${random.pick(["dev-a", "open", "all`])} ${random.pick([`ACTIVE", "INACTIVE"])}`);
 			if (random.once(200)) say(`set ${JSON.stringify(random.pick(settings))}`);
 			continue;
 		}

@@ -18,7 +18,7 @@ export interface Stage {
 }
 
 /** Time without an answer, ms, after which there will be none. */
-const patience = Number(process.env.PAT ?? 30_000);
+const patience = 30_000;
 
 /** What is subscribed to the replies of everybody's requests, and makes none itself. */
 const replyFilters = [
@@ -111,7 +111,10 @@ function packet(first: number, ...body: readonly (string | number)[]): Buffer {
 		),
 	);
 	const long = bytes.length > 127;
-	return Buffer.concat([Buffer.of(first, ...(long ? [(bytes.length & 0x7f) | 0x80, bytes.length >> 7] : [bytes.length])), bytes]);
+	return Buffer.concat([
+		Buffer.of(first, ...(long ? [(bytes.length & 0x7f) | 0x80, bytes.length >> 7] : [bytes.length])),
+		bytes,
+	]);
 }
 
 /** Waits for a packet of a type; a Defect when it does not come. */
@@ -173,7 +176,10 @@ export async function play(stage: Stage, text: string): Promise<number> {
 	await turn();
 	stage.restore();
 	for (const { end } of players.values()) end.end();
-	await within(Promise.all([...players.values()].map(({ end }) => end.closed)), "a connection stays though its client is gone");
+	await within(
+		Promise.all([...players.values()].map(({ end }) => end.closed)),
+		"a connection stays though its client is gone",
+	);
 	const fresh = new Player(stage, "good");
 	await answer(fresh, 2, packet(0x10, "MQTT", 4, 2, 0, 60, clientId), "CONNACK");
 	await answer(fresh, 9, packet(0x82, 0, 1, `good/${clientId}`, 1), "SUBACK");

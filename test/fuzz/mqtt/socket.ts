@@ -13,7 +13,7 @@ export interface ClientEnd {
 	/** Takes nothing any more, until `free`. */
 	hold(): void;
 	free(): void;
-	/** Bytes that wait to be sent, as far as that is known. */
+	/** Resolves when the connection has ended. */
 	readonly closed: Promise<void>;
 }
 
@@ -90,7 +90,10 @@ class MemorySocket extends Duplex {
 }
 
 /** A connection whose client shows this certificate (DER). `take` gets what the client gets. */
-export function pair(certificate: Buffer | undefined, take: Take): { readonly socket: TLSSocket; readonly client: ClientEnd } {
+export function pair(
+	certificate: Buffer | undefined,
+	take: Take,
+): { readonly socket: TLSSocket; readonly client: ClientEnd } {
 	const socket = new MemorySocket(certificate, take);
 	let ended = false;
 	const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));

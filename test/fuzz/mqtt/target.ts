@@ -1,15 +1,15 @@
 // The broker as a target: the real gate and broker behind connections in memory, and the whole cloud behind TLS.
 
-import { connect as tlsConnect } from "node:tls";
 import { X509Certificate } from "node:crypto";
+import { connect as tlsConnect } from "node:tls";
 import { openBroker } from "../../../hosts/cloud/broker.js";
 import { startCloud } from "../../../hosts/cloud/cloud.js";
 import type { Registry } from "../../../hosts/cloud/registry.js";
 import { claimPolicy, devicePolicy, provisioningTemplate } from "../../../hosts/cloud/samples.js";
 import { changeSettings, type Settings } from "../../../hosts/cloud/settings.js";
 import { makeRequest } from "../../cloud/csr.js";
-import type { Opened, Target } from "../target.js";
 import { accountId, arn, everything, Faults, openWorld, region, roleArn } from "../cloud/world.js";
+import type { Opened, Target } from "../target.js";
 import { script } from "./generate.js";
 import { play, type Stage } from "./play.js";
 import { smallerLines } from "./script.js";
@@ -19,7 +19,10 @@ import { pair } from "./socket.js";
 const CONNECTIONS = 25;
 
 let request: ReturnType<typeof makeRequest> | undefined;
-const key = () => (request ??= makeRequest("fuzz", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"));
+function key() {
+	request ??= makeRequest("fuzz", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256");
+	return request;
+}
 
 interface Identity {
 	readonly certificateId: string;
@@ -32,7 +35,11 @@ async function makeIdentities(registry: Registry): Promise<ReadonlyMap<string, I
 		Version: "2012-10-17",
 		Statement: [
 			{ Effect: "Allow", Action: ["iot:Connect", "iot:Subscribe"], Resource: "*" },
-			{ Effect: "Allow", Action: ["iot:Publish", "iot:Receive", "iot:RetainPublish"], Resource: arn(`topic/${prefix}/*`) },
+			{
+				Effect: "Allow",
+				Action: ["iot:Publish", "iot:Receive", "iot:RetainPublish"],
+				Resource: arn(`topic/${prefix}/*`),
+			},
 		],
 	});
 	const account = { accountId, region };
@@ -107,7 +114,9 @@ export const mqttTarget: Target = {
 		const { registry, provisioning, settings, faults, now } = world;
 		const identities = await makeIdentities(registry);
 		const broker = await openBroker({ registry, provisioning, settings, now, report: faults.report });
-		const ders = new Map([...identities].map(([name, { certificatePem }]) => [name, new X509Certificate(certificatePem).raw]));
+		const ders = new Map(
+			[...identities].map(([name, { certificatePem }]) => [name, new X509Certificate(certificatePem).raw]),
+		);
 		const stranger = Buffer.from("stranger");
 		const stage: Stage = {
 			connect: (identity, take) => {

@@ -1,1 +1,0 @@
-import { mqttTarget, mqttTlsTarget } from "./mqtt/target.js"; export const targets = [mqttTarget, mqttTlsTarget];
