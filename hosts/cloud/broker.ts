@@ -650,7 +650,10 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
 	const sessions = new Sessions(options.settings);
 	const aedes = new Aedes({
 		persistence: sessions,
-		// The gate has its own, which also bound what a client can make us hold.
+		// No queue of deliveries: aedes goes through a queue by calling itself, once for each message that nobody takes, and a long
+		// one (a burst to a subscriber that has gone meanwhile) overflows the stack. Without it, too, no client waits for another.
+		concurrency: 0,
+		// The gate has its own limits, which also bound what a client can make us hold.
 		connectTimeout: 0x7fffffff,
 		drainTimeout: 0,
 		maxTopicLevels: 100,

@@ -1,6 +1,6 @@
 // Floods: the cloud goes on answering the others, and what it keeps is bounded. No secret is in any event.
 
-import { connect as tcpConnect } from "node:net";
+import { type Socket, connect as tcpConnect } from "node:net";
 import t from "tap";
 import { makeRequest } from "./csr.js";
 import {
@@ -59,6 +59,48 @@ t.test("A flood of requests from one connection keeps no other waiting, and fill
 	t.equal(rig.cloud.registry.state.tokens.size, 20);
 	await other.endAsync();
 });
+
+t.test(
+	"A burst to a subscriber that does not read costs that one messages with QoS 0, and nobody else anything",
+	async (t) => {
+		const rig = await startRig({ settings: { connection: { publishesPerSecond: 0 } } });
+		t.teardown(() => rig.cloud.close());
+		const owner = await identity(rig, "all", everything);
+		const slow = await connect(rig, owner, "slow");
+		await slow.subscribeAsync("burst/#", { qos: 1 });
+		const other = await connect(rig, owner, "other");
+		await other.subscribeAsync("mark", { qos: 1 });
+		(slow.stream as unknown as Socket).pause();
+		const burst = await secure(rig, owner);
+		burst.write(Buffer.from([0x10, 17, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 60, 0, 5, ...Buffer.from("burst")]));
+		const count = 20_000;
+		const topic = Buffer.from("\0\x07burst/x");
+		const message = Buffer.concat([Buffer.from([0x30, 0x89, 0x08]), topic, Buffer.alloc(1_024)]);
+		for (let number = 0; number < count; number++) burst.write(message);
+		const published = () => rig.events.filter(({ event }) => event === "published").length;
+		await eventually(() => (published() >= count ? true : undefined));
+		const left = rig.events.filter(
+			(event) => event.event === "violation" && /QoS 0 are left out/.test(event.explanation),
+		);
+		t.equal(left.length, 1, "it is told once");
+		t.match(left[0], { clientId: "slow" });
+		let heard = 0;
+		let last = "";
+		slow.on("message", (topic) => {
+			heard++;
+			last = topic;
+		});
+		(slow.stream as unknown as Socket).resume();
+		const marked = new Promise((resolve) => other.once("message", resolve));
+		await other.publishAsync("mark", "x", { qos: 1 });
+		await marked;
+		await other.publishAsync("burst/end", "x", { qos: 1 });
+		await eventually(() => (last === "burst/end" ? true : undefined));
+		t.ok(heard < count, `${heard} of ${count} waited for it`);
+		burst.destroy();
+		await Promise.all([slow.endAsync(), other.endAsync()]);
+	},
+);
 
 t.test("What sessions leave behind is bounded, and ends", async (t) => {
 	const rig = await startRig({
