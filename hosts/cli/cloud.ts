@@ -95,6 +95,7 @@ plane takes any signature: development mode.`,
 				events: running.events,
 				metrics: running.metrics,
 				settings: running.settings,
+				changeSettings: running.changeSettings,
 				accessKeys,
 				host,
 				port: httpPort,
@@ -158,11 +159,12 @@ interface Facts {
 }
 
 function instructions(facts: Facts): string {
-	const name = /^(127\.|::1$|0\.0\.0\.0$|::$)/.test(facts.host) ? "localhost" : facts.host;
+	// Only there does the name lead to the address; 127.0.0.2 is another one.
+	const name = ["127.0.0.1", "::1", "0.0.0.0", "::"].includes(facts.host) ? "localhost" : facts.host;
 	const rows = [
 		["account", `${facts.accountId} in ${facts.region}`],
 		["MQTT over TLS", `${facts.host} port ${facts.port}; with ALPN x-amzn-mqtt-ca port ${facts.alpnPort}`],
-		["names", `localhost, ${facts.endpoint}`],
+		["names", `${name}, ${facts.endpoint}`],
 		["control plane", facts.url],
 		["template", `${facts.template}, with policies ${facts.claim} (claims) and ${facts.device} (devices)`],
 		["root", facts.rootCertificates.join(", and for clients without RSA suites ")],

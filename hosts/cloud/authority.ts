@@ -27,7 +27,7 @@ x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoPro
 const generate = promisify(generateKeyPair);
 
 type KeyKind = "RSA" | "EC";
-type Subject = x509.Name | x509.JsonName | string;
+type Subject = x509.Name | string;
 const algorithms = {
 	RSA: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
 	EC: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
@@ -37,11 +37,11 @@ const algorithms = {
  * AWS's device certificates are issued by one relative name of 66 characters in UTF-8, which looks like five and is none of them:
  * `OU=Amazon Web Services O=Amazon.com Inc. L=Seattle ST=Washington C=US`. Ours are as long, so that sizes agree.
  */
-const deviceIssuer: x509.JsonName = [
+const deviceIssuer = new x509.Name([
 	{ OU: [{ utf8String: "Local AWS IoT O=moddable-fleet-provisioning L=Nowhere ST=None C=ZZ" }] },
-];
+]);
 /** Of a certificate whose key the service has made. */
-const keysSubject: x509.JsonName = [{ CN: [{ utf8String: "AWS IoT Certificate" }] }];
+const keysSubject = new x509.Name([{ CN: [{ utf8String: "AWS IoT Certificate" }] }]);
 
 /** A key and its certificate, ready to sign. */
 interface Signer {

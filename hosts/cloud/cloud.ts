@@ -6,6 +6,7 @@ import { type Authority, openAuthority } from "./authority.js";
 import { openBroker } from "./broker.js";
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control/server.js";
 import { type CloudEvent, EventLog, Metrics } from "./events.js";
+import { KeptSettings } from "./kept-settings.js";
 import { openListener } from "./listener.js";
 import { Provisioning } from "./provisioning.js";
 import { Registry } from "./registry.js";
@@ -35,7 +36,7 @@ export interface CloudOptions {
 	 */
 	readonly hookCommands?: Readonly<Record<string, string>>;
 	/** Starts the HTTP control plane, too, with these options. Its host is this cloud's unless it is given one. */
-	readonly controlPlane?: Omit<ControlPlaneOptions, "registry" | "events" | "metrics" | "settings">;
+	readonly controlPlane?: Omit<ControlPlaneOptions, "registry" | "events" | "metrics" | "settings" | "changeSettings">;
 	/** ms since 1970. Default `Date.now`. */
 	readonly now?: () => number;
 	/** Called with each event; must not throw. */
@@ -59,8 +60,12 @@ export interface Cloud {
 	readonly registry: Registry;
 	readonly authority: Authority;
 	readonly provisioning: Provisioning;
-	/** Live: a change takes effect at its next use. `changeSettings` checks what it is given. */
+	/** Live: a change takes effect at its next use. */
 	readonly settings: Settings;
+	/**
+	 * Checks what it is given, and keeps it in the directory: a cloud that is started there again has it, unless told otherwise
+	 * by its options. `faults` are for this run. @throws TypeError, and then nothing has changed
+	 */
 	changeSettings(patch: SettingsPatch): void;
 	readonly events: EventLog;
 	readonly metrics: Metrics;
@@ -81,6 +86,7 @@ const alpnProtocol = "x-amzn-mqtt-ca";
 export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 	const { host = "127.0.0.1", now = Date.now } = options;
 	const settings = defaultSettings();
+	// Before anything is opened: what is wrong with them is the caller's mistake.
 	changeSettings(settings, options.settings ?? {});
 	const state = await openState(options);
 	const closing: (() => unknown)[] = [() => state.close()];
@@ -90,6 +96,9 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 	try {
 		const events = new EventLog(now);
 		if (options.onEvent) events.listen(options.onEvent);
+		const report = events.report.bind(events);
+		const kept = new KeptSettings(state, settings, report);
+		changeSettings(settings, options.settings ?? {});
 		const metrics = new Metrics();
 		const { endpointPrefix, region } = state.account;
 		const endpoint = `${endpointPrefix}-ats.iot.${region}.amazonaws.com`;
@@ -112,7 +121,6 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			now,
 			temporaryClaimLifetime: () => settings.temporaryClaim.lifetime,
 		});
-		const report = events.report.bind(events);
 		const provisioning = new Provisioning({
 			registry,
 			issuer: authority,
@@ -155,6 +163,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 				events,
 				metrics,
 				settings,
+				changeSettings: (patch) => kept.change(patch),
 			});
 			closing.push(() => controlPlane?.close());
 		}
@@ -179,7 +188,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			authority,
 			provisioning,
 			settings,
-			changeSettings: (patch) => changeSettings(settings, patch),
+			changeSettings: (patch) => kept.change(patch),
 			events,
 			metrics,
 			...(controlPlane && { controlPlane }),

@@ -1,7 +1,7 @@
 // Fleet provisioning without MQTT and without a clock of its own: a request's payload goes in, the reply's comes out.
 // It never logs a token or a key. Facts: AWS IoT developer guide, "Device provisioning MQTT API" and "Provisioning templates".
 
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { applyPlan } from "./apply.js";
 import { decodeRequest, encodeReply, type PayloadFormat, type ReplyValue } from "./codec.js";
 import { AwsError } from "./errors.js";
@@ -11,8 +11,9 @@ import { askHook, type HookCaller } from "./hook.js";
 import type { CertificateIssuer, IssuedCertificate, Registry } from "./registry.js";
 import type { ProvisioningOperation, Rejection, RejectionCase, Settings } from "./settings.js";
 import type { TemplateRecord, TokenRecord } from "./state.js";
-import { evaluateTemplate, parseTemplate, type Template, TemplateError } from "./template.js";
+import { evaluateTemplate, type Plan, parseTemplate, type Template, TemplateError } from "./template.js";
 import { Throttles } from "./throttle.js";
+import { ownershipToken } from "./token.js";
 
 /** A request as it came over a connection. */
 export interface ProvisioningRequest {
@@ -236,7 +237,7 @@ export class Provisioning {
 				if (singleUse !== "never") this.#use(token, plan.certificate !== undefined);
 				if (plan.certificate && delay > 0) this.#activateLater(token, plan.certificate.status, delay);
 			});
-			this.#warnOfGaps(request, plan.thing !== undefined, plan.certificate !== undefined);
+			this.#warnOfGaps(request, plan);
 			return {
 				certificateId,
 				...(plan.thing && { thingName: plan.thing.thingName }),
@@ -397,9 +398,7 @@ export class Provisioning {
 	/** Takes an issued certificate into the account, and makes the token that proves whose it is. */
 	#keep(request: ProvisioningRequest, issued: IssuedCertificate): string {
 		const { registry, settings, now } = this.#options;
-		const token = randomBytes(Math.ceil((settings.token.length * 3) / 4))
-			.toString("base64url")
-			.slice(0, settings.token.length);
+		const token = ownershipToken(settings.token.length);
 		registry.state.transaction(() => {
 			registry.certificates.add(issued, "PENDING_ACTIVATION");
 			registry.state.tokens.put(hash(token), {
@@ -520,13 +519,19 @@ export class Provisioning {
 		};
 	}
 
-	#warnOfGaps(request: ProvisioningRequest, thing: boolean, certificate: boolean): void {
+	#warnOfGaps(request: ProvisioningRequest, { thing, certificate }: Plan): void {
 		const { report } = this.#options;
 		if (!thing)
 			report({
 				event: "warning",
 				message: `The template ${request.templateName} has no thing: the reply has no thingName.`,
 			});
+		if (thing?.packageVersions) {
+			report({
+				event: "warning",
+				message: `PackageVersions of the template ${request.templateName} are not kept: there is no package catalogue here.`,
+			});
+		}
 		if (!certificate) {
 			report({
 				event: "warning",
