@@ -149,7 +149,11 @@ export class Broker {
 
 	/** Number of connections that are past CONNECT. */
 	get connections(): number {
-		return this.#aedes.connectedClients;
+		// Not aedes's count, which goes astray when one client takes over from another that is just going.
+		let count = 0;
+		for (const connections of this.#byPrincipal.values())
+			for (const { connected } of connections) if (connected) count++;
+		return count;
 	}
 
 	/** Takes a socket whose TLS handshake is done. */
@@ -654,6 +658,23 @@ function leave<K>(groups: Map<K, Set<Connection>>, key: K, connection: Connectio
 	if (group?.size === 0) groups.delete(key);
 }
 
+/** Members of aedes that its types leave out. */
+interface AedesInside {
+	readonly clients: Readonly<Record<string, BrokerClient>>;
+	unregisterClient(client: BrokerClient): void;
+}
+
+/**
+ * An end takes some turns of the event loop. When another client has taken over the id meanwhile, aedes takes that one off its
+ * list, and the next that takes over would not end it: two connections would have one client id.
+ */
+function unregisterNobodyElse(aedes: AedesInside): void {
+	const unregister = aedes.unregisterClient.bind(aedes);
+	aedes.unregisterClient = (client) => {
+		if (aedes.clients[client.id] === client) unregister(client);
+	};
+}
+
 function wait(milliseconds: number): Promise<void> {
 	return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
@@ -673,6 +694,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
 		maxTopicLevels: 100,
 		queueLimit: 100,
 	});
+	unregisterNobodyElse(aedes as unknown as AedesInside);
 	const broker = new Broker(aedes, sessions, options);
 	await aedes.listen();
 	return broker;

@@ -1,75 +1,101 @@
-// `npm run fuzz -- [--minutes N] [--seed N] [--target NAME]`: fuzzes every reader in turn until the time is over.
+// `npm run fuzz -- [--minutes N] [--inputs N] [--target NAME] [--seed N]`: fuzzes each target in turn, and keeps in its corpus,
+// as small as it can be made, each input that found something.
 
 import { parseArgs } from "node:util";
-import { Failure } from "../../src/provisioning/failure.js";
-import { Malformed } from "../../src/provisioning/well-formed.js";
-import { mutate, Random } from "./mutate.js";
-import { type Target, targets } from "./targets.js";
+import { corpusOf, keep, readCorpus } from "./corpus.js";
+import { Supervisor } from "./supervisor.js";
+import { targets } from "./targets.js";
 
-/** What was found: the bytes and what they led to. */
-export interface Finding {
+const usage = `usage: npm run fuzz -- [--minutes N] [--inputs N] [--target NAME] [--seed N]
+
+  --minutes N    how long, shared out among the targets (default 1)
+  --inputs N     so many inputs of each target instead, the same ones for the same seed
+  --target NAME  only the targets with this in their names
+  --seed N       what the inputs are made from (default: of the clock; it is printed)
+
+What is found is minimized and kept in test/fuzz/corpus, which npm test tries again each time.
+targets: ${targets.map(({ name }) => name).join(", ")}`;
+
+interface Options {
+	readonly minutes: number;
+	readonly inputs: number | undefined;
+	readonly seed: number;
 	readonly target: string;
-	readonly bytes: string;
-	readonly defect: string;
 }
 
-/** Runs a target on `count` mutations. */
-export function fuzz(target: Target, random: Random, count: number): Finding[] {
-	const findings: Finding[] = [];
-	for (let n = 0; n < count; n++) {
-		const bytes = mutate(random, target.seeds);
-		const given = Buffer.from(bytes).toString("hex");
-		try {
-			target.run(bytes);
-		} catch (error) {
-			if (!(error instanceof Failure) && !(error instanceof Malformed))
-				findings.push({
-					target: target.name,
-					bytes: given,
-					defect: error instanceof Error ? `${error.stack}` : String(error),
-				});
-		}
-		if (Buffer.from(bytes).toString("hex") !== given)
-			findings.push({ target: target.name, bytes: given, defect: "the input was written to" });
-	}
-	return findings;
-}
-
-if (import.meta.url === `file://${process.argv[1]}`) {
-	let values: { minutes?: string; seed?: string; target?: string };
+function readOptions(): Options {
 	try {
-		({ values } = parseArgs({
-			options: { minutes: { type: "string" }, seed: { type: "string" }, target: { type: "string" } },
-		}));
-	} catch (error) {
-		console.error((error as Error).message);
-		process.exit(2);
-	}
-	const minutes = Number(values.minutes ?? 1);
-	const seed = Number(values.seed ?? Date.now() % 2 ** 31);
-	const chosen = targets.filter(({ name }) => values.target === undefined || name.includes(values.target));
-	if (!(minutes > 0) || !Number.isInteger(seed) || chosen.length === 0) {
-		console.error(
-			`usage: npm run fuzz -- [--minutes N] [--seed N] [--target NAME]\ntargets: ${targets.map(({ name }) => name).join(", ")}`,
-		);
-		process.exit(2);
-	}
-	const random = new Random(seed);
-	const end = Date.now() + minutes * 60_000;
-	const counts = new Map<string, number>();
-	let found = 0;
-	for (let shown = 0; Date.now() < end; )
-		for (const target of chosen) {
-			counts.set(target.name, (counts.get(target.name) ?? 0) + 500);
-			for (const finding of fuzz(target, random, 500)) {
-				found += 1;
-				console.log(JSON.stringify(finding));
-			}
-			if (Date.now() - shown < 5000) continue;
-			shown = Date.now();
-			const total = [...counts.values()].reduce((a, b) => a + b);
-			console.error(`${Math.ceil((end - shown) / 1000)} s left, ${total} inputs, ${found} findings (seed ${seed})`);
+		const { values } = parseArgs({
+			options: {
+				minutes: { type: "string" },
+				inputs: { type: "string" },
+				seed: { type: "string" },
+				target: { type: "string" },
+				help: { type: "boolean" },
+			},
+		});
+		if (values.help) {
+			console.log(usage);
+			process.exit(0);
 		}
-	for (const [name, count] of counts) console.log(`${name}: ${count} inputs`);
-	process.exit(found === 0 ? 0 : 1);
+		const minutes = Number(values.minutes ?? 1);
+		const inputs = values.inputs === undefined ? undefined : Number(values.inputs);
+		const seed = Number(values.seed ?? Date.now() % 2 ** 31);
+		if (!(minutes > 0)) throw new Error("--minutes must be above 0");
+		if (inputs !== undefined && !(Number.isInteger(inputs) && inputs > 0))
+			throw new Error("--inputs must be a whole number above 0");
+		if (!Number.isInteger(seed)) throw new Error("--seed must be a whole number");
+		return { minutes, inputs, seed, target: values.target ?? "" };
+	} catch (error) {
+		console.error(`${(error as Error).message}\n\n${usage}`);
+		process.exit(2);
+	}
 }
+
+const { minutes, inputs: most, seed, target: wanted } = readOptions();
+const chosen = targets.filter(({ name }) => name.includes(wanted));
+if (chosen.length === 0) {
+	console.error(`There is no target ${wanted}.\n\n${usage}`);
+	process.exit(2);
+}
+console.log(`seed ${seed}`);
+const supervisor = new Supervisor(new URL("targets.ts", import.meta.url).href);
+const weights = chosen.reduce((sum, { weight }) => sum + weight, 0);
+const lines: string[] = [];
+let found = 0;
+for (const target of chosen) {
+	const began = Date.now();
+	for (const { file, input } of readCorpus(target)) {
+		const failed = await supervisor.try(target, input);
+		if (!failed) continue;
+		found++;
+		console.log(`${target.name}: ${failed.kind} again with ${file}: ${failed.message}`);
+	}
+	const end = Date.now() + (minutes * 60_000 * target.weight) / weights;
+	let shown = 0;
+	const { inputs, units, findings } = await supervisor.fuzz({
+		target,
+		seed,
+		goOn: (tried) => (most === undefined ? Date.now() < end : tried < most),
+		onProgress: (now) => {
+			if (Date.now() - shown < 5_000) return;
+			shown = Date.now();
+			const left = most === undefined ? `${Math.max(0, Math.ceil((end - shown) / 1000))} s left` : `of ${most}`;
+			console.error(`${target.name}: ${now.inputs} inputs, ${now.units} ${target.unit}, ${left}`);
+		},
+		onFinding: ({ kind, message, repeats, input }) => {
+			console.log(`${target.name}: ${kind}: ${message}`);
+			console.log(`  kept in ${keep(corpusOf(target), input)}${repeats ? "" : " (it does not fail each time)"}`);
+		},
+	});
+	found += findings.length;
+	const seconds = (Date.now() - began) / 1000;
+	const times = findings.map(({ kind, times }) => `${kind} ${times} times`).join(", ");
+	lines.push(
+		`${target.name}: ${inputs} inputs, ${units} ${target.unit}, ${Math.round(units / seconds)} a second${times && `; ${times}`}`,
+	);
+}
+supervisor.close();
+for (const line of lines) console.log(line);
+console.log(found === 0 ? "nothing found" : `${found} found`);
+process.exit(found === 0 ? 0 : 1);

@@ -8,6 +8,14 @@ export class Random {
 		this.#state = seed >>> 0 || 1;
 	}
 
+	/** The numbers of one input of a run: neighbours share nothing. (The finalizer of MurmurHash3.) */
+	static of(seed: number, index: number): Random {
+		let state = (seed ^ Math.imul(index + 1, 0x9e3779b1)) >>> 0;
+		state = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
+		state = Math.imul(state ^ (state >>> 13), 0xc2b2ae35);
+		return new Random(state ^ (state >>> 16));
+	}
+
 	/** From 0 to `below` - 1. */
 	next(below: number): number {
 		let x = this.#state;
@@ -16,6 +24,16 @@ export class Random {
 		x ^= x << 5;
 		this.#state = x >>> 0;
 		return this.#state % below;
+	}
+
+	/** One of these. */
+	pick<T>(values: readonly T[]): T {
+		return values[this.next(values.length)]!;
+	}
+
+	/** True once in so many times. */
+	once(times: number): boolean {
+		return this.next(times) === 0;
 	}
 }
 

@@ -1,5 +1,5 @@
-// What is fuzzed: every reader of bytes that a device does not control, with seeds of its kind. A target may return or
-// throw a Failure; whatever else it does is a defect.
+// What is fuzzed: every reader of bytes that a device does not control, with seeds of its kind, and all that strangers reach of
+// the cloud. A device's reader may return or throw a Failure; whatever else it does is a defect.
 
 import { createPrivateKey } from "node:crypto";
 import { encode } from "cborg";
@@ -14,9 +14,14 @@ import { Failure } from "../../src/provisioning/failure.js";
 import { readIssuedCertificate, readRegistration, readRejection } from "../../src/provisioning/messages.js";
 import { Malformed } from "../../src/provisioning/well-formed.js";
 import { issueCertificate } from "../support/credentials.js";
+import { payloadTarget, pemTarget, policyTarget, templateTarget } from "./cloud/documents.js";
+import { httpTarget } from "./cloud/http.js";
+import { mqttTarget, mqttTlsTarget } from "./mqtt/target.js";
+import { mutate } from "./mutate.js";
+import { Defect, type Target } from "./target.js";
 
-/** A reader and what it normally reads. */
-export interface Target {
+/** A reader of the device's and what it normally reads. */
+interface Reader {
 	readonly name: string;
 	readonly seeds: readonly Uint8Array[];
 	/** Returns, or throws Failure or Malformed; anything else is a defect. */
@@ -40,7 +45,7 @@ const record = {
 } as const;
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1");
 
-export const targets: readonly Target[] = [
+const readers: readonly Reader[] = [
 	{ name: "create reply, CBOR", seeds: [encode(reply)], run: (bytes) => void readIssuedCertificate("cbor", bytes) },
 	{ name: "create reply, JSON", seeds: [json(reply)], run: (bytes) => void readIssuedCertificate("json", bytes) },
 	{
@@ -62,7 +67,7 @@ export const targets: readonly Target[] = [
 		},
 	},
 	{
-		name: "MQTT stream",
+		name: "MQTT stream to the device",
 		seeds: [
 			generate({ cmd: "connack", returnCode: 0, sessionPresent: false }),
 			generate({ cmd: "suback", messageId: 1, granted: [1, 1, 1, 128] }),
@@ -116,4 +121,41 @@ export const targets: readonly Target[] = [
 		seeds: [new Uint8Array(encodeCredentials(certificateId, credentials))],
 		run: (bytes) => void decodeCredentials(new Uint8Array(bytes).buffer, certificateId),
 	},
+];
+
+/** A reader as a target. */
+function reading({ name, seeds, run }: Reader): Target {
+	return {
+		name,
+		unit: "inputs",
+		life: 500,
+		weight: 0.3,
+		maximumCpu: 3_000,
+		form: "bytes",
+		generate: (random) => mutate(random, seeds),
+		open: async () => ({
+			close: () => {},
+			run: (bytes) => {
+				const given = Buffer.from(bytes).toString("hex");
+				try {
+					run(bytes);
+				} catch (error) {
+					if (!(error instanceof Failure) && !(error instanceof Malformed)) throw error;
+				}
+				if (Buffer.from(bytes).toString("hex") !== given) throw new Defect("wrong", "the input was written to");
+				return 1;
+			},
+		}),
+	};
+}
+
+export const targets: readonly Target[] = [
+	mqttTarget,
+	mqttTlsTarget,
+	payloadTarget,
+	templateTarget,
+	policyTarget,
+	httpTarget,
+	pemTarget,
+	...readers.map(reading),
 ];

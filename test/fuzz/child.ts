@@ -1,0 +1,163 @@
+// The process in which inputs are tried, since some of them may end it. Its arguments: the module that has the `targets`.
+
+import { setImmediate as turn } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
+import { Random } from "./mutate.js";
+import { Defect, type DefectKind, type Opened, type Target } from "./target.js";
+
+/** What the parent asks for. */
+export type Order =
+	/** To try the inputs `from` to before `to` of a seed. `trace`: to announce each of them. */
+	| {
+			readonly target: string;
+			readonly seed: number;
+			readonly from: number;
+			readonly to: number;
+			readonly trace: boolean;
+	  }
+	/** To try one input by itself. */
+	| { readonly target: string; readonly input: Uint8Array };
+
+/** An input that failed. */
+export interface Failed {
+	readonly kind: DefectKind;
+	readonly message: string;
+}
+
+/** What the child says. */
+export type Report =
+	/** It is about to try this input; what was opened for it has seen those from `since` on. */
+	| { readonly at: number; readonly since: number }
+	/** This input failed. */
+	| { readonly index: number; readonly since: number; readonly failed: Failed }
+	/** All inputs of an order have been tried: so many units, so much memory held at most (bytes). */
+	| { readonly done: true; readonly units: number; readonly failed?: Failed };
+
+const maximumGrowth = 64 * 1024 * 1024;
+const announcement = 100;
+
+const { targets } = (await import(pathToFileURL(process.argv[2]!).href)) as { targets: readonly Target[] };
+const say = (report: Report) => process.send!(report);
+
+/** The first thing that went wrong with the input that is being tried. */
+let failed: Failed | undefined;
+for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+	process.on(event, (error: unknown) => {
+		failed ??= { kind: "uncaught", message: explain(error) };
+	});
+}
+
+function explain(error: unknown): string {
+	if (error instanceof Defect) return error.message;
+	return error instanceof Error ? `${error.stack ?? error}` : `thrown: ${String(error)}`;
+}
+
+/** The target that is open, and what a process holds that has closed it once. */
+let opened: { readonly target: Target; readonly it: Opened } | undefined;
+let baseline: { readonly target: Target; readonly memory: number; readonly resources: number } | undefined;
+
+async function reopen(target: Target): Promise<Opened> {
+	await close();
+	opened = { target, it: await target.open() };
+	return opened.it;
+}
+
+/** Closes what is open, and looks at what is left of it. */
+async function close(): Promise<void> {
+	if (!opened) return;
+	const { target, it } = opened;
+	opened = undefined;
+	await it.close();
+	// Sockets and timers end a little later than what they belong to.
+	const end = Date.now() + 15_000;
+	let resources = process.getActiveResourcesInfo().length;
+	while (baseline?.target === target && resources > baseline.resources && Date.now() < end) {
+		await new Promise((resolve) => setTimeout(resolve, 20));
+		resources = process.getActiveResourcesInfo().length;
+	}
+	await turn();
+	global.gc!();
+	const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+	const memory = heapUsed + external + arrayBuffers;
+	if (baseline?.target !== target) {
+		baseline = { target, memory, resources };
+		return;
+	}
+	if (resources > baseline.resources) {
+		failed ??= { kind: "leak", message: `left open: ${process.getActiveResourcesInfo().sort().join(", ")}` };
+		baseline = { ...baseline, resources };
+	}
+	if (memory > baseline.memory + maximumGrowth) {
+		failed ??= {
+			kind: "leak",
+			message: `memory stays: ${Math.round((memory - baseline.memory) / 2 ** 20)} MiB more than at first`,
+		};
+		baseline = { ...baseline, memory };
+	}
+}
+
+/** Tries one input; gives its units. What went wrong is in `failed`. */
+async function attempt(target: Target, it: Opened, input: Uint8Array): Promise<number> {
+	const before = process.cpuUsage();
+	let units = 0;
+	try {
+		units = await it.run(input);
+	} catch (error) {
+		failed ??= { kind: error instanceof Defect ? error.kind : "wrong", message: explain(error) };
+	}
+	const { user, system } = process.cpuUsage(before);
+	const used = Math.round((user + system) / 1000);
+	if (used > target.maximumCpu) failed ??= { kind: "stall", message: `one input took ${used} ms of the processor` };
+	return units;
+}
+
+async function obey(order: Order): Promise<void> {
+	const target = targets.find(({ name }) => name === order.target)!;
+	let units = 0;
+	const takeFailure = () => {
+		const taken = failed;
+		failed = undefined;
+		return taken;
+	};
+	if ("input" in order) {
+		const it = await reopen(target);
+		units = await attempt(target, it, order.input);
+		await turn();
+		await close();
+		const found = takeFailure();
+		say({ done: true, units, ...(found && { failed: found }) });
+		return;
+	}
+	let said = 0;
+	let since = order.from;
+	let it = await reopen(target);
+	for (let index = order.from; index < order.to; index++) {
+		if (order.trace || Date.now() - said >= announcement) {
+			said = Date.now();
+			say({ at: index, since });
+			// On its way before anything can end the process.
+			await turn();
+		}
+		units += await attempt(target, it, target.generate(Random.of(order.seed, index)));
+		const last = index + 1 === order.to;
+		if (last) {
+			await turn();
+			await close();
+		}
+		const found = takeFailure();
+		if (!found) continue;
+		say({ index, since, failed: found });
+		since = index + 1;
+		if (!last) it = await reopen(target);
+	}
+	say({ done: true, units });
+}
+
+process.on("message", (order: Order) => {
+	obey(order).catch((error) => {
+		// A target that cannot be opened or closed, or cannot make inputs, is no target.
+		console.error(error);
+		process.exit(70);
+	});
+});
+process.on("disconnect", () => process.exit());

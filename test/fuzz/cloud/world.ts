@@ -1,0 +1,101 @@
+// A cloud without sockets for the fuzzer: its real registry, authority and provisioning, in memory. Only key pairs are none,
+// since making one takes a tenth of a second.
+
+import { randomBytes } from "node:crypto";
+import { openAuthority } from "../../../hosts/cloud/authority.js";
+import type { CloudEventBody } from "../../../hosts/cloud/events.js";
+import { Provisioning } from "../../../hosts/cloud/provisioning.js";
+import { type CertificateIssuer, Registry } from "../../../hosts/cloud/registry.js";
+import { provisioningTemplate } from "../../../hosts/cloud/samples.js";
+import { changeSettings, defaultSettings } from "../../../hosts/cloud/settings.js";
+import { type IdentityRecord, openState } from "../../../hosts/cloud/state.js";
+import { Defect } from "../target.js";
+
+export const accountId = "123456789012";
+export const region = "us-east-1";
+/** ARN of a resource of the account. */
+export const arn = (resource: string) => `arn:aws:iot:${region}:${accountId}:${resource}`;
+export const roleArn = `arn:aws:iam::${accountId}:role/provisioning`;
+/** A policy that allows everything. */
+export const everything = {
+	Version: "2012-10-17",
+	Statement: [{ Effect: "Allow", Action: "iot:*", Resource: "*" }],
+};
+
+/** The authority's own keys, made once for a process. */
+let identities: readonly IdentityRecord[] = [];
+
+export type World = Awaited<ReturnType<typeof openWorld>>;
+
+/** Opens one, with the policy `device` and the template `T`. Nothing is limited in rate. */
+export async function openWorld() {
+	const state = await openState({ accountId, region });
+	state.transaction(() => {
+		for (const identity of identities) state.identities.put(identity.name, identity);
+	});
+	const now = Date.now;
+	const authority = await openAuthority({
+		state,
+		now,
+		serverNames: [],
+		issuer: () => "EC",
+		keyPairs: { ahead: 0, concurrency: 1 },
+	});
+	identities = [...state.identities.values()];
+	const issuer: CertificateIssuer = {
+		rootCertificatePem: authority.rootCertificatePem,
+		createCertificateFromCsr: (csr) => authority.createCertificateFromCsr(csr),
+		createKeysAndCertificate: async () => ({
+			certificateId: randomBytes(32).toString("hex"),
+			certificatePem: "none",
+			publicKeyPem: "none",
+			privateKeyPem: "none",
+			notBefore: 0,
+			notAfter: 4e12,
+		}),
+	};
+	const registry = new Registry({ state, issuer, now });
+	const settings = defaultSettings();
+	changeSettings(settings, { connection: { connectsPerClientId: 0 }, throttle: { RegisterThing: null } });
+	const faults = new Faults();
+	const provisioning = new Provisioning({ registry, issuer, settings, now, report: faults.report });
+	registry.policies.createPolicy({ policyName: "device", policyDocument: JSON.stringify(everything) });
+	registry.templates.createProvisioningTemplate({
+		templateName: "T",
+		templateBody: JSON.stringify(provisioningTemplate("device")),
+		enabled: true,
+		provisioningRoleArn: roleArn,
+	});
+	return {
+		registry,
+		authority,
+		settings,
+		provisioning,
+		faults,
+		now,
+		close: async () => {
+			authority.close();
+			await state.close();
+		},
+	};
+}
+
+/** Watches for events that say that something went wrong inside. */
+export class Faults {
+	#seen: string | undefined;
+
+	/** What a cloud's `report` is to be. */
+	readonly report = (event: CloudEventBody): void => {
+		if (event.event === "warning" && !/no room|Development mode|^The template .* has no /.test(event.message))
+			this.#seen ??= event.message;
+		if (event.event === "provisioning" && event.statusCode === 500)
+			this.#seen ??= `${event.operation} failed: ${event.explanation}`;
+	};
+
+	/** @throws Defect when there was one since the last call */
+	check(): void {
+		const seen = this.#seen;
+		this.#seen = undefined;
+		if (seen !== undefined) throw new Defect("internal error", seen);
+	}
+}
