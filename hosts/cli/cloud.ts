@@ -2,6 +2,7 @@
 
 import { randomBytes, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { dirname, join } from "node:path";
 import { type Cloud, startCloud } from "../cloud/cloud.js";
 import {
@@ -84,7 +85,11 @@ plane takes any signature: development mode.`,
 			host,
 			serverNames: values["server-name"],
 			...ports,
-			...(certificates && { settings: { tls: { certificates } } }),
+			settings: {
+				...(certificates && { tls: { certificates } }),
+				// Whoever connects by address cannot name a server: SNI has no addresses (RFC 6066, section 3).
+				...(isIP(host) && !leadsToLocalhost(host) && { connection: { requireServerName: false } }),
+			},
 			hookCommands,
 			onEvent: say,
 		}).catch((error: unknown) => {
@@ -165,13 +170,15 @@ interface Facts {
 	readonly credentials?: string;
 }
 
+/** Whether the name localhost leads to where the cloud listens; 127.0.0.2 is another address. */
+const leadsToLocalhost = (host: string): boolean => ["localhost", "127.0.0.1", "::1", "0.0.0.0", "::"].includes(host);
+
 function instructions(facts: Facts): string {
-	// Only there does the name lead to the address; 127.0.0.2 is another one.
-	const name = ["127.0.0.1", "::1", "0.0.0.0", "::"].includes(facts.host) ? "localhost" : facts.host;
+	const name = leadsToLocalhost(facts.host) ? "localhost" : facts.host;
 	const rows = [
 		["account", `${facts.accountId} in ${facts.region}`],
 		["MQTT over TLS", `${facts.host} port ${facts.port}; with ALPN x-amzn-mqtt-ca port ${facts.alpnPort}`],
-		["names", `${name}, ${facts.endpoint}`],
+		["names", `${name}${isIP(name) ? " (by address, so no server name is demanded)" : ""}, ${facts.endpoint}`],
 		["control plane", facts.url],
 		["template", `${facts.template}, with policies ${facts.claim} (claims) and ${facts.device} (devices)`],
 		["root", facts.rootCertificates.join(", and for clients without RSA suites ")],

@@ -8,6 +8,7 @@ import t from "tap";
 import { openState } from "../../hosts/cloud/state.js";
 import {
 	cloudInstructions,
+	deviceArguments,
 	fleet,
 	keyBytes,
 	printed,
@@ -154,6 +155,11 @@ t.test("on another address, that address is what it prints", async (t) => {
 	t.equal((await fetch(`${cloud.facts.url}/things`)).status, 200);
 	t.ok(new X509Certificate(readFileSync(cloud.facts.rootCertificate!)).ca);
 	t.notMatch(printed.slice(before).join(""), /localhost|127\.0\.0\.1/);
+	const device = deviceArguments(cloud, join(directory, "device.flash")).map((argument) =>
+		argument === "localhost" ? OTHER_LOOPBACK : argument,
+	);
+	const provisioned = await fleet(...device, "--once");
+	t.equal(provisioned.code, 0, "and a device reaches it there");
 	await cloud.stop();
 	const text = await cloudInstructions(t, directory, "--host", OTHER_LOOPBACK);
 	t.match(text, `--endpoint ${OTHER_LOOPBACK} `);
