@@ -8,6 +8,7 @@ import { type AccessKey, administratorAccess, parseAccessKeys, readAccessKeys } 
 import { type ControlPlane, startControlPlane } from "../cloud/control/server.js";
 import type { CloudEvent } from "../cloud/events.js";
 import { fingerprint } from "../cloud/registry/certificates.js";
+import type { Settings } from "../cloud/settings.js";
 import { StateInUseError } from "../cloud/state.js";
 import { CommandError, command, readPairs, UsageError, wholeNumber } from "./command.js";
 import { narrateCloud } from "./narration.js";
@@ -22,6 +23,11 @@ const options = {
 		value: "NAME",
 		multiple: true,
 		help: "another name or address under which devices reach this machine: the server's certificate will bear it",
+	},
+	"server-certificate": {
+		type: "string",
+		value: "KIND",
+		help: "the server's certificate is of an rsa or an ecdsa key; or both, and the client's suites decide (default)",
 	},
 	port: { type: "string", value: "PORT", default: "8883", help: "MQTT over TLS; 0 for any free port" },
 	"alpn-port": { type: "string", value: "PORT", default: "8443", help: "the same with ALPN, AWS's port 443" },
@@ -63,6 +69,7 @@ plane takes any signature: development mode.`,
 		const httpPort = wholeNumber("http-port", values["http-port"], 0, 65_535);
 		if (values["access-key"] && values["access-keys"] !== undefined)
 			throw new UsageError("--access-key and --access-keys exclude each other");
+		const certificates = oneOfKinds(values["server-certificate"]);
 		const given = values["access-keys"] === undefined ? [] : readAccessKeys(values["access-keys"]);
 		const hookCommands = readPairs("hook", values.hook, "ARN=COMMAND");
 
@@ -72,6 +79,7 @@ plane takes any signature: development mode.`,
 			host,
 			serverNames: values["server-name"],
 			...ports,
+			...(certificates && { settings: { tls: { certificates } } }),
 			hookCommands,
 			onEvent: say,
 		}).catch((error: unknown) => {
@@ -87,6 +95,7 @@ plane takes any signature: development mode.`,
 				events: running.events,
 				metrics: running.metrics,
 				settings: running.settings,
+				changeSettings: running.changeSettings,
 				accessKeys,
 				host,
 				port: httpPort,
@@ -104,7 +113,8 @@ plane takes any signature: development mode.`,
 				region,
 				template,
 				...policyNames(template),
-				rootCertificate: running.rootCertificatePath!,
+				rootCertificate: running.rootCertificatePaths[0]!,
+				rootCertificates: running.rootCertificatePaths,
 				claimCertificate: claim.certificate,
 				claimKey: claim.key,
 				flash: join(dirname(directory), "one.flash"),
@@ -120,6 +130,11 @@ plane takes any signature: development mode.`,
 	},
 });
 
+function oneOfKinds(kind: string | undefined): Settings["tls"]["certificates"] | undefined {
+	if (kind === undefined || kind === "rsa" || kind === "ecdsa" || kind === "both") return kind;
+	throw new UsageError(`--server-certificate must be rsa, ecdsa or both, not ${kind}`);
+}
+
 /** What whoever wants to use it must know. */
 interface Facts {
 	readonly endpoint: string;
@@ -133,7 +148,9 @@ interface Facts {
 	readonly template: string;
 	readonly claim: string;
 	readonly device: string;
+	/** Files: the root of the chain that most clients are shown, and every root that one may be shown a chain to. */
 	readonly rootCertificate: string;
+	readonly rootCertificates: readonly string[];
 	readonly claimCertificate: string;
 	readonly claimKey: string;
 	/** A place for a simulated device's flash. */
@@ -142,14 +159,15 @@ interface Facts {
 }
 
 function instructions(facts: Facts): string {
-	const name = /^(127\.|::1$|0\.0\.0\.0$|::$)/.test(facts.host) ? "localhost" : facts.host;
+	// Only there does the name lead to the address; 127.0.0.2 is another one.
+	const name = ["127.0.0.1", "::1", "0.0.0.0", "::"].includes(facts.host) ? "localhost" : facts.host;
 	const rows = [
 		["account", `${facts.accountId} in ${facts.region}`],
 		["MQTT over TLS", `${facts.host} port ${facts.port}; with ALPN x-amzn-mqtt-ca port ${facts.alpnPort}`],
-		["names", `localhost, ${facts.endpoint}`],
+		["names", `${name}, ${facts.endpoint}`],
 		["control plane", facts.url],
 		["template", `${facts.template}, with policies ${facts.claim} (claims) and ${facts.device} (devices)`],
-		["root", facts.rootCertificate],
+		["root", facts.rootCertificates.join(", and for clients without RSA suites ")],
 		["claim", `${facts.claimCertificate}, ${facts.claimKey}`],
 	];
 	const credentials =

@@ -42,12 +42,14 @@ export const policyCheck = command({
 			value: "ID",
 			help: "client id of the claim's connection (default claim-<SerialNumber>)",
 		},
+		hook: { type: "boolean", help: "the template has a pre-provisioning hook that refuses what is another device's" },
 		csr: { type: "boolean", help: "devices make their own key pair" },
 		format: { type: "string", value: "cbor|json", default: "cbor", help: "encoding of requests and replies" },
 		json: { type: "boolean", help: "the report as one JSON object" },
 	},
 	details: `Runs the whole flow against a private cloud in memory, no account needed. Exit code 1 when devices would not get
-through. What the claim could do beyond its work is told, and does not change the exit code.`,
+through. What the claim could do beyond its work is told, and so is whether its holder can become a thing that exists; neither
+changes the exit code.`,
 	async run(values) {
 		const claimPolicy = readDocument(values["claim-policy"], parsePolicy);
 		const devicePath = values["device-policy"];
@@ -60,6 +62,7 @@ through. What the claim could do beyond its work is told, and does not change th
 			parameters: readPairs("parameter", values.parameter),
 			creation: values.csr ? "create-from-csr" : "create",
 			format: oneOf("format", values.format, ["cbor", "json"]),
+			hook: values.hook === true,
 			...(clientId === undefined ? {} : { clientId }),
 		}).catch((error: unknown) => {
 			throw explain(error, values["template-body"]);
@@ -100,6 +103,7 @@ function told(report: PolicyCheckReport): string {
 				({ action, resource, danger }) => `${style.yellow(`${action} ${name(resource)}`)}\n      ${danger}`,
 			),
 		],
+		["What the template lets whoever has the claim do", report.risks.map((risk) => style.yellow(risk))],
 		["Assumed", report.notes],
 	];
 	return [verdict, ...sections.filter(([, lines]) => lines.length > 0).map(section)].join("\n\n");

@@ -33,13 +33,20 @@ export function applyPlan(
 			resourceArns[logicalName] = registry.arn("policy", policyName);
 		}
 		if (certificateId === undefined || principal === undefined || !plan.certificate) return;
-		if (plan.thing) registry.things.attachThingPrincipal({ thingName: plan.thing.thingName, principal });
-		const { status, override, logicalName } = plan.certificate;
+		const { status, override, logicalName, thingPrincipalType } = plan.certificate;
+		if (plan.thing) {
+			registry.things.attachThingPrincipal({
+				thingName: plan.thing.thingName,
+				principal,
+				...(thingPrincipalType !== undefined && { thingPrincipalType }),
+			});
+		}
 		const before = registry.certificates.get(certificateId)!.status;
+		const setting = override ?? overrideDefault;
 		// A certificate that waits for its activation has no status of its own that a setting could keep.
-		if (before === "PENDING_ACTIVATION" || (override ?? "REPLACE") === "REPLACE") {
+		if (before === "PENDING_ACTIVATION" || setting === "REPLACE") {
 			registry.certificates.setStatus(certificateId, status);
-		} else if (override === "FAIL" && before !== status) conflict(`The certificate is ${before}`);
+		} else if (setting === "FAIL" && before !== status) conflict(`The certificate is ${before}`);
 		resourceArns[logicalName] = principal;
 	});
 	return { resourceArns };

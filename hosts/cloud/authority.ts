@@ -27,10 +27,21 @@ x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoPro
 const generate = promisify(generateKeyPair);
 
 type KeyKind = "RSA" | "EC";
+type Subject = x509.Name | string;
 const algorithms = {
 	RSA: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
 	EC: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
 } as const;
+
+/**
+ * AWS's device certificates are issued by one relative name of 66 characters in UTF-8, which looks like five and is none of them:
+ * `OU=Amazon Web Services O=Amazon.com Inc. L=Seattle ST=Washington C=US`. Ours are as long, so that sizes agree.
+ */
+const deviceIssuer = new x509.Name([
+	{ OU: [{ utf8String: "Local AWS IoT O=moddable-fleet-provisioning L=Nowhere ST=None C=ZZ" }] },
+]);
+/** Of a certificate whose key the service has made. */
+const keysSubject = new x509.Name([{ CN: [{ utf8String: "AWS IoT Certificate" }] }]);
 
 /** A key and its certificate, ready to sign. */
 interface Signer {
@@ -51,31 +62,36 @@ export interface AuthorityOptions {
 	readonly now: () => number;
 	/** Names and addresses that the server certificate is for, beside localhost. */
 	readonly serverNames: readonly string[];
+	/** Root of the ECDSA server certificate: one of its own, like Amazon Root CA 3, or that of the RSA one. Default `own`. */
+	readonly ecdsaRoot?: "own" | "shared";
 	/** Key of the device authority; read at each use. */
 	readonly issuer: () => KeyKind;
 	readonly keyPairs: { readonly ahead: number; readonly concurrency: number };
 }
 
+/** What a TLS server proves itself with, PEM. */
+export interface ServerIdentity {
+	/** Never to be shown. */
+	readonly key: string;
+	readonly cert: string;
+	/** The root that the certificate ends in: what devices must trust. */
+	readonly root: string;
+}
+
+/** The server's identity by the kind of its key. */
+export type ServerIdentities = Readonly<Record<"rsa" | "ecdsa", ServerIdentity>>;
+
 /** Signs device certificates. Open it with `openAuthority`. */
 export class Authority implements CertificateIssuer {
-	/** PEM of the root that the server's certificate ends in: what devices must trust. */
-	readonly serverRootPem: string;
-	/** Key and certificate of the TLS server, PEM. Never to be shown. */
-	readonly server: { readonly key: string; readonly cert: string };
+	readonly servers: ServerIdentities;
 	readonly #signers: Readonly<Record<KeyKind, Signer>>;
 	readonly #options: AuthorityOptions;
 	readonly #keyPairs: KeyPairPool;
 
-	constructor(
-		options: AuthorityOptions,
-		signers: Readonly<Record<KeyKind, Signer>>,
-		root: IdentityRecord,
-		server: IdentityRecord,
-	) {
+	constructor(options: AuthorityOptions, signers: Readonly<Record<KeyKind, Signer>>, servers: ServerIdentities) {
 		this.#options = options;
 		this.#signers = signers;
-		this.serverRootPem = root.certificatePem;
-		this.server = { key: server.privateKeyPem, cert: server.certificatePem };
+		this.servers = servers;
 		this.#keyPairs = new KeyPairPool(options.keyPairs);
 	}
 
@@ -95,7 +111,7 @@ export class Authority implements CertificateIssuer {
 
 	async createKeysAndCertificate(): Promise<IssuedCertificate & KeyPairPem> {
 		const pair = await this.#keyPairs.take();
-		return { ...(await this.#issue(new x509.PublicKey(pair.publicKeyPem), "CN=AWS IoT Certificate")), ...pair };
+		return { ...(await this.#issue(new x509.PublicKey(pair.publicKeyPem), keysSubject)), ...pair };
 	}
 
 	/** Proves that the request is signed by its key, and that the key is one that AWS takes. */
@@ -124,22 +140,29 @@ export class Authority implements CertificateIssuer {
 		if (!(await request.verify().catch(() => false))) {
 			throw refuse("The signature of the certificate signing request is not of its key");
 		}
-		return this.#issue(request.publicKey, request.subject);
+		return this.#issue(request.publicKey, request.subjectName);
 	}
 
-	#issue(publicKey: x509.PublicKey, subject: string): Promise<IssuedCertificate> {
+	#issue(publicKey: x509.PublicKey, subject: Subject): Promise<IssuedCertificate> {
 		const signer = this.#signers[this.#options.issuer()];
-		return sign(signer, publicKey, subject, this.#options.now() - 120_000, deviceEnd, [
-			new x509.BasicConstraintsExtension(false, undefined, true),
-			new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-		]);
+		return sign(signer, {
+			serialNumber: deviceSerialNumber(),
+			publicKey,
+			subject,
+			notBefore: this.#options.now() - 120_000,
+			notAfter: deviceEnd,
+			extensions: [
+				new x509.BasicConstraintsExtension(false, undefined, true),
+				new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+			],
+		});
 	}
 }
 
 /** Makes the authority's own keys and certificates on first use; they are kept in the state. */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
 	const { state, now } = options;
-	const own = async (name: string, kind: KeyKind, subject: string): Promise<IdentityRecord> => {
+	const own = async (name: string, kind: KeyKind, subject: Subject): Promise<IdentityRecord> => {
 		const kept = state.identities.get(name);
 		if (kept) return kept;
 		const made = await selfSigned(name, kind, subject, now());
@@ -147,20 +170,30 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 		return made;
 	};
 	const organization = "O=moddable-fleet-provisioning";
-	const [root, rsa, ec] = await Promise.all([
+	const [root, ecdsaRoot, rsa, ec] = await Promise.all([
 		own("root", "RSA", `CN=Local AWS IoT Root CA,${organization}`),
-		own("devices-RSA", "RSA", `CN=Local AWS IoT Device CA,${organization}`),
-		own("devices-EC", "EC", `CN=Local AWS IoT Device CA (EC),${organization}`),
+		own("root-EC", "EC", `CN=Local AWS IoT Root CA (EC),${organization}`),
+		own("devices-RSA", "RSA", deviceIssuer),
+		own("devices-EC", "EC", deviceIssuer),
 	]);
 	const signers = { RSA: await signer(rsa, "RSA"), EC: await signer(ec, "EC") };
 	const names = ["localhost", "iot.localhost", "127.0.0.1", "::1", ...options.serverNames];
-	let server = state.identities.get("server");
-	if (!server || !covers(server, names, now())) {
-		server = await serverIdentity(await signer(root, "RSA"), names, now());
-		const made = server;
-		state.transaction(() => state.identities.put("server", made));
-	}
-	return new Authority(options, signers, root, server);
+	const server = async (name: string, kind: KeyKind, root: IdentityRecord, rootKind: KeyKind) => {
+		let identity = state.identities.get(name);
+		if (!identity || !isFit(identity, root, names, now())) {
+			const made = await serverIdentity(name, kind, await signer(root, rootKind), names, now());
+			state.transaction(() => state.identities.put(name, made));
+			identity = made;
+		}
+		return { key: identity.privateKeyPem, cert: identity.certificatePem, root: root.certificatePem };
+	};
+	return new Authority(options, signers, {
+		rsa: await server("server", "RSA", root, "RSA"),
+		ecdsa:
+			options.ecdsaRoot === "shared"
+				? await server("server-EC", "EC", root, "RSA")
+				: await server("server-EC", "EC", ecdsaRoot, "EC"),
+	});
 }
 
 async function newKeyPair(kind: KeyKind) {
@@ -185,7 +218,7 @@ async function signer(identity: IdentityRecord, kind: KeyKind): Promise<Signer> 
 	};
 }
 
-async function selfSigned(name: string, kind: KeyKind, subject: string, now: number): Promise<IdentityRecord> {
+async function selfSigned(name: string, kind: KeyKind, subject: Subject, now: number): Promise<IdentityRecord> {
 	const { spki, privateKeyPem } = await newKeyPair(kind);
 	const certificate = await x509.X509CertificateGenerator.create({
 		serialNumber: serialNumber(),
@@ -205,49 +238,70 @@ async function selfSigned(name: string, kind: KeyKind, subject: string, now: num
 	return { name, privateKeyPem, certificatePem: withNewline(certificate.toString("pem")) };
 }
 
-async function serverIdentity(root: Signer, names: readonly string[], now: number): Promise<IdentityRecord> {
-	const { spki, privateKeyPem } = await newKeyPair("RSA");
-	const { certificatePem } = await sign(root, spki, `CN=${names[0]}`, now - day, now + 397 * day, [
-		new x509.BasicConstraintsExtension(false, undefined, true),
-		new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
-		new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-		new x509.SubjectAlternativeNameExtension(
-			names.map((value) => ({ type: isIP(value) ? ("ip" as const) : ("dns" as const), value })),
-		),
-	]);
-	return { name: "server", privateKeyPem, certificatePem };
+async function serverIdentity(
+	name: string,
+	kind: KeyKind,
+	root: Signer,
+	names: readonly string[],
+	now: number,
+): Promise<IdentityRecord> {
+	const { spki, privateKeyPem } = await newKeyPair(kind);
+	const usage =
+		kind === "RSA"
+			? x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment
+			: x509.KeyUsageFlags.digitalSignature;
+	const { certificatePem } = await sign(root, {
+		serialNumber: serialNumber(),
+		publicKey: spki,
+		subject: `CN=${names[0]}`,
+		notBefore: now - day,
+		notAfter: now + 397 * day,
+		extensions: [
+			new x509.BasicConstraintsExtension(false, undefined, true),
+			new x509.KeyUsagesExtension(usage, true),
+			new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+			new x509.SubjectAlternativeNameExtension(
+				names.map((value) => ({ type: isIP(value) ? ("ip" as const) : ("dns" as const), value })),
+			),
+		],
+	});
+	return { name, privateKeyPem, certificatePem };
 }
 
-/** Whether a server certificate is for all these names and good for another month. */
-function covers({ certificatePem }: IdentityRecord, names: readonly string[], now: number): boolean {
-	const certificate = new X509Certificate(certificatePem);
+/** Whether a server certificate is of this root, for all these names, and good for another month. */
+function isFit(server: IdentityRecord, root: IdentityRecord, names: readonly string[], now: number): boolean {
+	const certificate = new X509Certificate(server.certificatePem);
 	return (
+		certificate.checkIssued(new X509Certificate(root.certificatePem)) &&
 		Date.parse(certificate.validTo) > now + 30 * day &&
 		names.every((name) => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined)
 	);
 }
 
-async function sign(
-	signer: Signer,
-	publicKey: x509.PublicKey,
-	subject: string,
-	notBefore: number,
-	notAfter: number,
-	extensions: x509.Extension[],
-): Promise<IssuedCertificate> {
+/** What is signed: times in ms since 1970; both key identifiers are put before the other extensions, as AWS does. */
+interface ToBeSigned {
+	readonly serialNumber: string;
+	readonly publicKey: x509.PublicKey;
+	readonly subject: Subject;
+	readonly notBefore: number;
+	readonly notAfter: number;
+	readonly extensions: readonly x509.Extension[];
+}
+
+async function sign(signer: Signer, { publicKey, ...what }: ToBeSigned): Promise<IssuedCertificate> {
 	const certificate = await x509.X509CertificateGenerator.create({
-		serialNumber: serialNumber(),
-		subject,
-		issuer: signer.certificate.subject,
-		notBefore: wholeSeconds(notBefore),
-		notAfter: wholeSeconds(notAfter),
+		serialNumber: what.serialNumber,
+		subject: what.subject,
+		issuer: signer.certificate.subjectName,
+		notBefore: wholeSeconds(what.notBefore),
+		notAfter: wholeSeconds(what.notAfter),
 		publicKey,
 		signingKey: signer.key,
 		signingAlgorithm: algorithms[signer.kind],
 		extensions: [
-			...extensions,
-			await x509.SubjectKeyIdentifierExtension.create(publicKey),
 			await x509.AuthorityKeyIdentifierExtension.create(signer.certificate),
+			await x509.SubjectKeyIdentifierExtension.create(publicKey),
+			...what.extensions,
 		],
 	});
 	return {
@@ -258,11 +312,16 @@ async function sign(
 	};
 }
 
-/** 20 bytes at most, positive, never zero (RFC 5280 section 4.1.2.2). */
+/** 16 random bytes, positive, never zero (RFC 5280 section 4.1.2.2). */
 function serialNumber(): string {
 	const bytes = randomBytes(16);
 	bytes[0] = (bytes[0]! & 0x7f) | 0x40;
 	return bytes.toString("hex");
+}
+
+/** 20 random bytes, as AWS has them: 21 in DER when the first bit is set, which is one more than RFC 5280 allows. */
+function deviceSerialNumber(): string {
+	return randomBytes(20).toString("hex");
 }
 
 function wholeSeconds(milliseconds: number): Date {

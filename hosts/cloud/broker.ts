@@ -3,16 +3,17 @@
 
 import { createHash, randomUUID } from "node:crypto";
 import type { TLSSocket } from "node:tls";
-import { Aedes } from "aedes";
+import { Aedes, type Client, type Subscription } from "aedes";
 import { type BrokerClient, Connection, type Will } from "./connection.js";
 import type { CloudEventBody } from "./events.js";
 import { FrameError, filterMatches } from "./frames.js";
+import { type Failed, guarded, longestTimer, messageOf } from "./guard.js";
 import { reasonCode } from "./mqtt5.js";
 import type { Decision } from "./policy.js";
 import { Authorizer } from "./principal.js";
 import type { Provisioning, ProvisioningReply, ProvisioningRequest } from "./provisioning.js";
 import type { Registry } from "./registry.js";
-import { longestTimer, Sessions } from "./sessions.js";
+import { Sessions } from "./sessions.js";
 import type { ReplyFault, Settings } from "./settings.js";
 import { Throttles } from "./throttle.js";
 import { type ProvisioningTopic, parseProvisioningTopic } from "./topics.js";
@@ -51,50 +52,70 @@ export class Broker {
 		this.#options = options;
 		this.throttles = new Throttles(options.now);
 		this.#authorizer = new Authorizer(options.registry, options.settings, options.now);
-		this.#stopFollowing = options.registry.state.onChange((changes) => {
-			for (const { table, key } of changes) if (table === "certificates") this.#recheck(key);
-		});
-		aedes.preConnect = (client, packet, done) => {
-			const connection = this.#byClient.get(client.conn)!;
+		this.#stopFollowing = options.registry.state.onChange(
+			guarded("following the registry", this.#failed, (changes) => {
+				for (const { table, key } of changes) if (table === "certificates") this.#recheck(key);
+			}),
+		);
+		/** What aedes calls: an error of it ends the connection of the client, and with that the client's part in aedes. */
+		const hook =
+			<C extends Client | null, A extends readonly unknown[], R>(
+				where: string,
+				handler: (client: C, ...args: A) => R,
+			): ((client: C, ...args: A) => R | undefined) =>
+			(client, ...args) =>
+				guarded(where, this.#connectionOf(client)?.failed ?? this.#failed, handler)(client, ...args);
+		aedes.preConnect = hook("CONNECT", (client, packet, done) => {
+			const connection = this.#connectionOf(client)!;
 			connection.client = client as BrokerClient;
 			const refused = this.#connect(connection, packet as unknown as ConnectPacket);
 			if (refused) {
 				connection.gate.destroy();
 				done(refused, false);
 			} else done(null, true);
-		};
-		aedes.authorizePublish = (client, packet, done) => {
-			const connection = client && this.#byClient.get(client.conn);
-			// Without a connection it is a will, after the end of its client, or a message of the cloud's own.
+		});
+		aedes.authorizePublish = hook("PUBLISH", (client, packet, done) => {
+			const connection = this.#connectionOf(client);
+			// Without a connection it is a message of the cloud's own.
 			if (!connection) return done(null);
 			const refused = this.#publish(connection, packet as unknown as PublishPacket, done);
 			if (refused) done(refused);
-		};
-		aedes.authorizeSubscribe = (client, subscription, done) => {
-			const { refused, granted } = this.#subscribe(this.#byClient.get(client.conn)!, subscription.topic);
+		});
+		aedes.authorizeSubscribe = hook("SUBSCRIBE", (client, subscription, done) => {
+			const { refused, granted } = this.#subscribe(this.#connectionOf(client)!, subscription.topic);
 			if (refused) return done(refused);
 			if (granted) this.#sessions.grant(subscription);
 			done(null, granted ? subscription : null);
-		};
-		aedes.authorizeForward = (client, packet) =>
-			this.#mayReceive(client as BrokerClient, packet as unknown as PublishPacket) ? packet : null;
-		aedes.on("clientReady", (client) => this.#ready(client as BrokerClient));
-		aedes.on("keepaliveTimeout", (client) => {
-			const connection = this.#byClient.get(client.conn);
-			if (connection) connection.reason ??= "MQTT_KEEP_ALIVE_TIMEOUT";
 		});
+		const mayReceive = hook("a delivery", (client, packet: PublishPacket) =>
+			this.#mayReceive(client as BrokerClient, packet),
+		);
+		aedes.authorizeForward = (client, packet) =>
+			mayReceive(client, packet as unknown as PublishPacket) ? packet : null;
+		aedes.on(
+			"clientReady",
+			hook("CONNECT", (client: Client) => this.#ready(client as BrokerClient)),
+		);
+		aedes.on(
+			"keepaliveTimeout",
+			hook("the keep-alive", (client: Client) => {
+				const connection = this.#connectionOf(client);
+				if (connection) connection.reason ??= "MQTT_KEEP_ALIVE_TIMEOUT";
+			}),
+		);
 		// What aedes calls errors are broken connections, each of which is told of where it breaks.
 		for (const event of ["clientError", "connectionError"] as const) {
-			aedes.on(event, (client) => {
-				const connection = this.#byClient.get(client.conn);
-				if (connection) connection.reason ??= "CLIENT_ERROR";
-			});
+			aedes.on(
+				event,
+				hook("an error", (client: Client) => {
+					const connection = this.#connectionOf(client);
+					if (connection) connection.reason ??= "CLIENT_ERROR";
+				}),
+			);
 		}
-		(aedes as NodeJS.EventEmitter).on("error", (error: Error) =>
-			this.report({ event: "warning", message: `The broker failed: ${error.message}` }),
-		);
-		aedes.on("subscribe", (subscriptions, client) => {
-			const connection = this.#byClient.get(client.conn);
+		(aedes as NodeJS.EventEmitter).on("error", (error: unknown) => this.#failed("aedes", error));
+		const subscribed = hook("SUBSCRIBE", (client: Client, subscriptions: readonly Subscription[]) => {
+			const connection = this.#connectionOf(client);
 			if (!connection) return;
 			this.report({
 				event: "subscribed",
@@ -104,6 +125,15 @@ export class Broker {
 				filters: subscriptions.filter(({ qos }) => Number(qos) < 3).map(({ topic }) => topic),
 			});
 		});
+		aedes.on("subscribe", (subscriptions, client) => subscribed(client, subscriptions));
+	}
+
+	/** Warns of an error that belongs to no connection. */
+	readonly #failed: Failed = (where, error) =>
+		this.report({ event: "warning", message: `The broker failed in ${where}: ${messageOf(error)}` });
+
+	#connectionOf(client: Client | null): Connection | undefined {
+		return client ? this.#byClient.get(client.conn) : undefined;
 	}
 
 	/** Tells an event. */
@@ -118,6 +148,18 @@ export class Broker {
 
 	/** Takes a socket whose TLS handshake is done. */
 	accept(socket: TLSSocket): void {
+		guarded(
+			"a new connection",
+			(where, error) => {
+				this.#failed(where, error);
+				socket.on("error", () => {});
+				socket.destroy();
+			},
+			() => this.#accept(socket),
+		)();
+	}
+
+	#accept(socket: TLSSocket): void {
 		const { registry, settings, now } = this.#options;
 		const certificate = socket.getPeerX509Certificate();
 		const principal = certificate && createHash("sha256").update(certificate.raw).digest("hex");
@@ -191,14 +233,16 @@ export class Broker {
 		const others = this.#byPrincipal.get(principal);
 		if (others) others.add(connection);
 		else this.#byPrincipal.set(principal, new Set([connection]));
-		const connectTimer = setTimeout(() => {
+		const after = (milliseconds: number, where: string, handler: () => void) =>
+			setTimeout(guarded(where, connection.failed, handler), Math.min(milliseconds, longestTimer));
+		const connectTimer = after(settings.connection.connectTimeout, "the wait for CONNECT", () => {
 			if (connection.clientId !== undefined) return;
 			connection.broken("CONNECT did not come in time.");
 			connection.drop("CLIENT_ERROR");
-		}, settings.connection.connectTimeout);
+		});
 		const claimTimer =
 			expiration !== undefined && settings.temporaryClaim.dropAtEnd
-				? setTimeout(() => connection.drop("FORBIDDEN_ACCESS"), Math.min(expiration - now(), longestTimer))
+				? after(expiration - now(), "the end of the claim", () => connection.drop("FORBIDDEN_ACCESS"))
 				: undefined;
 		connection.gate.once("close", () => {
 			clearTimeout(connectTimer);
@@ -396,12 +440,12 @@ export class Broker {
 		if (request && packetId !== undefined && puback !== "before") connection.heldPubacks.set(packetId, puback);
 		done();
 		if (request) {
-			this.#provision(connection, request, topic, taken)
-				.catch((error: Error) => this.report({ event: "warning", message: `A request failed: ${error.message}` }))
-				.finally(() => {
-					if (packetId === undefined) return;
-					if (connection.heldPubacks.get(packetId) === "after") connection.releasePuback(packetId);
-				});
+			guarded(`a request for ${request.operation}`, connection.failed, async () => {
+				await this.#provision(connection, request, topic, taken);
+				if (packetId !== undefined && connection.heldPubacks.get(packetId) === "after") {
+					connection.releasePuback(packetId);
+				}
+			})();
 		}
 		return undefined;
 	}
@@ -465,7 +509,7 @@ export class Broker {
 		const handled = connection.requests.then(() =>
 			connection.gate.destroyed ? undefined : provisioning.handle(request),
 		);
-		connection.requests = handled;
+		connection.requests = handled.catch(() => {});
 		return handled.finally(() => connection.outstanding--);
 	}
 

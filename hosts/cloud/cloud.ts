@@ -6,6 +6,7 @@ import { type Authority, openAuthority } from "./authority.js";
 import { openBroker } from "./broker.js";
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control/server.js";
 import { type CloudEvent, EventLog, Metrics } from "./events.js";
+import { KeptSettings } from "./kept-settings.js";
 import { openListener } from "./listener.js";
 import { Provisioning } from "./provisioning.js";
 import { Registry } from "./registry.js";
@@ -35,7 +36,7 @@ export interface CloudOptions {
 	 */
 	readonly hookCommands?: Readonly<Record<string, string>>;
 	/** Starts the HTTP control plane, too, with these options. Its host is this cloud's unless it is given one. */
-	readonly controlPlane?: Omit<ControlPlaneOptions, "registry" | "events" | "metrics" | "settings">;
+	readonly controlPlane?: Omit<ControlPlaneOptions, "registry" | "events" | "metrics" | "settings" | "changeSettings">;
 	/** ms since 1970. Default `Date.now`. */
 	readonly now?: () => number;
 	/** Called with each event; must not throw. */
@@ -50,15 +51,21 @@ export interface Cloud {
 	readonly host: string;
 	readonly port: number;
 	readonly alpnPort: number;
-	/** PEM of the root that devices must trust. */
+	/** PEM of the root that devices must trust: of the RSA certificate, unless the server has only the ECDSA one. */
 	readonly rootCertificate: string;
-	/** The same as a file; absent without a directory. */
-	readonly rootCertificatePath?: string;
+	/** Each root that a device may be shown a chain to, the one above first. */
+	readonly rootCertificates: readonly string[];
+	/** The same as files, in this order; empty without a directory. */
+	readonly rootCertificatePaths: readonly string[];
 	readonly registry: Registry;
 	readonly authority: Authority;
 	readonly provisioning: Provisioning;
-	/** Live: a change takes effect at its next use. `changeSettings` checks what it is given. */
+	/** Live: a change takes effect at its next use. */
 	readonly settings: Settings;
+	/**
+	 * Checks what it is given, and keeps it in the directory: a cloud that is started there again has it, unless told otherwise
+	 * by its options. `faults` are for this run. @throws TypeError, and then nothing has changed
+	 */
 	changeSettings(patch: SettingsPatch): void;
 	readonly events: EventLog;
 	readonly metrics: Metrics;
@@ -79,6 +86,7 @@ const alpnProtocol = "x-amzn-mqtt-ca";
 export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 	const { host = "127.0.0.1", now = Date.now } = options;
 	const settings = defaultSettings();
+	// Before anything is opened: what is wrong with them is the caller's mistake.
 	changeSettings(settings, options.settings ?? {});
 	const state = await openState(options);
 	const closing: (() => unknown)[] = [() => state.close()];
@@ -88,6 +96,9 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 	try {
 		const events = new EventLog(now);
 		if (options.onEvent) events.listen(options.onEvent);
+		const report = events.report.bind(events);
+		const kept = new KeptSettings(state, settings, report);
+		changeSettings(settings, options.settings ?? {});
 		const metrics = new Metrics();
 		const { endpointPrefix, region } = state.account;
 		const endpoint = `${endpointPrefix}-ats.iot.${region}.amazonaws.com`;
@@ -99,6 +110,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 				`${endpointPrefix}.iot.${region}.amazonaws.com`,
 				...new Set([host, ...(options.serverNames ?? [])]),
 			],
+			ecdsaRoot: settings.tls.ecdsaRoot,
 			issuer: () => settings.certificate.issuer,
 			keyPairs: settings.keyPairs,
 		});
@@ -109,7 +121,6 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			now,
 			temporaryClaimLifetime: () => settings.temporaryClaim.lifetime,
 		});
-		const report = events.report.bind(events);
 		const provisioning = new Provisioning({
 			registry,
 			issuer: authority,
@@ -125,11 +136,13 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		closing.push(() => clearInterval(sweeper));
 		const broker = await openBroker({ registry, provisioning, settings, now, report });
 		closing.push(() => broker.close());
+		const { certificates } = settings.tls;
+		const kinds = certificates === "both" ? (["rsa", "ecdsa"] as const) : [certificates];
 		const listen = async (port: number, protocol?: string) => {
 			const listener = await openListener({
 				host,
 				port,
-				identity: authority.server,
+				identities: kinds.map((kind) => authority.servers[kind]),
 				...(protocol !== undefined && { alpnProtocol: protocol }),
 				settings: settings.connection,
 				report,
@@ -150,26 +163,32 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 				events,
 				metrics,
 				settings,
+				changeSettings: (patch) => kept.change(patch),
 			});
 			closing.push(() => controlPlane?.close());
 		}
-		let rootCertificatePath: string | undefined;
+		const roots = new Map(kinds.map((kind) => [authority.servers[kind].root, kind]));
+		const rootCertificatePaths: string[] = [];
 		if (options.directory !== undefined) {
-			rootCertificatePath = join(options.directory, "root-ca.pem");
-			writeFileSync(rootCertificatePath, authority.serverRootPem, { mode: 0o600 });
+			for (const [pem, kind] of roots) {
+				const path = join(options.directory, kind === "rsa" ? "root-ca.pem" : "root-ca-ecdsa.pem");
+				writeFileSync(path, pem, { mode: 0o600 });
+				rootCertificatePaths.push(path);
+			}
 		}
 		return {
 			endpoint,
 			host,
 			port,
 			alpnPort,
-			rootCertificate: authority.serverRootPem,
-			...(rootCertificatePath !== undefined && { rootCertificatePath }),
+			rootCertificate: authority.servers[kinds[0]!].root,
+			rootCertificates: [...roots.keys()],
+			rootCertificatePaths,
 			registry,
 			authority,
 			provisioning,
 			settings,
-			changeSettings: (patch) => changeSettings(settings, patch),
+			changeSettings: (patch) => kept.change(patch),
 			events,
 			metrics,
 			...(controlPlane && { controlPlane }),

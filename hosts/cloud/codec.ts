@@ -1,7 +1,7 @@
 // Payloads of the provisioning API in JSON and CBOR. Deliberately not the codec that devices use: an error would be in both.
 
-import { decode, encode } from "cborg";
-import { withDefiniteStrings } from "./definite.js";
+import { encode } from "cborg";
+import { decodeCbor } from "./cbor.js";
 import type { Settings } from "./settings.js";
 
 /** Encoding of a provisioning exchange: the last level of its topic. */
@@ -13,7 +13,7 @@ export type ReplyValue = string | number | ReadonlyMap<string, string>;
 /** Reads a request. An empty payload is an empty map. Throws when it is not of this format. */
 export function decodeRequest(format: PayloadFormat, payload: Uint8Array): unknown {
 	if (payload.length === 0) return new Map();
-	if (format === "cbor") return decode(withDefiniteStrings(payload), { useMaps: true, allowIndefinite: true });
+	if (format === "cbor") return decodeCbor(payload);
 	// A Map is made of the outer objects so that no name can be mistaken for one of Object's own.
 	const toMap = (value: unknown): unknown =>
 		typeof value === "object" && value !== null && !Array.isArray(value)

@@ -16,7 +16,9 @@ import {
 	typeOf,
 } from "./frames.js";
 import { Gate, type GateKeeper } from "./gate.js";
+import { type Failed, messageOf } from "./guard.js";
 import { farewell5, Mqtt5, reasonCode, refusal5 } from "./mqtt5.js";
+import { checkPacket } from "./packets.js";
 import type { Settings } from "./settings.js";
 import type { Throttles } from "./throttle.js";
 
@@ -99,6 +101,20 @@ export class Connection implements GateKeeper {
 		this.#note(explanation);
 	}
 
+	slow(): void {
+		this.#note("The client does not take what is sent to it: messages with QoS 0 are left out until it does.");
+	}
+
+	/** Ends it for an error of the cloud's own, and warns of that. */
+	readonly failed: Failed = (where, error) => {
+		const client = this.clientId === undefined ? "" : ` (${this.clientId})`;
+		this.#options.report({
+			event: "warning",
+			message: `The connection ${this.id}${client} failed in ${where}: ${messageOf(error)}`,
+		});
+		this.drop("SERVER_ERROR");
+	};
+
 	/** Answers a CONNECT that is refused: with the code of MQTT 5, else with that of 3.1.1 when there is one. */
 	refuse(code5: number, code?: number): void {
 		if (this.five) this.gate.send(refusal5(code5));
@@ -124,6 +140,7 @@ export class Connection implements GateKeeper {
 		if (!this.#begun) return this.#begin(frame);
 		if (typeOf(frame) === packetType.connect)
 			throw new FrameError("A second CONNECT on one connection is not allowed.");
+		checkPacket(frame, this.five ? 5 : 4);
 		const translated = this.five ? this.five.fromClient(frame) : frame;
 		if (translated === undefined) {
 			// A DISCONNECT that asks for the will.
@@ -158,13 +175,17 @@ export class Connection implements GateKeeper {
 		if (typeOf(frame) !== packetType.connect) throw new FrameError("The first packet must be CONNECT.");
 		this.#begun = true;
 		const level = readProtocolLevel(frame);
-		if (level === 4) return frame;
+		if (level === 4) {
+			checkPacket(frame, level);
+			return frame;
+		}
 		if (level !== 5) {
 			this.gate.send(level > 5 ? refusal5(reasonCode.unsupportedVersion) : refusal(1));
 			throw new FrameError("Only MQTT 3.1.1 and 5 are spoken here: set the client's protocol version to 4 or 5.");
 		}
 		this.five = new Mqtt5();
 		try {
+			checkPacket(frame, level);
 			return this.five.fromClient(frame);
 		} catch (error) {
 			if (error instanceof FrameError) this.refuse(error.reasonCode ?? reasonCode.protocolError);
@@ -175,7 +196,6 @@ export class Connection implements GateKeeper {
 	#mayPublish(frame: Buffer): boolean {
 		const { topic, qos, retain, payloadLength } = readPublish(frame);
 		const { connection } = this.#options.settings;
-		if (qos === 3) throw new FrameError("There is no QoS 3.", reasonCode.malformedPacket);
 		this.#checkPayload(payloadLength);
 		// The prefix of Basic Ingest does not count.
 		this.#checkTopic(topic.replace(/^\$aws\/rules\/[^/]*\//, ""));

@@ -148,7 +148,14 @@ export class EventLog {
 		this.#events.push(event);
 		// Cut now and then, not each time, since that moves the whole list.
 		if (this.#events.length >= this.#kept * 2) this.#events.splice(0, this.#events.length - this.#kept);
-		for (const listener of this.#listeners) listener(event);
+		for (const listener of [...this.#listeners]) {
+			try {
+				listener(event);
+			} catch {
+				// It has broken its promise. Whoever reports must not suffer for it, and it would hear of its own failure.
+				this.#listeners.delete(listener);
+			}
+		}
 	}
 
 	/** The kept events after `sequence`, oldest first. */
@@ -156,7 +163,7 @@ export class EventLog {
 		return this.#events.slice(-this.#kept).filter((event) => event.sequence > sequence);
 	}
 
-	/** Calls `listener` with each event from now on; it must not throw. Returns what ends that. */
+	/** Calls `listener` with each event from now on; it must not throw, else it hears no more. Returns what ends that. */
 	listen(listener: (event: CloudEvent) => void): () => void {
 		this.#listeners.add(listener);
 		return () => this.#listeners.delete(listener);

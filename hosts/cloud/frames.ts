@@ -1,15 +1,24 @@
-// MQTT 3.1.1 control packets as frames: where one ends, and the few fields that must be known before the broker sees it.
+// MQTT control packets as frames: where one ends, how its fields are read without reading past it, and the few fields that must
+// be known before the broker sees it. That a packet is whole and right is checked in packets.ts.
 
-/** Control packet types (MQTT 3.1.1 section 2.2.1). */
+import { isUtf8 } from "node:buffer";
+
+/** Control packet types (MQTT 3.1.1 section 2.2.1, MQTT 5 section 2.1.2). */
 export const packetType = {
 	connect: 1,
 	connack: 2,
 	publish: 3,
 	puback: 4,
+	pubrec: 5,
+	pubrel: 6,
+	pubcomp: 7,
 	subscribe: 8,
 	suback: 9,
+	unsubscribe: 10,
 	unsuback: 11,
+	pingreq: 12,
 	disconnect: 14,
+	auth: 15,
 } satisfies Record<string, number>;
 
 /** Bytes that are no MQTT, or more than is allowed of it. */
@@ -24,6 +33,9 @@ export class FrameError extends Error {
 	}
 }
 
+/** Reason code of MQTT 5 for bytes that cannot be read. */
+export const malformed = 0x81;
+
 /** Cuts a stream of bytes into control packets. Holds no more than one packet of the largest allowed size. */
 export class FrameReader {
 	#held: Buffer[] = [];
@@ -31,7 +43,10 @@ export class FrameReader {
 	/** Bytes without which the held ones need not be looked at again. */
 	#wanted = 2;
 
-	/** Whole packets that have come. Throws FrameError when a packet is longer than `maximum` or its length is malformed. */
+	/**
+	 * Whole packets that have come.
+	 * @throws {FrameError} when a packet is longer than `maximum` or its length is malformed.
+	 */
 	*read(chunk: Buffer, maximum: number): Generator<Buffer> {
 		this.#held.push(chunk);
 		this.#size += chunk.length;
@@ -56,65 +71,126 @@ export class FrameReader {
 function frameLength(bytes: Buffer): number | undefined {
 	let length = 0;
 	for (let index = 1; index < bytes.length; index++) {
-		if (index > 4) throw new FrameError("The packet's length is malformed.");
+		if (index > 4) throw new FrameError("The packet's length is malformed.", malformed);
 		const byte = bytes[index]!;
 		length += (byte & 0x7f) * 128 ** (index - 1);
 		if (byte < 0x80) return length + index + 1;
 	}
-	if (bytes.length > 4) throw new FrameError("The packet's length is malformed.");
+	if (bytes.length > 4) throw new FrameError("The packet's length is malformed.", malformed);
 	return undefined;
 }
 
-export function typeOf(frame: Buffer): number {
+/** Reads one field after the other. Every method throws `FrameError` rather than reading past the end. */
+export class Cursor {
+	readonly #bytes: Buffer;
+	#at: number;
+
+	constructor(bytes: Buffer, at = 0) {
+		this.#bytes = bytes;
+		this.#at = at;
+	}
+
+	/** Of a frame, after its fixed header. */
+	static body(frame: Buffer): Cursor {
+		const cursor = new Cursor(frame, 1);
+		while (cursor.byte() >= 0x80);
+		return cursor;
+	}
+
+	/** Bytes that are left. */
+	get left(): number {
+		return this.#bytes.length - this.#at;
+	}
+
+	byte(): number {
+		return this.take(1)[0]!;
+	}
+
+	uint16(): number {
+		return this.take(2).readUInt16BE();
+	}
+
+	uint32(): number {
+		return this.take(4).readUInt32BE();
+	}
+
+	/** A variable byte integer in its shortest form (MQTT 5 section 1.5.5). */
+	varint(): number {
+		let value = 0;
+		for (let index = 0; index < 4; index++) {
+			const byte = this.byte();
+			value += (byte & 0x7f) * 128 ** index;
+			if (byte >= 0x80) continue;
+			if (byte === 0 && index > 0) break;
+			return value;
+		}
+		throw new FrameError("A variable byte integer is malformed.", malformed);
+	}
+
+	/** Bytes with their length before them. */
+	binary(): Buffer {
+		return this.take(this.uint16());
+	}
+
+	/** A UTF-8 string with its length before it, without U+0000 (MQTT 3.1.1 section 1.5.3). */
+	text(): string {
+		const bytes = this.binary();
+		if (!isUtf8(bytes) || bytes.includes(0)) throw new FrameError("A text is not UTF-8, or has U+0000.", malformed);
+		return bytes.toString();
+	}
+
+	take(length: number): Buffer {
+		if (length > this.left) throw new FrameError("The packet ends too early.", malformed);
+		this.#at += length;
+		return this.#bytes.subarray(this.#at - length, this.#at);
+	}
+
+	/** A cursor over the next so many bytes alone. */
+	part(length: number): Cursor {
+		return new Cursor(this.take(length));
+	}
+}
+
+export function typeOf(frame: Uint8Array): number {
 	return frame[0]! >> 4;
 }
 
-/** Where the variable header begins. */
-function body(frame: Buffer): number {
-	let index = 1;
-	while (frame[index]! >= 0x80) index++;
-	return index + 1;
-}
-
-function text(frame: Buffer, at: number): { readonly value: string; readonly next: number } {
-	if (at + 2 > frame.length) throw new FrameError("The packet ends too early.");
-	const next = at + 2 + frame.readUInt16BE(at);
-	if (next > frame.length) throw new FrameError("The packet ends too early.");
-	return { value: frame.toString("utf8", at + 2, next), next };
+/** Whether it is a PUBLISH that need not arrive. */
+export function isQos0Publish(frame: Uint8Array): boolean {
+	return typeOf(frame) === packetType.publish && (frame[0]! & 6) === 0;
 }
 
 /** Protocol level of a CONNECT: 3 is MQTT 3.1, 4 is 3.1.1, 5 is 5.0. */
 export function readProtocolLevel(frame: Buffer): number {
-	const { value, next } = text(frame, body(frame));
-	if (value !== "MQTT" && value !== "MQIsdp") throw new FrameError("The protocol's name is not MQTT.");
-	if (next >= frame.length) throw new FrameError("The packet ends too early.");
-	return frame[next]!;
+	const cursor = Cursor.body(frame);
+	const name = cursor.text();
+	if (name !== "MQTT" && name !== "MQIsdp") throw new FrameError("The protocol's name is not MQTT.");
+	return cursor.byte();
 }
 
-/** What must be known of a PUBLISH. */
+/** What must be known of a PUBLISH of MQTT 3.1.1. `packetId` is absent for QoS 0. */
 export function readPublish(frame: Buffer) {
 	const qos = (frame[0]! >> 1) & 3;
-	const { value: topic, next } = text(frame, body(frame));
-	const payloadAt = next + (qos > 0 ? 2 : 0);
-	if (payloadAt > frame.length) throw new FrameError("The packet ends too early.");
-	return { topic, qos, retain: (frame[0]! & 1) === 1, payloadLength: frame.length - payloadAt };
+	const cursor = Cursor.body(frame);
+	const topic = cursor.text();
+	const packetId = qos > 0 ? cursor.uint16() : undefined;
+	return { topic, qos, packetId, retain: (frame[0]! & 1) === 1, payloadLength: cursor.left };
 }
 
-/** Filters of a SUBSCRIBE with the QoS asked for. */
+/** Filters of a SUBSCRIBE of MQTT 3.1.1 with the QoS asked for. */
 export function readSubscribe(frame: Buffer): { readonly filter: string; readonly qos: number }[] {
 	const filters: { filter: string; qos: number }[] = [];
-	for (let at = body(frame) + 2; at < frame.length; ) {
-		const { value: filter, next } = text(frame, at);
-		if (next >= frame.length) throw new FrameError("The packet ends too early.");
-		filters.push({ filter, qos: frame[next]! });
-		at = next + 1;
+	const cursor = Cursor.body(frame);
+	for (cursor.uint16(); cursor.left > 0; ) {
+		const filter = cursor.text();
+		filters.push({ filter, qos: cursor.byte() });
 	}
 	return filters;
 }
 
 /** Packet identifier of a packet that begins with it, such as a PUBACK or a SUBSCRIBE. */
 export function readPacketId(frame: Buffer): number {
-	return frame.readUInt16BE(body(frame));
+	return Cursor.body(frame).uint16();
 }
 
 /** A CONNACK that refuses, MQTT 3.1.1 section 3.2. */

@@ -1,6 +1,7 @@
 // Calls a pre-provisioning hook: an HTTP URL or a local command in place of AWS's Lambda function. Five seconds, then it has failed.
 
 import { spawn } from "node:child_process";
+import { longestTimer, messageOf } from "./guard.js";
 import type { Settings } from "./settings.js";
 import type { ProvisioningHook } from "./state.js";
 
@@ -42,20 +43,14 @@ export async function askHook(
 	if (!target) {
 		return refuse(`Nothing is known under the hook's target ${targetArn}: give its URL in the setting hook.targets.`);
 	}
-	const signal = AbortSignal.timeout(settings.timeout);
-	const late = new Promise<never>((_, reject) =>
-		signal.addEventListener("abort", () => reject(new Error(`it did not answer within ${settings.timeout} ms`)), {
-			once: true,
-		}),
-	);
 	const text = JSON.stringify(payloadVersion === undefined ? input : { ...input, payloadVersion });
 	let reply: string;
 	try {
-		const answering = settings.fault === "hang" ? new Promise<string>(() => {}) : call(target, text, signal);
-		answering.catch(() => {});
-		reply = await Promise.race([answering, late]);
+		reply = await inTime(settings.timeout, (signal) =>
+			settings.fault === "hang" ? new Promise<string>(() => {}) : call(target, text, signal),
+		);
 	} catch (error) {
-		return refuse(`The pre-provisioning hook failed: ${(error as Error).message}`);
+		return refuse(`The pre-provisioning hook failed: ${messageOf(error)}`);
 	}
 	let answer: unknown;
 	try {
@@ -77,6 +72,22 @@ export async function askHook(
 	const wrong = overrides.find(([, value]) => typeof value !== "string");
 	if (wrong) return refuse(`parameterOverrides of the hook's answer has no text under ${wrong[0]}.`);
 	return { allowed: true, overrides: new Map(overrides as [string, string][]) };
+}
+
+/** What `call` gives within so many ms. Rejects afterwards, having told `call` by the signal; what that does then is lost. */
+function inTime<T>(milliseconds: number, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+	return new Promise((resolve, reject) => {
+		const abort = new AbortController();
+		const timer = setTimeout(
+			() => {
+				reject(new Error(`it did not answer within ${milliseconds} ms`));
+				abort.abort();
+			},
+			Math.min(milliseconds, longestTimer),
+		);
+		// In a promise of its own, so that what `call` throws at once is a rejection, too.
+		new Promise<T>((answer) => answer(call(abort.signal))).then(resolve, reject).finally(() => clearTimeout(timer));
+	});
 }
 
 function whereIs(
@@ -126,10 +137,12 @@ function run(command: string, input: string, signal: AbortSignal): Promise<strin
 		};
 		signal.addEventListener("abort", end, { once: true });
 		// Without descriptors or processes to spare there are no pipes, only the error.
-		child.once("error", reject);
+		child.on("error", reject);
 		if (!child.stdout || !child.stdin) return;
 		let text = "";
+		child.stdout.on("error", reject);
 		child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+			if (text.length > maximumAnswer) return;
 			text += chunk;
 			if (text.length > maximumAnswer) {
 				end();

@@ -4,6 +4,7 @@ import { constants } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
 import type { CloudEventBody } from "./events.js";
+import { type Failed, guarded, messageOf } from "./guard.js";
 import type { Settings } from "./settings.js";
 
 /** What a port is opened with. */
@@ -11,8 +12,8 @@ export interface ListenerOptions {
 	readonly host: string;
 	/** 0: any free one. */
 	readonly port: number;
-	/** Key and certificate of the server, PEM. */
-	readonly identity: { readonly key: string; readonly cert: string };
+	/** Keys and certificates of the server, PEM: of one kind of key or of two. Which a client is shown, its suites decide. */
+	readonly identities: readonly { readonly key: string; readonly cert: string }[];
 	/** The one ALPN protocol to be spoken; none is asked for when absent. */
 	readonly alpnProtocol?: string;
 	/** Its time limit and its bounds are read when the port is opened. */
@@ -29,18 +30,25 @@ export interface Listener {
 	close(): Promise<void>;
 }
 
-/** Suites of AWS's IoTSecurityPolicy_TLS13_1_2_2022_10 that an RSA certificate can serve. */
+/**
+ * Suites of AWS's IoTSecurityPolicy_TLS13_1_2_2022_10. The server chooses, and RSA comes first: a client that offers both kinds
+ * sees a chain to Amazon Root CA 1 from AWS, too, or no client on OpenSSL, which puts ECDSA first, could do with that root alone.
+ */
 const ciphers = [
 	"TLS_AES_128_GCM_SHA256",
 	"TLS_AES_256_GCM_SHA384",
 	"TLS_CHACHA20_POLY1305_SHA256",
-	"ECDHE-RSA-AES128-GCM-SHA256",
-	"ECDHE-RSA-AES128-SHA256",
-	"ECDHE-RSA-AES128-SHA",
-	"ECDHE-RSA-AES256-GCM-SHA384",
-	"ECDHE-RSA-AES256-SHA384",
-	"ECDHE-RSA-AES256-SHA",
+	...["RSA", "ECDSA"].flatMap((kind) =>
+		["AES128-GCM-SHA256", "AES128-SHA256", "AES128-SHA", "AES256-GCM-SHA384", "AES256-SHA384", "AES256-SHA"].map(
+			(rest) => `ECDHE-${kind}-${rest}`,
+		),
+	),
 ].join(":");
+
+/** The same choice in TLS 1.3, whose suites say nothing of the key; also what clients may sign with. */
+const signatureAlgorithms = ["RSA-PSS", "RSA", "ECDSA"]
+	.flatMap((kind) => ["SHA256", "SHA384", "SHA512"].map((hash) => `${kind}+${hash}`))
+	.join(":");
 
 /** Opens a port. Rejects with the system's error when it is taken. */
 export async function openListener(options: ListenerOptions): Promise<Listener> {
@@ -49,11 +57,17 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
 	const handshaking = new Set<Socket>();
 	const refuse = (reason: string, explanation: string) =>
 		report({ event: "refused", connectionId: "", reason, explanation });
+	const failed: Failed = (where, error) =>
+		report({ event: "warning", message: `The port failed in ${where}: ${messageOf(error)}` });
+	const accept = guarded("a new connection", failed, options.accept);
 	const server = createServer(
 		{
-			...options.identity,
+			key: options.identities.map(({ key }) => key),
+			cert: options.identities.map(({ cert }) => cert),
 			minVersion: "TLSv1.2",
 			ciphers,
+			sigalgs: signatureAlgorithms,
+			honorCipherOrder: true,
 			requestCert: true,
 			// Whose certificate it is decides the account, not a chain; the handshake proves its key.
 			rejectUnauthorized: false,
@@ -65,7 +79,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
 			...(alpnProtocol !== undefined && { ALPNProtocols: [alpnProtocol] }),
 		},
 		(socket) => {
-			if (alpnProtocol === undefined || socket.alpnProtocol === alpnProtocol) return options.accept(socket);
+			if (alpnProtocol === undefined || socket.alpnProtocol === alpnProtocol) return accept(socket);
 			refuse("no ALPN", `On this port the client must ask for the ALPN protocol ${alpnProtocol}.`);
 			socket.on("error", () => {});
 			socket.destroy();
@@ -103,6 +117,8 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
 			resolve();
 		});
 	});
+	// Once it listens, an error is a connection that could not be taken: no descriptors are left.
+	server.on("error", (error) => failed("accept", error));
 	return {
 		port: (server.address() as AddressInfo).port,
 		close: () =>

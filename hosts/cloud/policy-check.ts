@@ -29,6 +29,8 @@ export interface PolicyCheckInput {
 	readonly creation?: CreationTopic;
 	/** Default `cbor`. */
 	readonly format?: "json" | "cbor";
+	/** A pre-provisioning hook decides who may register what: what it stops is not warned of. Default false. */
+	readonly hook?: boolean;
 	/** Client id of the claim connection. Default `claim-` and the serial number. */
 	readonly clientId?: string;
 }
@@ -72,6 +74,8 @@ export interface PolicyCheckReport {
 	readonly unused: readonly CheckedStatement[];
 	/** What the claim could do and should not. */
 	readonly excess: readonly (CheckedAction & { readonly danger: string })[];
+	/** What a claim that many devices share allows its holder through the template, whatever its policy says. */
+	readonly risks: readonly string[];
 	/** What had to be assumed. */
 	readonly notes: readonly string[];
 }
@@ -119,6 +123,7 @@ export async function checkPolicies(input: PolicyCheckInput): Promise<PolicyChec
 		}
 		const claimPassed = steps.every(({ allowed }) => allowed);
 		const outcome = await provision(registry, authority, settings, templateName, parameters, claimFacts, notes);
+		const again = await provision(registry, authority, settings, templateName, parameters, claimFacts, []);
 		const excess = excessOf(check, claimFacts, plan.thing?.thingName ?? "some-thing", templateName, creation);
 		const deviceSteps: Step[] =
 			outcome.thingName === undefined
@@ -130,6 +135,12 @@ export async function checkPolicies(input: PolicyCheckInput): Promise<PolicyChec
 			sourceIp: "127.0.0.1",
 		};
 		if (claimPassed) for (const step of deviceSteps) steps.push(check(deviceFacts, step));
+		const tookOver =
+			outcome.thingName !== undefined &&
+			again.thingName === outcome.thingName &&
+			deviceSteps.every((step) => check({ ...deviceFacts, certificateId: again.certificateId }, step).allowed);
+		if (tookOver && input.hook === true)
+			notes.push("The hook is taken to refuse a thing that exists, or is another device's.");
 		const use = statementUse(registry, authorizer, "claim", claimFacts, claimSteps);
 		const deviceUse = statementUse(registry, authorizer, "device", deviceFacts, deviceSteps);
 		return {
@@ -141,12 +152,22 @@ export async function checkPolicies(input: PolicyCheckInput): Promise<PolicyChec
 			redundant: [...use.redundant, ...deviceUse.redundant],
 			unused: [...use.unused, ...deviceUse.unused],
 			excess,
+			risks: tookOver && input.hook !== true ? [takeover(outcome.thingName!)] : [],
 			notes,
 		};
 	} finally {
 		authorizer.close();
 		await state.close();
 	}
+}
+
+/** Tried, not guessed: the second registration of the same thing with a new certificate was accepted. */
+function takeover(thingName: string): string {
+	return (
+		"The holder of the claim can become any thing that exists, if it knows or guesses its parameters: a second " +
+		`certificate was registered for the thing ${thingName}, and may connect as it. No policy can stop that; ` +
+		"a pre-provisioning hook can, by refusing a thing that exists or a serial number that was never made."
+	);
 }
 
 /** What a device does with its claim, in order. */

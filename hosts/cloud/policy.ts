@@ -221,7 +221,7 @@ function isAbout(statement: Statement, request: PolicyRequest): boolean {
 	return (
 		aboutAction(statement, request) &&
 		aboutResource(statement, request) &&
-		statement.conditions.every((condition) => holds(condition, request.variables))
+		statement.conditions.every((condition) => holds(condition, request.variables, statement.effect))
 	);
 }
 
@@ -286,7 +286,7 @@ function splitOperator(operator: string) {
 	return { set, base: ifExists ? rest.slice(0, -"IfExists".length) : rest, ifExists };
 }
 
-function holds(condition: Condition, variables: PolicyVariables): boolean {
+function holds(condition: Condition, variables: PolicyVariables, effect: Statement["effect"]): boolean {
 	const { set, base, ifExists } = splitOperator(condition.operator);
 	const key = /^\$\{(.*)\}$/.exec(condition.key)?.[1] ?? condition.key;
 	const found = variables.get(key) ?? (key.startsWith("aws:") ? caseless(key, variables) : undefined);
@@ -298,6 +298,8 @@ function holds(condition: Condition, variables: PolicyVariables): boolean {
 	const negated = /Not/.test(base);
 	const positive = base.replace("Not", "");
 	const wanted = substitute(condition.values, variables);
+	// What an Allow wants to be different must be known.
+	if (negated && effect === "Allow" && wanted.length < condition.values.length) return false;
 	const one = (value: string) => wanted.some((pattern) => compare(positive, pattern, value)) !== negated;
 	if (set === "ForAllValues") return values.every(one);
 	if (set === "ForAnyValue") return values.some(one);
@@ -367,7 +369,7 @@ function explainSilence(policies: readonly NamedPolicy[], request: PolicyRequest
 	const near = allows.filter(({ statement }) => aboutAction(statement, request));
 	const sufficient = near.find(({ statement }) => aboutResource(statement, request));
 	if (sufficient) {
-		const failed = sufficient.statement.conditions.find((condition) => !holds(condition, variables))!;
+		const failed = sufficient.statement.conditions.find((condition) => !holds(condition, variables, "Allow"))!;
 		return `${name(sufficient.policyName, sufficient.statement)} would allow ${action} on ${resource}, but its condition ${failed.operator} on ${failed.key} is not met.`;
 	}
 	const [first] = near;

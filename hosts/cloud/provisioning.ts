@@ -1,17 +1,19 @@
 // Fleet provisioning without MQTT and without a clock of its own: a request's payload goes in, the reply's comes out.
 // It never logs a token or a key. Facts: AWS IoT developer guide, "Device provisioning MQTT API" and "Provisioning templates".
 
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { applyPlan } from "./apply.js";
 import { decodeRequest, encodeReply, type PayloadFormat, type ReplyValue } from "./codec.js";
 import { AwsError } from "./errors.js";
 import type { CloudEventBody, Metrics } from "./events.js";
+import { type Failed, guarded, longestTimer, messageOf } from "./guard.js";
 import { askHook, type HookCaller } from "./hook.js";
 import type { CertificateIssuer, IssuedCertificate, Registry } from "./registry.js";
 import type { ProvisioningOperation, Rejection, RejectionCase, Settings } from "./settings.js";
 import type { TemplateRecord, TokenRecord } from "./state.js";
-import { evaluateTemplate, parseTemplate, type Template, TemplateError } from "./template.js";
+import { evaluateTemplate, type Plan, parseTemplate, type Template, TemplateError } from "./template.js";
 import { Throttles } from "./throttle.js";
+import { ownershipToken } from "./token.js";
 
 /** A request as it came over a connection. */
 export interface ProvisioningRequest {
@@ -87,16 +89,14 @@ export class Provisioning {
 	/** Never rejects: whatever goes wrong is a rejected reply. */
 	async handle(request: ProvisioningRequest): Promise<ProvisioningReply> {
 		const { settings, now } = this.#options;
-		if (now() - this.#swept >= sweepInterval) this.sweep();
 		try {
+			if (now() - this.#swept >= sweepInterval) this.sweep();
 			const outcome = await this.#carryOut(request);
 			this.#reportSuccess(request, outcome);
 			return { accepted: true, payload: encodeReply(request.format, outcome.members, settings) };
 		} catch (error) {
 			const rejection =
-				error instanceof RejectionError
-					? error
-					: new RejectionError("internal", "Internal failure", (error as Error).message);
+				error instanceof RejectionError ? error : new RejectionError("internal", "Internal failure", messageOf(error));
 			return this.#reject(request, rejection);
 		}
 	}
@@ -114,8 +114,17 @@ export class Provisioning {
 		};
 	}
 
-	/** Forgets tokens whose time has passed, with their certificates when unused, and temporary claims that have ended. */
-	sweep(): void {
+	/** Warns of what nobody waits for, since it can be told to nobody else. */
+	readonly #failed: Failed = (where, error) =>
+		this.#options.report({ event: "warning", message: `Provisioning failed in ${where}: ${messageOf(error)}` });
+
+	/**
+	 * Forgets tokens whose time has passed, with their certificates when unused, and temporary claims that have ended. Never
+	 * throws: what fails is tried again the next time.
+	 */
+	readonly sweep = guarded("the sweep", this.#failed, () => this.#sweep());
+
+	#sweep(): void {
 		const { registry, now, report } = this.#options;
 		this.#swept = now();
 		for (const token of [...registry.state.tokens.values()]) {
@@ -228,7 +237,7 @@ export class Provisioning {
 				if (singleUse !== "never") this.#use(token, plan.certificate !== undefined);
 				if (plan.certificate && delay > 0) this.#activateLater(token, plan.certificate.status, delay);
 			});
-			this.#warnOfGaps(request, plan.thing !== undefined, plan.certificate !== undefined);
+			this.#warnOfGaps(request, plan);
 			return {
 				certificateId,
 				...(plan.thing && { thingName: plan.thing.thingName }),
@@ -389,9 +398,7 @@ export class Provisioning {
 	/** Takes an issued certificate into the account, and makes the token that proves whose it is. */
 	#keep(request: ProvisioningRequest, issued: IssuedCertificate): string {
 		const { registry, settings, now } = this.#options;
-		const token = randomBytes(Math.ceil((settings.token.length * 3) / 4))
-			.toString("base64url")
-			.slice(0, settings.token.length);
+		const token = ownershipToken(settings.token.length);
 		registry.state.transaction(() => {
 			registry.certificates.add(issued, "PENDING_ACTIVATION");
 			registry.state.tokens.put(hash(token), {
@@ -437,7 +444,9 @@ export class Provisioning {
 		const activation = { at: now() + delay, status };
 		registry.certificates.setStatus(token.certificateId, "PENDING_ACTIVATION");
 		registry.state.tokens.put(hash, { ...token, hash, ...(used && { used }), activation });
-		later(() => this.#activate(hash), delay);
+		const activate = guarded("the activation of a certificate", this.#failed, () => this.#activate(hash));
+		// What is further off than a timer reaches, `sweep` does.
+		if (delay <= longestTimer) later(activate, delay);
 	}
 
 	#activate(hash: string): void {
@@ -510,13 +519,19 @@ export class Provisioning {
 		};
 	}
 
-	#warnOfGaps(request: ProvisioningRequest, thing: boolean, certificate: boolean): void {
+	#warnOfGaps(request: ProvisioningRequest, { thing, certificate }: Plan): void {
 		const { report } = this.#options;
 		if (!thing)
 			report({
 				event: "warning",
 				message: `The template ${request.templateName} has no thing: the reply has no thingName.`,
 			});
+		if (thing?.packageVersions) {
+			report({
+				event: "warning",
+				message: `PackageVersions of the template ${request.templateName} are not kept: there is no package catalogue here.`,
+			});
+		}
 		if (!certificate) {
 			report({
 				event: "warning",

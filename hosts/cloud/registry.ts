@@ -1,9 +1,9 @@
 // The one place that enforces AWS IoT's rules: what may exist, what hangs on what, which error a broken rule is.
 // Knows no MQTT and no HTTP. Every operation is all or nothing.
 
+import { AwsError } from "./errors.js";
 import { Certificates } from "./registry/certificates.js";
 import { arn, type CertificateIssuer, type RegistryContext } from "./registry/context.js";
-import { demand } from "./registry/limits.js";
 import { Policies } from "./registry/policies.js";
 import { Tags } from "./registry/tags.js";
 import { Templates } from "./registry/templates.js";
@@ -64,17 +64,23 @@ export class Registry {
 		return `${endpointPrefix}-ats.iot.${region}.amazonaws.com`;
 	}
 
+	/**
+	 * Types in any case. The retired `iot:Data` and `iot:Jobs` are refused, as AWS does (seen in September 2026); what it takes a
+	 * request without a type for is not known, here for `iot:Data-ATS`.
+	 */
 	describeEndpoint(request: { endpointType?: string } = {}): { endpointAddress: string } {
 		const { endpointPrefix, region } = this.state.account;
-		const { endpointType = "iot:Data" } = request;
-		const addresses: Record<string, string> = {
-			"iot:Data": `${endpointPrefix}.iot.${region}.amazonaws.com`,
-			"iot:Data-ATS": this.endpointAddress,
-			"iot:CredentialProvider": `c${endpointPrefix.slice(1)}.credentials.iot.${region}.amazonaws.com`,
-			"iot:Jobs": `j${endpointPrefix.slice(1)}.jobs.iot.${region}.amazonaws.com`,
-		};
-		const endpointAddress = Object.hasOwn(addresses, endpointType) ? addresses[endpointType] : undefined;
-		demand(endpointAddress !== undefined, `Endpoint type ${endpointType} is not supported`);
-		return { endpointAddress };
+		const { endpointType = "iot:Data-ATS" } = request;
+		switch (endpointType.toLowerCase()) {
+			case "iot:data-ats":
+				return { endpointAddress: this.endpointAddress };
+			case "iot:credentialprovider":
+				return { endpointAddress: `c${endpointPrefix.slice(1)}.credentials.iot.${region}.amazonaws.com` };
+			case "iot:data":
+			case "iot:jobs":
+				throw new AwsError("InvalidRequestException", `Endpoint type ${endpointType} is retired: use iot:Data-ATS`);
+			default:
+				throw new AwsError("InvalidRequestException", `Endpoint type ${endpointType} is not supported`);
+		}
 	}
 }

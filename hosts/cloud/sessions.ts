@@ -3,6 +3,7 @@
 
 import { Readable } from "node:stream";
 import { filterMatches } from "./frames.js";
+import { longestTimer } from "./guard.js";
 import type { Settings } from "./settings.js";
 
 /** A message as aedes hands it over. */
@@ -24,9 +25,6 @@ interface Client {
 	readonly id: string;
 	readonly clean?: boolean;
 }
-
-/** What setTimeout takes, ms; with more it would fire at once. */
-export const longestTimer = 0x7fffffff;
 
 interface Session {
 	readonly subscriptions: Map<string, Subscription>;

@@ -46,7 +46,7 @@ export interface Settings {
 	/** Error table: what each case of rejection says. Only 400 InvalidCertificateOwnershipToken and InvalidParameters were ever seen of AWS. */
 	errors: Record<RejectionCase, Rejection>;
 	token: {
-		/** Characters; at least 400 so that small buffers are found. */
+		/** Characters, from 128 on. AWS's have 464. */
 		length: number;
 		lifetime: number;
 		/** When a token is used up: by a RegisterThing that succeeds, by any that names it, or never. */
@@ -73,6 +73,16 @@ export interface Settings {
 	};
 	/** Things to happen to the next replies. */
 	faults: ReplyFault[];
+	/** What devices see of the server in TLS. Read at start. */
+	tls: {
+		/**
+		 * Certificates that the server has. With `both`, a client that offers RSA suites or signatures is shown the RSA
+		 * one, any other the ECDSA one; as AWS, whose chain depends on the suite.
+		 */
+		certificates: "rsa" | "ecdsa" | "both";
+		/** Where the ECDSA certificate ends: in a root of its own (AWS: Amazon Root CA 3) or in that of the RSA one. */
+		ecdsaRoot: "own" | "shared";
+	};
 	connection: {
 		/** What a client of MQTT 3.1.1 sees whose CONNECT policies refuse: nothing, or CONNACK with this code. */
 		connectDenied: "close" | 5 | 7;
@@ -183,10 +193,11 @@ export function defaultSettings(): Settings {
 			throttled: { statusCode: 429, errorCode: "Throttled" },
 			internal: { statusCode: 500, errorCode: "InternalFailure" },
 		},
-		token: { length: 440, lifetime: 3_600_000, singleUse: "success", boundTo: [] },
+		token: { length: 464, lifetime: 3_600_000, singleUse: "success", boundTo: [] },
 		cbor: { indefinite: false, reverseMembers: false },
 		reply: { subscription: "matching", qos: 1, puback: "before", delay: 0, padTo: 0 },
 		faults: [],
+		tls: { certificates: "both", ecdsaRoot: "own" },
 		connection: {
 			connectDenied: "close",
 			subscribeDenied: "close",
@@ -256,6 +267,13 @@ export function changeSettings(settings: Settings, patch: SettingsPatch): void {
 	merge(settings as unknown as Json, patch, "");
 }
 
+/** Both patches in one: applied, it does what `first` and then `second` would. Both must be good. */
+export function combinePatches(first: SettingsPatch, second: SettingsPatch): SettingsPatch {
+	const combined = structuredClone(first);
+	combine(combined as Json, second, "");
+	return combined;
+}
+
 type Json = Record<string, unknown>;
 
 /** Says what kind of value is wanted when this one will not do. */
@@ -285,11 +303,11 @@ const upTo =
 const operations = ["CreateKeysAndCertificate", "CreateCertificateFromCsr", "RegisterThing"];
 
 const checkThrottle: Check = (value) =>
-	isObject(value) && !positive(value.rate) && isNumber(value.burst) && value.burst >= 1
+	hasOnly(value, "rate", "burst") && !positive(value.rate) && isNumber(value.burst) && value.burst >= 1
 		? undefined
 		: "an object with rate above 0 and burst of at least 1";
 const checkFault: Check = (value) =>
-	isObject(value) &&
+	hasOnly(value, "operation", "times", "action", "milliseconds", "rejection") &&
 	operations.includes(value.operation as string) &&
 	["drop", "duplicate", "delay", "reject", "close"].includes(value.action as string) &&
 	(value.times === undefined || !positive(value.times)) &&
@@ -302,13 +320,15 @@ const checkFault: Check = (value) =>
 const checks: Readonly<Record<string, Check>> = {
 	"errors.*.errorMessage": optional((value) => (typeof value === "string" ? undefined : "text")),
 	"token.length": (value) =>
-		isNumber(value) && value >= 1 && value <= 65_536 ? undefined : "a number from 1 to 65536",
+		isNumber(value) && value >= 128 && value <= 65_536 ? undefined : "a number from 128 to 65536",
 	"token.singleUse": oneOf("success", "attempt", "never"),
 	"token.boundTo": listOf(oneOf("claimCertificate", "clientId", "connection")),
 	"reply.subscription": oneOf("exact", "matching", "none"),
 	"reply.qos": oneOf(0, 1),
 	"reply.puback": oneOf("before", "after", "withhold"),
 	faults: listOf(checkFault),
+	"tls.certificates": oneOf("rsa", "ecdsa", "both"),
+	"tls.ecdsaRoot": oneOf("own", "shared"),
 	// What fits into the fields of MQTT.
 	"limits.payload": upTo(255 * 1024 * 1024),
 	"limits.minimumKeepAlive": upTo(0xffff),
@@ -331,13 +351,27 @@ const checks: Readonly<Record<string, Check>> = {
 /** Members that the defaults leave out. */
 const absentByDefault = /^(errors\.\w+\.errorMessage|hook\.(fault|override))$/;
 
+/** The check of the setting `key` of what is at `path`: what has one is set as a whole. */
+function checkOf(path: string, key: string): { readonly name: string; readonly check: Check | undefined } {
+	const name = path ? `${path}.${key}` : key;
+	return { name, check: checks[name] ?? checks[`${path}.*`] ?? checks[name.replace(/\.\w+\./, ".*.")] };
+}
+
+function combine(target: Json, patch: Json, path: string): void {
+	for (const [key, given] of Object.entries(patch)) {
+		const { name, check } = checkOf(path, key);
+		const before = target[key];
+		if (!check && isObject(before) && isObject(given)) combine(before, given, name);
+		else target[key] = structuredClone(given);
+	}
+}
+
 function merge(target: Json, patch: Json, path: string): void {
 	for (const [key, given] of Object.entries(patch)) {
-		const name = path ? `${path}.${key}` : key;
+		const { name, check } = checkOf(path, key);
 		const before = target[key];
 		if (!Object.hasOwn(target, key) && !absentByDefault.test(name)) throw new TypeError(`There is no setting ${name}.`);
 		const value = given === null ? undefined : given;
-		const check = checks[name] ?? checks[`${path}.*`] ?? checks[name.replace(/\.\w+\./, ".*.")];
 		if (!check && isObject(before) && isObject(value)) merge(before, value, name);
 		else {
 			const wanted = check ? check(value) : sameKind(before, value);
@@ -356,13 +390,18 @@ function isObject(value: unknown): value is Json {
 	return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** An object without any other member: what is not known must not be kept. */
+function hasOnly(value: unknown, ...names: readonly string[]): value is Json {
+	return isObject(value) && Object.keys(value).every((name) => names.includes(name));
+}
+
 function isNumber(value: unknown): value is number {
 	return typeof value === "number" && Number.isFinite(value) && value >= 0;
 }
 
 function isRejection(value: unknown): boolean {
 	return (
-		isObject(value) &&
+		hasOnly(value, "statusCode", "errorCode", "errorMessage") &&
 		isNumber(value.statusCode) &&
 		typeof value.errorCode === "string" &&
 		(value.errorMessage === undefined || typeof value.errorMessage === "string")

@@ -177,6 +177,11 @@ export interface IdentityRecord {
 	readonly certificatePem: string;
 }
 
+/** Changes to the settings that were made while the cloud ran: a `SettingsPatch`. */
+export interface SettingsRecord {
+	readonly patch: object;
+}
+
 /** One row that a transaction has changed; `row` is absent when it was deleted. */
 export interface Change {
 	readonly table: string;
@@ -319,6 +324,7 @@ export class State {
 	readonly billingGroups = this.#table<BillingGroupRecord>("billingGroups", {});
 	readonly templates = this.#table<TemplateRecord>("templates", {});
 	readonly tags = this.#table<TagsRecord>("tags", {});
+	readonly settings = this.#table<SettingsRecord>("settings", {});
 
 	constructor(database: RootDatabase<object, string[]> | undefined, release: () => Promise<void>) {
 		this.#database = database;

@@ -51,6 +51,8 @@ export interface ThingPlan {
 	readonly thingTypeName?: string;
 	readonly thingGroups?: readonly string[];
 	readonly billingGroup?: string;
+	/** Versions of software by package. This cloud has no catalogue of packages: they are worked out, and not kept. */
+	readonly packageVersions?: Readonly<Record<string, string>>;
 	/** By property; a property that is absent has no setting. */
 	readonly override: Readonly<Record<string, Override>>;
 }
@@ -63,17 +65,27 @@ export interface CertificatePlan {
 	readonly certificatePem?: string;
 	readonly caCertificatePem?: string;
 	readonly status: "ACTIVE" | "INACTIVE";
+	/** How it is attached to the thing. AWS's default: NON_EXCLUSIVE_THING. */
+	readonly thingPrincipalType?: "EXCLUSIVE_THING" | "NON_EXCLUSIVE_THING";
 	readonly override?: Override;
 }
 
 const properties: Readonly<Record<Resource["type"], readonly string[]>> = {
-	"AWS::IoT::Thing": ["ThingName", "AttributePayload", "ThingTypeName", "ThingGroups", "BillingGroup"],
+	"AWS::IoT::Thing": [
+		"ThingName",
+		"AttributePayload",
+		"ThingTypeName",
+		"ThingGroups",
+		"BillingGroup",
+		"PackageVersions",
+	],
 	"AWS::IoT::Certificate": [
 		"CertificateId",
 		"CertificateSigningRequest",
 		"CertificatePem",
 		"CACertificatePem",
 		"Status",
+		"ThingPrincipalType",
 	],
 	"AWS::IoT::Policy": ["PolicyName", "PolicyDocument"],
 };
@@ -267,15 +279,14 @@ function planThing({ logicalName, properties: given, overrideSettings }: Resourc
 	const optional = (property: string) => (given[property] === undefined ? undefined : evaluation.text(given[property]));
 	const thingTypeName = optional("ThingTypeName");
 	const billingGroup = optional("BillingGroup");
-	const attributes =
-		given.AttributePayload === undefined
+	const texts = (property: string) =>
+		given[property] === undefined
 			? undefined
 			: Object.fromEntries(
-					Object.entries(object(given.AttributePayload, "AttributePayload")).map(([attribute, value]) => [
-						attribute,
-						evaluation.text(value),
-					]),
+					Object.entries(object(given[property], property)).map(([name, value]) => [name, evaluation.text(value)]),
 				);
+	const attributes = texts("AttributePayload");
+	const packageVersions = texts("PackageVersions");
 	const thingGroups = given.ThingGroups === undefined ? undefined : evaluation.list(given.ThingGroups);
 	return {
 		logicalName,
@@ -284,6 +295,7 @@ function planThing({ logicalName, properties: given, overrideSettings }: Resourc
 		...(thingTypeName !== undefined && { thingTypeName }),
 		...(thingGroups && { thingGroups }),
 		...(billingGroup !== undefined && { billingGroup }),
+		...(packageVersions && { packageVersions }),
 		override: overrideSettings,
 	};
 }
@@ -297,8 +309,13 @@ function planCertificate(resource: Resource, evaluation: Evaluation): Certificat
 	if (status !== "ACTIVE" && status !== "INACTIVE") {
 		throw new TemplateError("The Status of a certificate must be ACTIVE or INACTIVE.");
 	}
+	const type = given.ThingPrincipalType === undefined ? undefined : evaluation.text(given.ThingPrincipalType);
+	if (type !== undefined && type !== "EXCLUSIVE_THING" && type !== "NON_EXCLUSIVE_THING") {
+		throw new TemplateError("ThingPrincipalType must be EXCLUSIVE_THING or NON_EXCLUSIVE_THING.");
+	}
 	return {
 		logicalName,
+		...(type !== undefined && { thingPrincipalType: type }),
 		...optional("CertificateId", "certificateId"),
 		...optional("CertificateSigningRequest", "certificateSigningRequest"),
 		...optional("CertificatePem", "certificatePem"),

@@ -79,7 +79,7 @@ export class BenchCloud {
 	async wiretap(delay: number): Promise<number> {
 		const { claim, rootCertificate, port } = this.endpoint;
 		const relay = await startWiretap(port, delay, {
-			server: this.#cloud.authority.server,
+			server: this.#cloud.authority.servers.rsa,
 			claim: { key: claim.privateKeyPem, cert: claim.certificatePem },
 			ca: rootCertificate,
 		});

@@ -18,7 +18,7 @@ t.test("claim and root from files", async (t) => {
 		return join(folder, name);
 	};
 	const state = await openState();
-	const { serverRootPem } = await openAuthority({
+	const { servers } = await openAuthority({
 		state,
 		now: Date.now,
 		serverNames: [],
@@ -27,7 +27,7 @@ t.test("claim and root from files", async (t) => {
 	});
 	await state.close();
 	const [claim, other] = [await issueCertificate(), await issueCertificate()];
-	const root = file("root.pem", serverRootPem);
+	const root = file("root.pem", servers.rsa.root);
 	const certificate = file("claim.pem", claim.certificatePem);
 	const key = file("claim.key", claim.privateKey);
 	const embed = (...args: string[]) => fleet("claim", "embed", "--root", root, ...args);

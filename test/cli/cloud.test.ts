@@ -6,9 +6,21 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import t from "tap";
 import { openState } from "../../hosts/cloud/state.js";
-import { fleet, keyBytes, printed, printedNoSecret, saysInOneLine, startCloud, temporaryFolder } from "./fleet.js";
+import {
+	cloudInstructions,
+	fleet,
+	keyBytes,
+	printed,
+	printedNoSecret,
+	saysInOneLine,
+	startCloud,
+	temporaryFolder,
+} from "./fleet.js";
 
 t.setTimeout(300_000);
+
+/** A second loopback address, which only Linux has without being told. */
+const OTHER_LOOPBACK = "127.0.0.2";
 
 const FREE_PORTS = ["--port", "0", "--alpn-port", "0", "--http-port", "0"];
 
@@ -129,4 +141,46 @@ t.test("what keeps it from starting is told in one line", async (t) => {
 		const result = await start("--alpn-port", String(port));
 		saysInOneLine(t, result, 1, new RegExp(`port ${port} is in use: choose another with --alpn-port`));
 	});
+});
+
+t.test("on another address, that address is what it prints", async (t) => {
+	if (process.platform !== "linux") {
+		t.comment(`Skipped: ${OTHER_LOOPBACK} is an address of this machine only on Linux`);
+		return;
+	}
+	const directory = join(temporaryFolder(t), "cloud");
+	const before = printed.length;
+	const cloud = await startCloud(t, directory, "--host", OTHER_LOOPBACK);
+	t.equal(cloud.facts.host, OTHER_LOOPBACK);
+	t.match(cloud.facts.url, `http://${OTHER_LOOPBACK}:`);
+	t.equal((await fetch(`${cloud.facts.url}/things`)).status, 200);
+	t.ok(new X509Certificate(readFileSync(cloud.facts.rootCertificate!)).ca);
+	t.notMatch(printed.slice(before).join(""), /localhost|127\.0\.0\.1/);
+	await cloud.stop();
+	const text = await cloudInstructions(t, directory, "--host", OTHER_LOOPBACK);
+	t.match(text, `--endpoint ${OTHER_LOOPBACK} `);
+	t.match(text, `--endpoint-url http://${OTHER_LOOPBACK}:`);
+	t.notMatch(text, /localhost|127\.0\.0\.1/);
+});
+
+t.test("its server has an RSA and an ECDSA certificate, or one of the two; each root is a file", async (t) => {
+	const directory = join(temporaryFolder(t), "cloud");
+	const roots = [join(directory, "root-ca.pem"), join(directory, "root-ca-ecdsa.pem")];
+	const text = await cloudInstructions(t, directory);
+	for (const root of roots) t.match(text, root);
+	for (const [kind, expected, keys] of [
+		["both", roots, ["rsa", "ec"]],
+		["rsa", [roots[0]], ["rsa"]],
+		["ecdsa", [roots[1]], ["ec"]],
+	] as const) {
+		const cloud = await startCloud(t, directory, "--server-certificate", kind);
+		t.same(cloud.facts.rootCertificates, expected, kind);
+		t.equal(cloud.facts.rootCertificate, expected[0]);
+		t.same(
+			expected.map((path) => new X509Certificate(readFileSync(path!)).publicKey.asymmetricKeyType),
+			keys,
+		);
+		await cloud.stop();
+	}
+	saysInOneLine(t, await fleet("cloud", "--server-certificate", "dsa"), 2, /must be rsa, ecdsa or both, not dsa/);
 });

@@ -106,6 +106,25 @@ export async function startCloud(t: Test, directory: string, ...args: string[]):
 	return { facts, event, count: () => events.length, stop };
 }
 
+/** What `fleet cloud` tells a human at start, on free ports; it is stopped then. */
+export async function cloudInstructions(t: Test, directory: string, ...args: string[]): Promise<string> {
+	const ports = ["--port", "--alpn-port", "--http-port"].flatMap((option) => [option, "0"]);
+	const child = launch(["cloud", "--directory", directory, ...ports, ...args]);
+	const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
+	t.teardown(() => child.kill("SIGKILL"));
+	let text = "";
+	await new Promise<void>((resolve, reject) => {
+		child.stdout!.on("data", (more: string) => {
+			text += more;
+			if (text.includes("What happens:")) resolve();
+		});
+		ended.then(() => reject(new Error(`fleet cloud ended: ${text}`)));
+	});
+	child.kill("SIGTERM");
+	await ended;
+	return text;
+}
+
 /** Arguments of `fleet device` for this cloud. */
 export function deviceArguments({ facts }: RunningCloud, flash: string): string[] {
 	return [

@@ -34,6 +34,17 @@ t.test("policies and a template from files", async (t) => {
 		t.notMatch(stdout, "What else the claim could do");
 	});
 
+	await t.test("without a hook: it warns that the holder of the claim can become any thing", async (t) => {
+		const args = ["--template", "fleet", "--parameter", "SerialNumber=board-7"];
+		const { code, stdout } = await check(narrow, ...args);
+		t.equal(code, 0);
+		t.match(stdout, /whoever has the claim.*\n.*can become any thing that exists.*board-7.*pre-provisioning hook can/);
+		const hooked = await check(narrow, ...args, "--hook");
+		t.equal(hooked.code, 0);
+		t.notMatch(hooked.stdout, "can become any thing");
+		t.match(hooked.stdout, "The hook is taken to refuse a thing that exists");
+	});
+
 	await t.test("for another template: devices do not get through, and it says why", async (t) => {
 		const { code, stdout } = await check(narrow, "--template", "gateways");
 		t.equal(code, 1);

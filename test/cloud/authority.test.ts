@@ -100,41 +100,103 @@ t.test("Certificates verify with OpenSSL, under an RSA and under an EC authority
 	}
 });
 
-t.test("The server's certificate is for every name it is reached by", async (t) => {
+t.test("A device certificate has the form of AWS's: names, extensions and size, as OpenSSL reads it", async (t) => {
 	const authority = await open();
-	const { cert } = authority.server;
-	for (const option of [
-		"-verify_hostname localhost",
-		"-verify_hostname name.example",
-		"-verify_ip 192.0.2.1",
-		"-verify_ip ::1",
-	]) {
-		const verify = (files: string[]) => [
-			"verify",
-			"-x509_strict",
-			"-purpose",
-			"sslserver",
-			...option.split(" "),
-			"-CAfile",
-			files[0]!,
-			files[1]!,
-		];
-		t.match(openssl(verify, authority.serverRootPem, cert), /: OK/, option);
+	const text = (pem: string) =>
+		openssl(([file]) => ["x509", "-in", file!, "-noout", "-text", "-nameopt", "RFC2253,show_type"], pem);
+	const issuer = "OU=UTF8STRING:Local AWS IoT O=moddable-fleet-provisioning L=Nowhere ST=None C=ZZ";
+	const extensions =
+		/X509v3 Authority Key Identifier: \n.*\n +X509v3 Subject Key Identifier: \n.*\n +X509v3 Basic Constraints: critical\n +CA:FALSE\n +X509v3 Key Usage: critical\n +Digital Signature\n +Signature Algorithm/;
+	// The serial number has 20 random bytes, and one more when the first bit is set.
+	const excess = (pem: string) => Number(new X509Certificate(pem).serialNumber >= "8".padEnd(40, "0"));
+	for (let round = 0; round < 8; round++) {
+		const { certificatePem: pem } =
+			round === 0
+				? await authority.createKeysAndCertificate()
+				: await authority.createCertificateFromCsr(makeRequest("A device by CSR").csr);
+		t.match(text(pem), `Issuer: ${issuer}\n`, "one relative name in UTF-8");
+		t.match(text(pem), extensions, "these extensions in this order, and no other");
+		t.match(
+			text(pem),
+			round === 0 ? "Subject: CN=UTF8STRING:AWS IoT Certificate\n" : /Subject: CN=\w+:A device by CSR\n/,
+		);
+		t.match(new X509Certificate(pem).serialNumber, /^[0-9A-F]{36,40}$/);
+		if (round === 0) {
+			// AWS's are 862 and 1,224 bytes with a serial number of 21.
+			t.equal(new X509Certificate(pem).raw.length, 861 + excess(pem));
+			t.ok(pem.length === 1_220 || pem.length === 1_224, String(pem.length));
+		}
 	}
 });
 
 t.test(
-	"Its keys are kept: opened again it is the same authority, with a new server certificate for a new name",
+	"The subject of a request is taken as it is: kinds of text, order, several values in one relative name",
+	async (t) => {
+		const authority = await open();
+		// OpenSSL writes `/CN=` before it, and reads on: another value of the same name, and two names more.
+		const { csr } = makeRequest(
+			"b+OU=a/O=Some = Company, Inc./CN=Ger\u00e4t 7",
+			"-newkey",
+			"ec",
+			"-pkeyopt",
+			"ec_paramgen_curve:P-256",
+		);
+		const { certificatePem } = await authority.createCertificateFromCsr(csr);
+		const show = ["-noout", "-subject", "-nameopt", "RFC2253,show_type"];
+		t.equal(
+			openssl(([file]) => ["x509", "-in", file!, ...show], certificatePem),
+			openssl(([file]) => ["req", "-in", file!, ...show], csr),
+		);
+	},
+);
+
+t.test("The server's certificates, RSA and ECDSA, are for every name it is reached by", async (t) => {
+	const { servers } = await open();
+	for (const [kind, algorithm] of [
+		["rsa", "rsaEncryption"],
+		["ecdsa", "id-ecPublicKey"],
+	] as const) {
+		const { cert, root } = servers[kind];
+		t.match(
+			openssl(([file]) => ["x509", "-in", file!, "-noout", "-text"], cert),
+			`Public Key Algorithm: ${algorithm}`,
+		);
+		for (const option of [
+			"-verify_hostname localhost",
+			"-verify_hostname name.example",
+			"-verify_ip 192.0.2.1",
+			"-verify_ip ::1",
+		]) {
+			const verify = (files: string[]) => [
+				...["verify", "-x509_strict", "-purpose", "sslserver", ...option.split(" ")],
+				...["-CAfile", files[0]!, files[1]!],
+			];
+			t.match(openssl(verify, root, cert), /: OK/, `${kind} ${option}`);
+		}
+	}
+});
+
+t.test(
+	"Its keys are kept: opened again it is the same authority, with a new server certificate for a new name or root",
 	async (t) => {
 		const state = await openState();
-		const options = { state, now: Date.now, issuer: () => "RSA" as const, keyPairs: { ahead: 0, concurrency: 1 } };
-		const first = await openAuthority({ ...options, serverNames: [] });
-		const same = await openAuthority({ ...options, serverNames: [] });
+		const options = {
+			...{ state, now: Date.now, issuer: () => "RSA" as const, keyPairs: { ahead: 0, concurrency: 1 } },
+			serverNames: [],
+		};
+		const first = await openAuthority(options);
+		const same = await openAuthority(options);
 		const more = await openAuthority({ ...options, serverNames: ["more.example"] });
-		t.equal(same.serverRootPem, first.serverRootPem);
-		t.equal(same.server.cert, first.server.cert);
-		t.equal(more.serverRootPem, first.serverRootPem);
-		t.ok(new X509Certificate(more.server.cert).checkHost("more.example"));
+		const shared = await openAuthority({ ...options, ecdsaRoot: "shared" });
+		t.strictSame(same.servers, first.servers);
+		t.equal(more.servers.rsa.root, first.servers.rsa.root);
+		t.equal(more.servers.ecdsa.root, first.servers.ecdsa.root);
+		t.not(first.servers.ecdsa.root, first.servers.rsa.root);
+		t.ok(new X509Certificate(more.servers.rsa.cert).checkHost("more.example"));
+		t.ok(new X509Certificate(more.servers.ecdsa.cert).checkHost("more.example"));
+		t.equal(shared.servers.ecdsa.root, first.servers.rsa.root);
+		t.ok(new X509Certificate(shared.servers.ecdsa.cert).checkIssued(new X509Certificate(first.servers.rsa.root)));
+		t.equal(shared.servers.rsa.cert, more.servers.rsa.cert);
 		t.equal(more.rootCertificatePem, first.rootCertificatePem);
 	},
 );

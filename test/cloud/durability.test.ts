@@ -1,6 +1,7 @@
 // State outlives its process: kill -9 at any moment loses nothing that was acknowledged and leaves nothing by halves.
 
 import { type ChildProcess, fork } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { startCloud } from "../../hosts/cloud/cloud.js";
+import type { SettingsPatch } from "../../hosts/cloud/settings.js";
 import { StateInUseError } from "../../hosts/cloud/state.js";
 import { connect, startRig } from "./rig.js";
 
@@ -38,6 +40,55 @@ t.test("Everything is there again after a restart, and a device connects as befo
 	});
 	await (await connect({ ...first, cloud: second }, first.claim, "again")).endAsync();
 });
+
+t.test(
+	"Settings changed while the cloud runs are there after a restart, hook targets too; faults are not",
+	async (t) => {
+		const where = directory(t);
+		const restart = async (settings?: SettingsPatch) => {
+			const warnings: string[] = [];
+			const cloud = await startCloud({
+				directory: where,
+				controlPlane: {},
+				...(settings && { settings }),
+				onEvent: (event) => event.event === "warning" && warnings.push(event.message),
+			});
+			const patch = async (body: object) => {
+				const url = `${cloud.controlPlane!.url}/_local/settings`;
+				return (await fetch(url, { method: "PATCH", body: JSON.stringify(body) })).status;
+			};
+			return { cloud, patch, warnings };
+		};
+		const targets = { "arn:aws:lambda:us-east-1:123456789012:function:hook": "http://127.0.0.1:9/hook" };
+		const first = await restart();
+		t.equal(await first.patch({ hook: { targets, fault: "deny" }, throttle: { RegisterThing: null } }), 200);
+		const faults = [{ operation: "RegisterThing", action: "drop" }];
+		t.equal(await first.patch({ hook: { fault: null, timeout: 7_000 }, tls: { certificates: "ecdsa" }, faults }), 200);
+		t.equal(await first.patch({ token: { length: 1 } }), 400, "what is refused");
+		await first.cloud.close();
+
+		const second = await restart();
+		t.match(second.cloud.settings.hook, { targets, timeout: 7_000 });
+		t.equal(second.cloud.settings.hook.fault, undefined);
+		t.equal(second.cloud.settings.throttle.RegisterThing, undefined);
+		t.equal(second.cloud.settings.token.length, 464, "is not kept");
+		t.same(second.cloud.settings.faults, []);
+		t.equal(new X509Certificate(second.cloud.rootCertificate).publicKey.asymmetricKeyType, "ec", "read at start");
+		second.cloud.changeSettings({ hook: { targets: {} } });
+		await second.cloud.close();
+
+		const third = await restart({ hook: { timeout: 1 } });
+		t.match(third.cloud.settings.hook, { targets: {}, timeout: 1 }, "options go before what is kept");
+		// As a later version of this program would find it.
+		const { state } = third.cloud.registry;
+		state.transaction(() => state.settings.put("changes", { patch: { gone: { x: 1 }, hook: { timeout: 5 } } }));
+		await third.cloud.close();
+		const fourth = await restart();
+		t.equal(fourth.cloud.settings.hook.timeout, 5_000);
+		t.match(fourth.warnings, [/from an earlier run are not used: There is no setting gone/]);
+		await fourth.cloud.close();
+	},
+);
 
 t.test("A process that is killed loses nothing that was acknowledged", async (t) => {
 	const where = directory(t);

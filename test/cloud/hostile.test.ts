@@ -1,8 +1,10 @@
 // Bad bytes, slow and half-open clients: the cloud goes on answering the others, and forgets nothing but them.
 
 import { type Socket, connect as tcpConnect } from "node:net";
+import type { MqttClient } from "mqtt";
 import t from "tap";
 import {
+	closed,
 	connect,
 	eventually,
 	exchange,
@@ -38,6 +40,11 @@ t.test("Bytes that are no MQTT end their own connection and nothing else", async
 		Buffer.concat([good, Buffer.from([0x30, 2, 0xff, 0xff])]),
 		Buffer.concat([good, Buffer.from([0x36, 4, 0, 1, 0x61, 0])]),
 		Buffer.concat([good, Buffer.from([0x82, 5, 0, 1, 0, 9, 0x61])]),
+		// SUBSCRIBE, UNSUBSCRIBE, PUBACK and their like without their packet id, and with half of it.
+		...[0x82, 0xa2, 0x40, 0x50, 0x62, 0x70].flatMap((type) => [
+			Buffer.concat([good, Buffer.from([type, 0])]),
+			Buffer.concat([good, Buffer.from([type, 1, 0])]),
+		]),
 		Buffer.concat([good, Buffer.from([0xf0, 0])]),
 		Buffer.concat([good, Buffer.from([0x20, 2, 0, 0])]),
 		Buffer.concat([good, Buffer.from([0x62, 2, 0, 1])]),
@@ -61,6 +68,44 @@ t.test("Bytes that are no MQTT end their own connection and nothing else", async
 	}
 	t.ok(await provision(rig, "after-noise"));
 	t.equal(rig.cloud.connections(), 0, "and none of them is left");
+});
+
+t.test("An error in handling one connection ends that connection, with a warning that says where", async (t) => {
+	const rig = await startRig();
+	t.teardown(() => rig.cloud.close());
+	const owner = await identity(rig, "all", everything);
+	const { policies } = rig.cloud.registry;
+	const sound = policies.document;
+	const broken = () => {
+		throw new Error("broken on purpose");
+	};
+	const warned = (where: RegExp) =>
+		eventually(() => rig.events.find((event) => event.event === "warning" && where.test(event.message)));
+	policies.document = broken;
+	await t.rejects(connect(rig, owner, "one"));
+	await warned(/one\) failed in CONNECT: broken on purpose/);
+	for (const [act, where] of [
+		[(client: MqttClient) => client.publish("x", "x"), /two\) failed in PUBLISH: broken/],
+		[(client: MqttClient) => client.subscribe("x"), /two\) failed in SUBSCRIBE: broken/],
+	] as const) {
+		policies.document = sound;
+		const client = await connect(rig, owner, "two");
+		policies.document = broken;
+		act(client);
+		await closed(client);
+		await warned(where);
+	}
+	policies.document = sound;
+	const { provisioning } = rig.cloud;
+	const { handle } = provisioning;
+	provisioning.handle = broken;
+	const claim = await connect(rig, rig.claim, "claim");
+	claim.publish(topics.csr("json"), "{}");
+	await closed(claim);
+	await warned(/claim\) failed in a request for CreateCertificateFromCsr: broken/);
+	provisioning.handle = handle;
+	t.ok(await provision(rig, "after-errors"));
+	t.equal(rig.cloud.connections(), 0);
 });
 
 t.test("Requests of every malformed kind are rejected, and the next is answered", async (t) => {

@@ -319,3 +319,22 @@ t.test("A command that cannot be started is a refusal, not the end of the cloud"
 	const { stdout } = await promisify(execFile)("sh", limited);
 	t.match(JSON.parse(stdout), { allowed: false, explanation: /EMFILE/ });
 });
+
+t.test("A certificate is attached as ThingPrincipalType says: an exclusive one to no second thing", async (t) => {
+	const body = provisioningTemplate("device") as {
+		Resources: { certificate: { Properties: object }; thing: { Properties: object } };
+	};
+	Object.assign(body.Resources.certificate.Properties, { ThingPrincipalType: "EXCLUSIVE_THING" });
+	Object.assign(body.Resources.thing.Properties, { PackageVersions: { firmware: "1.2.3" } });
+	const { registry, events, ...core } = await startCore(body);
+	t.match(await core.register({ SerialNumber: "T1" }), { accepted: true, thingName: "T1" });
+	const { thingPrincipalObjects } = registry.things.listThingPrincipalsV2({ thingName: "T1" });
+	t.match(thingPrincipalObjects, [{ thingPrincipalType: "EXCLUSIVE_THING" }]);
+	registry.things.createThing({ thingName: "T2" });
+	const { principal } = thingPrincipalObjects[0]!;
+	t.throws(() => registry.things.attachThingPrincipal({ thingName: "T2", principal }), /exclusive/);
+	t.ok(
+		events.some((event) => event.event === "warning" && /PackageVersions.*are not kept/.test(event.message)),
+		"what this cloud cannot keep is said",
+	);
+});

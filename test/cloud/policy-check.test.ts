@@ -37,6 +37,25 @@ t.test("A policy for everything passes, and its dangers are told", async (t) => 
 	t.ok(report.excess.some(({ danger }) => /listen to everything/.test(danger)));
 });
 
+t.test(
+	"Whoever has a shared claim can become a thing that exists: tried, and not told where it cannot be",
+	async (t) => {
+		const risk = /any thing that exists.*for the thing S1, and may connect as it.*hook can/;
+		t.match((await checkPolicies(good)).risks, [risk]);
+		const hooked = await checkPolicies({ ...good, hook: true });
+		t.same(hooked.risks, []);
+		t.match(hooked.notes, [/hook is taken to refuse a thing that exists/]);
+		const template = provisioningTemplate("DevicePolicy") as {
+			Resources: { thing: { OverrideSettings: object }; certificate: object };
+		};
+		const failing = structuredClone(template);
+		failing.Resources.thing.OverrideSettings = { AttributePayload: "FAIL" };
+		t.same((await checkPolicies({ ...good, template: JSON.stringify(failing) })).risks, [], "OverrideSettings stop it");
+		const elsewhere = JSON.stringify(devicePolicy(account)).replaceAll("client/", "client/x-");
+		t.same((await checkPolicies({ ...good, devicePolicy: elsewhere })).risks, [], "the device policy stops it");
+	},
+);
+
 t.test("AWS's sample covers no CSR: the flow stops where it would, with what to change", async (t) => {
 	const report = await checkPolicies({ ...good, creation: "create-from-csr" });
 	t.notOk(report.succeeded);

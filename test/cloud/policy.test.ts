@@ -124,6 +124,11 @@ t.test("Conditions must all hold", async (t) => {
 	t.ok(under({ StringEquals: { "iot:ClientId": ["a", "b"] } }, { "iot:ClientId": "b" }));
 	t.notOk(under({ StringEquals: { "iot:ClientId": "a" } }, { "iot:ClientId": "b" }));
 	t.ok(under({ StringNotEquals: { "iot:ClientId": "a" } }, { "iot:ClientId": "b" }));
+	const other = { StringNotEquals: { "iot:ClientId": `\${iot:Connection.Thing.ThingName}` } };
+	t.ok(under(other, { "iot:ClientId": "b", "iot:Connection.Thing.ThingName": "a" }));
+	t.notOk(under(other, { "iot:ClientId": "a", "iot:Connection.Thing.ThingName": "a" }));
+	t.notOk(under(other, { "iot:ClientId": "b" }), "nothing differs from what is not known");
+	t.notOk(under(other, {}));
 	t.ok(under({ StringLike: { "iot:ClientId": "dev-*" } }, { "iot:ClientId": "dev-7" }));
 	t.notOk(under({ StringNotLike: { "iot:ClientId": "dev-*" } }, { "iot:ClientId": "dev-7" }));
 	t.ok(under({ IpAddress: { "aws:SourceIp": "10.0.0.0/8" } }, { "aws:SourceIp": "10.1.2.3" }));

@@ -1,7 +1,7 @@
 // Settings are changed as a whole or not at all, and only to what makes sense.
 
 import t from "tap";
-import { changeSettings, defaultSettings, type SettingsPatch } from "../../hosts/cloud/settings.js";
+import { changeSettings, combinePatches, defaultSettings, type SettingsPatch } from "../../hosts/cloud/settings.js";
 
 t.test("A patch changes what it names and leaves the rest", async (t) => {
 	const settings = defaultSettings();
@@ -18,6 +18,26 @@ t.test("A patch changes what it names and leaves the rest", async (t) => {
 	t.same(settings.faults, [{ operation: "RegisterThing", action: "drop" }]);
 });
 
+t.test("Two patches combined do what they do one after the other", async (t) => {
+	const patches: readonly SettingsPatch[] = [
+		{ token: { lifetime: 5 }, hook: { targets: { a: "http://a.example" }, fault: "deny" } },
+		{ hook: { targets: { b: "http://b.example" } }, throttle: { RegisterThing: { rate: 1, burst: 1 } } },
+		{ hook: { fault: null }, throttle: { RegisterThing: null }, errors: { denied: { errorMessage: "no" } } },
+		{ errors: { denied: { errorMessage: null, statusCode: 401 } }, hook: { override: { a: "b" } } },
+		{ controlPlane: { throttle: { CreateThing: { rate: 1, burst: 1 } } }, token: { boundTo: ["clientId"] } },
+		{ controlPlane: { throttle: {} }, token: { boundTo: [] }, hook: { override: null, targets: {} } },
+	];
+	for (const first of patches) {
+		for (const second of patches) {
+			const [expected, combined] = [defaultSettings(), defaultSettings()];
+			changeSettings(expected, first);
+			changeSettings(expected, second);
+			changeSettings(combined, combinePatches(first, second));
+			t.strictSame(combined, expected);
+		}
+	}
+});
+
 t.test("What does not exist or will not do is refused, and nothing has changed", async (t) => {
 	for (const [patch, reason] of [
 		[{ token: { lifetime: 1, colour: "red" } }, /no setting token.colour/],
@@ -26,6 +46,14 @@ t.test("What does not exist or will not do is refused, and nothing has changed",
 		[{ token: { lifetime: -1 } }, /not negative/],
 		[{ limits: { maximumKeepAlive: 86_400 } }, /maximumKeepAlive must be a whole number from 0 to 65535/],
 		[{ limits: { payload: 5e9 } }, /limits.payload must be a whole number/],
+		[{ token: { length: 127 } }, /token.length must be a number from 128/],
+		[{ tls: { certificates: "dsa" } }, /tls.certificates must be one of rsa, ecdsa, both/],
+		[{ faults: [{ operation: "RegisterThing", action: "drop", extra: {} }] }, /faults must be/],
+		[
+			{ faults: [{ operation: "RegisterThing", action: "reject", rejection: { statusCode: 1, errorCode: "", x: 1 } }] },
+			/faults must be/,
+		],
+		[{ throttle: { RegisterThing: { rate: 1, burst: 1, extra: [] } } }, /throttle.RegisterThing must be/],
 		[{ token: { boundTo: ["moon"] } }, /token.boundTo must be one of/],
 		[{ token: 5 }, /token must be/],
 		[{ token: null }, /token must be/],

@@ -119,6 +119,29 @@ t.test("A device cannot put another certificate in the place of its own", async 
 	t.equal(plan.certificate?.certificateId, "c1");
 });
 
+t.test("A thing may have package versions, a certificate a kind of attachment, both with functions", async (t) => {
+	const Parameters = { Kind: { Type: "String" }, Version: { Type: "String", Default: "1.0" } };
+	const withBoth = (ThingPrincipalType: unknown, PackageVersions: unknown = { app: { Ref: "Version" } }) => ({
+		Parameters,
+		Resources: {
+			thing: { ...thing, Properties: { ...thing.Properties, PackageVersions } },
+			certificate: { ...certificate, Properties: { ...certificate.Properties, ThingPrincipalType } },
+		},
+	});
+	const plan = work(withBoth({ Ref: "Kind" }), { Kind: "EXCLUSIVE_THING" });
+	t.equal(plan.certificate?.thingPrincipalType, "EXCLUSIVE_THING");
+	t.same(plan.thing?.packageVersions, { app: "1.0" });
+	t.equal(work(withBoth("NON_EXCLUSIVE_THING")).certificate?.thingPrincipalType, "NON_EXCLUSIVE_THING");
+	t.throws(() => work(withBoth("exclusive")), /ThingPrincipalType must be EXCLUSIVE_THING or NON_EXCLUSIVE_THING/);
+	t.throws(() => work(withBoth({ Ref: "Kind" })), /Cannot resolve reference value: Kind/);
+	t.throws(() => work(withBoth("EXCLUSIVE_THING", "app:1.0")), /PackageVersions must be an object/);
+	t.throws(() => work(withBoth("EXCLUSIVE_THING", { app: ["1.0"] })), /must be text/);
+	t.throws(
+		() => work({ Resources: { thing: { ...thing, Properties: { ...thing.Properties, ThingPrincipalType: "x" } } } }),
+		/unknown property ThingPrincipalType/,
+	);
+});
+
 t.test("OverrideSettings are spelt either way", async (t) => {
 	const OverrideSettings = { ATTRIBUTE_PAYLOAD: "MERGE", THING_TYPE_NAME: "FAIL", THING_GROUPS: "REPLACE" };
 	const plan = work({ Resources: { thing: { ...thing, OverrideSettings } } });

@@ -4,11 +4,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { AwsError } from "../errors.js";
 import type { CloudEvent, EventLog, Metrics } from "../events.js";
-import { changeSettings, type Settings } from "../settings.js";
+import { changeSettings, type Settings, type SettingsPatch } from "../settings.js";
 
 /** What can be seen and changed from outside while the cloud runs. Nothing of it is secret. */
 export interface LocalAdministration {
 	readonly settings: Settings;
+	changeSettings?(patch: SettingsPatch): void;
 	readonly events: EventLog;
 	readonly metrics: Metrics;
 }
@@ -36,7 +37,7 @@ export function isLocalPath(target: string): boolean {
  * Rejects with AwsError when the request is refused.
  */
 export async function answerLocally(
-	{ settings, events, metrics }: LocalAdministration,
+	{ settings, events, metrics, ...administration }: LocalAdministration,
 	request: IncomingMessage,
 	response: ServerResponse,
 	receive: () => Promise<Buffer>,
@@ -53,7 +54,7 @@ export async function answerLocally(
 		case "GET /_local/metrics":
 			return send(response, { metrics: metrics.list() });
 		case "PATCH /_local/settings":
-			change(settings, await receive());
+			change(administration.changeSettings ?? ((patch) => changeSettings(settings, patch)), await receive());
 			return send(response, settings);
 		case "GET /_local/settings":
 			return send(response, settings);
@@ -78,7 +79,7 @@ function isRefusal(event: CloudEvent): boolean {
 	);
 }
 
-function change(settings: Settings, body: Buffer): void {
+function change(apply: (patch: SettingsPatch) => void, body: Buffer): void {
 	let patch: unknown;
 	try {
 		patch = JSON.parse(body.toString());
@@ -89,8 +90,9 @@ function change(settings: Settings, body: Buffer): void {
 		throw new AwsError("SerializationException", "The request body must be a JSON object.");
 	}
 	try {
-		changeSettings(settings, patch);
+		apply(patch);
 	} catch (error) {
+		if (!(error instanceof TypeError)) throw error;
 		throw new AwsError("InvalidRequestException", (error as Error).message);
 	}
 }

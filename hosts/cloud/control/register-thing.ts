@@ -50,12 +50,13 @@ async function certificateOf(
 		const { certificateDescription } = certificates.describeCertificate({ certificateId: plan.certificateId });
 		return { certificateId: certificateDescription.certificateId, isNew: false };
 	}
-	const { certificateSigningRequest, certificatePem = "", caCertificatePem } = plan;
+	const { certificateSigningRequest, certificatePem = "", caCertificatePem, status } = plan;
 	const { certificateId } =
 		certificateSigningRequest !== undefined
-			? await certificates.createCertificateFromCsr({ certificateSigningRequest })
+			? await certificates.createCertificateFromCsr({ certificateSigningRequest, setAsActive: status === "ACTIVE" })
 			: certificates.registerCertificate({
 					certificatePem,
+					status,
 					...(caCertificatePem !== undefined && { caCertificatePem }),
 				});
 	return { certificateId, isNew: true };

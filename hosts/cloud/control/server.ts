@@ -6,9 +6,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, isIP, type Socket } from "node:net";
 import { AwsError } from "../errors.js";
 import type { EventLog, Metrics } from "../events.js";
+import { type Failed, guarded } from "../guard.js";
 import { evaluate, type PolicyVariables } from "../policy.js";
 import type { Registry } from "../registry.js";
-import type { Settings } from "../settings.js";
+import type { Settings, SettingsPatch } from "../settings.js";
 import { Throttles } from "../throttle.js";
 import { limitConnections, oneAfterTheOther } from "./connections.js";
 import { handlers } from "./handlers.js";
@@ -26,6 +27,8 @@ export interface ControlPlaneOptions {
 	events: EventLog;
 	metrics: Metrics;
 	settings: Settings;
+	/** Changes them when `PATCH /_local/settings` asks for it. @throws TypeError. Default: for this run only. */
+	changeSettings?(patch: SettingsPatch): void;
 	/** Who may call. Default: nobody is known. */
 	accessKeys?: readonly AccessKey[];
 	/**
@@ -66,10 +69,17 @@ const maximumWaiting = 32;
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
 	const { host = "127.0.0.1", port = 0, requestTimeout = 30_000, accessKeys = [] } = options;
 	const signatures = options.signatures ?? (isLoopback(host) && accessKeys.length === 0 ? "any" : "checked");
-	const answer = answerer({ ...options, signatures });
+	const report = options.events.report.bind(options.events);
+	const failed = (socket?: Socket): Failed => {
+		return (where, error) => {
+			socket?.destroy();
+			report({ event: "warning", message: failure(where, error) });
+		};
+	};
+	const answer = oneAfterTheOther(answerer({ ...options, signatures }), maximumWaiting);
 	if (signatures === "any") {
 		const message = "Development mode: the control plane takes any signature, and none. Access keys change that.";
-		options.events.report({ event: "warning", message });
+		report({ event: "warning", message });
 	}
 
 	const server = createServer(
@@ -80,12 +90,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 			connectionsCheckingInterval: Math.min(5_000, requestTimeout),
 			keepAliveTimeout: 60_000,
 		},
-		oneAfterTheOther(answer, maximumWaiting),
+		(request, response) => void guarded("an answer", failed(request.socket), answer)(request, response),
 	);
 	// A client that takes nothing of its answer for so long is gone.
 	server.timeout = 2 * requestTimeout;
 	limitConnections(server, maximumConnections);
-	server.on("clientError", refuseMalformed);
+	server.on("clientError", (error, socket: Socket) => {
+		guarded("a refusal of what is no HTTP", failed(socket), refuseMalformed)(error, socket);
+	});
 	await new Promise<void>((resolve, reject) => {
 		server.once("error", reject);
 		server.listen({ host, port }, () => {
@@ -93,6 +105,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 			resolve();
 		});
 	});
+	// Once it listens, an error is a connection that could not be taken: no descriptors are left.
+	server.on("error", (error) => failed()("accept", error));
 	const bound = server.address() as AddressInfo;
 	return {
 		url: `http://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`,
@@ -116,6 +130,9 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 	let receiving = 0;
 
 	return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+		// A client that goes is no error of ours; what it has left unfinished ends by itself.
+		request.on("error", () => {});
+		response.on("error", () => {});
 		try {
 			const target = request.url!;
 			if (isLocalPath(target)) {
@@ -126,7 +143,10 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 			if (signatures === "any") refuseForeignSites(request);
 			sendJson(response, 200, (await perform(request, target)) ?? {});
 		} catch (error) {
-			if (!(error instanceof AwsError)) events.report({ event: "warning", message: fault(error) });
+			if (!(error instanceof AwsError)) {
+				const [path] = request.url!.split("?") as [string];
+				events.report({ event: "warning", message: failure(`${request.method} ${path.slice(0, 128)}`, error) });
+			}
 			sendError(request, response, error);
 		}
 	};
@@ -155,7 +175,7 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 		let principal = "anonymous";
 		try {
 			const claimed = readSignature(head, registry.state.account.region, now());
-			principal = claimed.accessKeyId;
+			principal = claimed.accessKeyId.slice(0, 128);
 			const caller = keys.get(claimed.accessKeyId);
 			const token = headerValue(head, "x-amz-security-token");
 			// Nothing is read from a caller who is not known.
@@ -225,8 +245,8 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 	}
 
 	/** The whole body. Rejects with AwsError when it is too large, breaks off, or too much is being received already. */
-	function receive(request: IncomingMessage): Promise<Buffer> {
-		return new Promise((resolve, reject) => {
+	async function receive(request: IncomingMessage): Promise<Buffer> {
+		const received = await new Promise<Buffer[]>((resolve, reject) => {
 			const chunks: Buffer[] = [];
 			let length = 0;
 			const settle = (error?: AwsError) => {
@@ -234,7 +254,8 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 				receiving -= length;
 				length = 0;
 				if (error) reject(error);
-				else resolve(Buffer.concat(chunks));
+				// Put together by whoever waits, since an exception here would be nobody's.
+				else resolve(chunks);
 			};
 			const take = (chunk: Buffer) => {
 				length += chunk.length;
@@ -250,6 +271,7 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 			request.once("end", () => settle());
 			request.once("close", () => settle(new AwsError("RequestTimeoutException", "The request broke off.")));
 		});
+		return Buffer.concat(received);
 	}
 }
 
@@ -373,10 +395,11 @@ function sendError(request: IncomingMessage, response: ServerResponse, error: un
 	drain(request);
 }
 
-/** Where something happened that never should. Without the error's own message, which may quote the request. */
-function fault(error: unknown): string {
-	const { name, stack = "" } = error instanceof Error ? error : new Error();
-	return `The control plane failed unexpectedly: ${name} ${/^\s*(at .*)$/m.exec(stack)?.[1] ?? ""}`;
+/** What failed and where in the program. Without the error's own message, which may quote the request. */
+function failure(where: string, error: unknown): string {
+	const { name, stack = "" } = error instanceof Error ? error : { name: `a thrown ${typeof error}` };
+	const line = /^\s*(at .*)$/m.exec(stack)?.[1] ?? "";
+	return `The control plane failed unexpectedly in ${where}: ${name} ${line}`.trimEnd();
 }
 
 /** Reads off what is still coming of a refused request, within bounds: hanging up at once would lose the answer. */

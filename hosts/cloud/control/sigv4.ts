@@ -65,7 +65,7 @@ export function readSignature(head: RequestHead, region: string, now: number): C
 	}
 
 	const [accessKeyId = "", date, scopeRegion, service, terminator, ...excess] = credential.split("/");
-	if (!/^\w{4,128}$/.test(accessKeyId) || terminator !== "aws4_request" || excess.length > 0) {
+	if (accessKeyId === "" || terminator !== "aws4_request" || excess.length > 0) {
 		throw new AwsError(
 			"IncompleteSignatureException",
 			"Credential must have five parts: ACCESS_KEY_ID/DATE/REGION/iot/aws4_request.",

@@ -1,5 +1,6 @@
 // What AWS IoT takes as a name, an attribute or a document, and how much of it. Checks throw AwsError, nothing else.
 
+import { createHmac, randomBytes } from "node:crypto";
 import { AwsError } from "../errors.js";
 
 const resourceName = /^[a-zA-Z0-9:_-]{1,128}$/;
@@ -115,13 +116,27 @@ export function page<T>(
 	const compare = (a: string, b: string) => (a < b ? -direction : a > b ? direction : 0);
 	let sorted = items.map((item) => ({ item, key: key(item) })).sort((a, b) => compare(a.key, b.key));
 	if (token !== undefined) {
-		demand(typeof token === "string" && /^[A-Za-z0-9_-]+$/.test(token), "The token for the next page is not valid");
-		const last = Buffer.from(token, "base64url").toString();
+		const last = lastOfPage(token);
 		sorted = sorted.filter((entry) => compare(entry.key, last) > 0);
 	}
 	const shown = sorted.slice(0, most);
 	return {
 		items: shown.map(({ item }) => item),
-		...(sorted.length > most && { next: Buffer.from(shown.at(-1)!.key).toString("base64url") }),
+		...(sorted.length > most && { next: pageToken(shown.at(-1)!.key) }),
 	};
+}
+
+/** Tokens for the next page are proved to be of this process: a made-up one is refused. In base64, as the API wants markers. */
+const pageSecret = randomBytes(32);
+const prove = (key: string) => createHmac("sha256", pageSecret).update(key).digest("base64").slice(0, 22);
+
+function pageToken(key: string): string {
+	return `${prove(key)}${Buffer.from(key).toString("base64")}`;
+}
+
+/** The key that a token names. Throws InvalidRequestException. */
+function lastOfPage(token: unknown): string {
+	const key = typeof token === "string" ? Buffer.from(token.slice(22), "base64").toString() : "";
+	demand(token === pageToken(key), "The token for the next page is not valid");
+	return key;
 }

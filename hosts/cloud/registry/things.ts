@@ -317,7 +317,8 @@ export class Things {
 			version: record.version,
 			thingGroupProperties: {
 				...(record.description !== undefined && { thingGroupDescription: record.description }),
-				attributePayload: { attributes: record.attributes },
+				// AWS leaves it out when it is empty: Terraform would see a change for ever.
+				...(Object.keys(record.attributes).length > 0 && { attributePayload: { attributes: record.attributes } }),
 			},
 			thingGroupMetadata: {
 				...(record.parentGroupName !== undefined && { parentGroupName: record.parentGroupName }),

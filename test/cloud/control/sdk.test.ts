@@ -698,6 +698,16 @@ t.test("things are listed page by page and by attribute", async (t) => {
 		listed.push(...page.things!.map((thing) => thing.thingName));
 	}
 	t.same(listed.sort(), names);
+	const { nextToken } = await aws.send(new ListThingsCommand({ maxResults: 3 }));
+	t.equal((await aws.send(new ListThingsCommand({ nextToken }))).things?.length, 4);
+	const byHand = Buffer.from("thing-2").toString("base64url");
+	for (const made of ["made-up", byHand, `${"A".repeat(22)}${byHand}`, `${nextToken}A`, nextToken!.slice(1), "é"]) {
+		t.match(
+			await refusal(aws.send(new ListThingsCommand({ nextToken: made }))),
+			{ name: "InvalidRequestException", status: 400 },
+			`a token that was never given: ${made}`,
+		);
+	}
 	const even = await aws.send(new ListThingsCommand({ attributeName: "parity", attributeValue: "even" }));
 	t.same(even.things!.map((thing) => thing.thingName).sort(), ["thing-0", "thing-2", "thing-4", "thing-6"]);
 });
@@ -706,6 +716,12 @@ t.test("things join groups, ten at most and one in each hierarchy", async (t) =>
 	const aws = clientOf(await started(t));
 	const thingName = "lamp";
 	await aws.send(new CreateThingCommand({ thingName }));
+	await aws.send(new CreateThingGroupCommand({ thingGroupName: "bare" }));
+	t.same(
+		(await aws.send(new DescribeThingGroupCommand({ thingGroupName: "bare" }))).thingGroupProperties,
+		{},
+		"no attributePayload without attributes, else Terraform never settles",
+	);
 	t.match(await aws.send(new CreateThingGroupCommand({ thingGroupName: "house" })), {
 		thingGroupArn: arn("thinggroup/house"),
 		thingGroupId: String,
@@ -803,11 +819,16 @@ t.test("the endpoint is the same at every call, and of the kind that was asked f
 	const ats = await ask("iot:Data-ATS");
 	t.match(ats, /^[a-z0-9]+-ats\.iot\.eu-west-1\.amazonaws\.com$/);
 	t.equal(await ask("iot:Data-ATS"), ats);
-	t.match(await ask(), /^[a-z0-9]+\.iot\.eu-west-1\.amazonaws\.com$/);
+	t.equal(await ask("IOT:data-ats"), ats, "in any case of letters");
+	t.equal(await ask(), ats);
 	t.match(await ask("iot:CredentialProvider"), /credentials\.iot/);
-	t.match(await refusal(aws.send(new DescribeEndpointCommand({ endpointType: "iot:Nothing" }))), {
-		name: "InvalidRequestException",
-	});
+	for (const endpointType of ["iot:Data", "iot:data", "iot:Jobs", "iot:Nothing", "constructor"]) {
+		t.match(
+			await refusal(aws.send(new DescribeEndpointCommand({ endpointType }))),
+			{ name: "InvalidRequestException", status: 400 },
+			endpointType,
+		);
+	}
 });
 
 t.test("RegisterThing makes what a template body says, for bulk registration", async (t) => {
@@ -832,6 +853,49 @@ t.test("RegisterThing makes what a template body says, for bulk registration", a
 	t.match(registered.resourceArns, { thing: arn("thing/thing-7"), certificate: certificateArn });
 	t.same((await aws.send(new ListThingPrincipalsCommand({ thingName: "thing-7" }))).principals, [certificateArn]);
 	t.match(await refusal(aws.send(new RegisterThingCommand({ templateBody: "{" }))), { status: 400 });
+
+	// A certificate that exists is changed as OverrideSettings say, else as the setting says; a new one is as the template says.
+	const statusAfter = async (overrideDefault: "DO_NOTHING" | "REPLACE" | "FAIL", OverrideSettings?: object) => {
+		cloud.settings.template.overrideDefault = overrideDefault;
+		const made = await aws.send(new CreateKeysAndCertificateCommand({ setAsActive: false }));
+		const resources = structuredClone(parsed.Resources);
+		resources.certificate.OverrideSettings = OverrideSettings;
+		resources.thing.Properties.ThingName = `of-${made.certificateId!.slice(0, 8)}`;
+		const failed = await aws
+			.send(
+				new RegisterThingCommand({
+					templateBody: JSON.stringify({ ...parsed, Resources: resources }),
+					parameters: { SerialNumber: "8", CertificateId: made.certificateId! },
+				}),
+			)
+			.then(
+				() => undefined,
+				(error: Error) => error.name,
+			);
+		const described = await aws.send(new DescribeCertificateCommand({ certificateId: made.certificateId! }));
+		return failed ?? described.certificateDescription?.status;
+	};
+	t.equal(await statusAfter("DO_NOTHING"), "INACTIVE");
+	t.equal(await statusAfter("REPLACE"), "ACTIVE");
+	t.equal(await statusAfter("FAIL"), "ConflictingResourceUpdateException");
+	t.equal(await statusAfter("FAIL", { Status: "REPLACE" }), "ACTIVE");
+	t.equal(await statusAfter("REPLACE", { Status: "DO_NOTHING" }), "INACTIVE");
+	t.equal(await statusAfter("DO_NOTHING", { Status: "FAIL" }), "ConflictingResourceUpdateException");
+	cloud.settings.template.overrideDefault = "DO_NOTHING";
+	for (const Status of ["ACTIVE", "INACTIVE"]) {
+		const bySigning = structuredClone(parsed);
+		bySigning.Parameters = { SerialNumber: { Type: "String" }, CSR: { Type: "String" } };
+		bySigning.Resources.certificate.Properties = { CertificateSigningRequest: { Ref: "CSR" }, Status };
+		const { resourceArns } = await aws.send(
+			new RegisterThingCommand({
+				templateBody: JSON.stringify(bySigning),
+				parameters: { SerialNumber: `new-${Status}`, CSR: await signingRequest() },
+			}),
+		);
+		const made = resourceArns!.certificate!.split("/").at(-1)!;
+		const described = await aws.send(new DescribeCertificateCommand({ certificateId: made }));
+		t.equal(described.certificateDescription?.status, Status, "a new certificate is as the template says");
+	}
 });
 
 t.test("a throttled operation is refused with status 400, and the SDK tries again", async (t) => {

@@ -130,7 +130,12 @@ t.test("a wrong secret, an unknown key and a missing session token are told apar
 		status: 403,
 	});
 	const unknown = { name: "UnrecognizedClientException", status: 403 };
-	t.match(await refusal(list({ ...administrator, accessKeyId: "AKIANOBODY" })), unknown);
+	for (const accessKeyId of ["AKIANOBODY", "a", "any", "with-dashes.and+more", "A".repeat(200), "A".repeat(5_000)])
+		t.match(await refusal(list({ ...administrator, accessKeyId })), unknown, `${accessKeyId.length} characters`);
+	t.ok(
+		cloud.events.since().every((event) => event.event !== "unauthorized" || event.principal.length <= 128),
+		"and no event repeats more than 128 of them",
+	);
 	const { sessionToken, ...noToken } = guest;
 	t.match(await refusal(list(noToken)), unknown);
 	t.match(await refusal(list({ ...guest, sessionToken: "other" })), unknown);
