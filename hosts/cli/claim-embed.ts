@@ -1,4 +1,4 @@
-// Puts a claim and the root certificate where the firmware's build takes them from, after checking that a device can use
+// Puts a claim and the root certificates where the firmware's build takes them from, after checking that a device can use
 // them: a mistake found here is not found in a thousand devices. Must never print or leave behind a key or a password.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
@@ -11,14 +11,14 @@ import { CommandError, UsageError } from "./command.js";
 /** What `fleet claim embed` is given. */
 export interface ClaimEmbedOptions {
 	/**
-	 * File with the claim certificate: PEM, DER or PKCS#12 (which holds the key as well). Without it only the root is
+	 * File with the claim certificate: PEM, DER or PKCS#12 (which holds the key as well). Without it only the roots are
 	 * embedded, for devices whose claim a trusted user hands over.
 	 */
 	readonly certificate?: string | undefined;
 	/** File with its private key: PEM or DER. Not needed with PKCS#12. */
 	readonly key?: string | undefined;
-	/** File with the root certificate that the endpoint's chain ends in: PEM or DER. */
-	readonly root: string;
+	/** Files with the root certificates that the endpoint's chain may end in, one each: PEM or DER. */
+	readonly roots: readonly string[];
 	/** Where to put them. Default: the folder that the manifest names. */
 	readonly folder?: string;
 	/** Asked once, and only when a file is locked. */
@@ -32,8 +32,8 @@ export interface EmbeddedClaim {
 	readonly folder: string;
 	/** The claim certificate's subject, on one line, and until when it is valid. Absent when only the root was embedded. */
 	readonly claim?: { readonly subject: string; readonly validTo: Date };
-	/** Subject of the root certificate. */
-	readonly root: string;
+	/** Subjects of the root certificates. */
+	readonly roots: readonly string[];
 }
 
 /** Names of the resources: hosts/moddable/claim.ts looks for them. */
@@ -56,8 +56,8 @@ interface Pair {
  */
 export async function embedClaim(options: ClaimEmbedOptions): Promise<EmbeddedClaim> {
 	const { folder = defaultFolder, now = Date.now } = options;
-	const root = readRoot(options.root);
-	checkDates("root certificate", root, now());
+	const roots = options.roots.map(readRoot);
+	for (const root of roots) checkDates("root certificate", root, now());
 	const claim = await readClaim(options);
 	if (claim) {
 		checkKey(claim);
@@ -66,19 +66,20 @@ export async function embedClaim(options: ClaimEmbedOptions): Promise<EmbeddedCl
 	write(folder, {
 		[resources.certificate]: claim?.certificate.raw,
 		[resources.key]: claim?.key.export({ type: "pkcs8", format: "der" }),
-		[resources.root]: root.raw,
+		// One after another: DER says where each ends.
+		[resources.root]: Buffer.concat(roots.map(({ raw }) => raw)),
 	});
 	return {
 		folder,
 		...(claim && { claim: { subject: name(claim.certificate), validTo: new Date(claim.certificate.validTo) } }),
-		root: name(root),
+		roots: roots.map((root) => name(root)),
 	};
 }
 
 function readRoot(path: string): X509Certificate {
 	const certificates = readCertificates(path, read(path));
 	if (certificates.length > 1)
-		throw new CommandError(`${path} holds ${certificates.length} certificates: give the root alone`);
+		throw new CommandError(`${path} holds ${certificates.length} certificates: give each root in a file of its own`);
 	const [root] = certificates as [X509Certificate];
 	if (!root.ca) throw new CommandError(`${path} is not the certificate of an authority`);
 	if (!root.checkIssued(root) || !root.verify(root.publicKey)) {

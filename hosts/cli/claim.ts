@@ -10,7 +10,8 @@ export const claimEmbed = command({
 			type: "string",
 			value: "FILE",
 			required: true,
-			help: "the root certificate that the endpoint's chain ends in (Amazon Root CA 1): PEM or DER",
+			multiple: true,
+			help: "a root certificate that the endpoint's chain may end in (Amazon Root CA 1, and 3): PEM or DER",
 		},
 		certificate: { type: "string", value: "FILE", help: "the claim certificate: PEM, DER, or PKCS#12 with its key" },
 		key: { type: "string", value: "FILE", help: "its private key, RSA: PEM or DER; not needed with PKCS#12" },
@@ -22,17 +23,17 @@ export const claimEmbed = command({
 	},
 	details: `Checks that the key is RSA and the certificate's, that the root is one, and that both are valid today, before
 anything is written. A password is taken from IDENTITY_PASSWORD or asked for, never from an argument. Without
---certificate only the root is embedded, for devices that a trusted user hands a claim.`,
+--certificate only the roots are embedded, for devices that a trusted user hands a claim.`,
 	async run({ root, certificate, key, folder }) {
 		const embedded = await embedClaim({
-			root,
+			roots: root,
 			certificate,
 			key,
 			...(folder === undefined ? {} : { folder }),
 			password: () => askPassword(`Password of ${key ?? certificate}`),
 		});
 		const { claim } = embedded;
-		console.log(`root certificate   ${embedded.root}`);
+		for (const subject of embedded.roots) console.log(`root certificate   ${subject}`);
 		if (claim === undefined) console.log("no claim: devices wait until they are handed one");
 		else console.log(`claim certificate  ${claim.subject}, valid until ${claim.validTo.toISOString().slice(0, 10)}`);
 		console.log(`in ${embedded.folder}: build the firmware again, and keep that folder secret`);

@@ -75,7 +75,27 @@ const NOTHING = new Uint8Array();
 
 /** AlgorithmIdentifiers of keys, the contents: rsaEncryption (RFC 3279, 2.3.1), P-256 and P-384 (RFC 5480, 2.1.1). */
 const RSA_KEY = Uint8Array.of(0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0);
-const P256_KEY = Uint8Array.of(0x06, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7);
+const P256_KEY = Uint8Array.of(
+	0x06,
+	7,
+	0x2a,
+	0x86,
+	0x48,
+	0xce,
+	0x3d,
+	2,
+	1,
+	6,
+	8,
+	0x2a,
+	0x86,
+	0x48,
+	0xce,
+	0x3d,
+	3,
+	1,
+	7,
+);
 const P384_KEY = Uint8Array.of(0x06, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 5, 0x2b, 0x81, 4, 0, 34);
 
 /** serverAuth (RFC 5280, 4.2.1.12). */
@@ -129,7 +149,8 @@ function readTime(reader: DerReader): number {
 	const two = (at: number) => digit(at) * 10 + digit(at + 1);
 	const year = isShort ? two(0) + (two(0) < 50 ? 2000 : 1900) : two(0) * 100 + two(2);
 	const time = Date.UTC(year, two(start) - 1, two(start + 2), two(start + 4), two(start + 6), two(start + 8));
-	if (bytes.length !== start + 11 || bytes[start + 10] !== 0x5a || Number.isNaN(time)) throw new Malformed("has a bad date");
+	if (bytes.length !== start + 11 || bytes[start + 10] !== 0x5a || Number.isNaN(time))
+		throw new Malformed("has a bad date");
 	return time;
 }
 
@@ -150,10 +171,7 @@ function readKey(info: DerReader): PublicKey | undefined {
 	return { curve: isP256 ? "secp256r1" : "secp384r1", point: bits };
 }
 
-type Extensions = Pick<
-	Certificate,
-	"isAuthority" | "pathLength" | "usage" | "forServers" | "names" | "obstacle"
->;
+type Extensions = Pick<Certificate, "isAuthority" | "pathLength" | "usage" | "forServers" | "names" | "obstacle">;
 
 function readExtensions(list: DerReader): Extensions {
 	const seen: Uint8Array[] = [];

@@ -9,9 +9,9 @@ import {
 	type Certificate,
 	DIGITAL_SIGNATURE,
 	DNS_NAME,
+	hasName,
 	IP_ADDRESS,
 	KEY_CERT_SIGN,
-	hasName,
 	type PublicKey,
 	readCertificate,
 } from "./certificate.js";
@@ -297,7 +297,11 @@ function depthBelow(certificates: readonly Certificate[], index: number): number
 	return depth;
 }
 
-function checkAuthority({ isAuthority, usage, forServers, pathLength }: Certificate, what: string, depth: number): void {
+function checkAuthority(
+	{ isAuthority, usage, forServers, pathLength }: Certificate,
+	what: string,
+	depth: number,
+): void {
 	const refuse = (rule: string) => new HandshakeError("tls-server", `${what} ${rule}`);
 	if (!isAuthority) throw refuse("is no authority's (basicConstraints)");
 	if (!(usage & KEY_CERT_SIGN)) throw refuse("may not sign certificates (keyUsage)");

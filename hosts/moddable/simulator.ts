@@ -87,7 +87,7 @@ async function makeClaim({ registry, rootCertificate }: Cloud, folder: string, c
 	await embedClaim({
 		certificate: file("claim.pem", made.certificatePem),
 		key: file("claim.key.pem", made.keyPair.PrivateKey),
-		root: file("root.pem", rootCertificate),
+		roots: [file("root.pem", rootCertificate)],
 		folder: claim,
 		password: () => Promise.reject(new Error("nothing here is locked")),
 	});

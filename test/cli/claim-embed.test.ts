@@ -56,7 +56,7 @@ function options(test: Test, given: Partial<ClaimEmbedOptions> = {}): ClaimEmbed
 	return {
 		certificate: path("claim.pem"),
 		key: path("claim.key"),
-		root: path("root.pem"),
+		roots: [path("root.pem")],
 		folder: join(test.testdir(), "claim"),
 		password: never,
 		...given,
@@ -79,7 +79,7 @@ t.test("PEM files are embedded as DER", async (t) => {
 	const given = options(t);
 	const embedded = await embedClaim(given);
 	isEmbedded(t, given.folder);
-	t.match(embedded, { claim: { subject: "CN=claim" }, root: "O=Test, CN=root" });
+	t.match(embedded, { claim: { subject: "CN=claim" }, roots: ["O=Test, CN=root"] });
 	t.equal(embedded.claim?.validTo.getTime(), Date.parse(certificate.validTo));
 });
 
@@ -89,7 +89,7 @@ for (const [what, key] of [
 	["a key in PKCS#1 DER", "claim.pkcs1.der"],
 ] as const) {
 	t.test(`${what} will do`, async (t) => {
-		const given = options(t, { certificate: path("claim.der"), key: path(key), root: path("root.der") });
+		const given = options(t, { certificate: path("claim.der"), key: path(key), roots: [path("root.der")] });
 		await embedClaim(given);
 		isEmbedded(t, given.folder);
 	});
@@ -153,14 +153,14 @@ t.test("files that will not do are refused, and nothing is written", async (t) =
 		["a key as certificate", { certificate: path("claim.key") }, /claim.key holds no certificate/],
 		["no such file", { certificate: path("nowhere.pem") }, /nowhere.pem cannot be read \(ENOENT\)/],
 		["PKCS#12 without a key", { certificate: path("keyless.pfx"), key: undefined }, /holds 0 private keys/],
-		["text as root", { root: path("text") }, /text holds no certificate/],
-		["the claim as root", { root: path("claim.pem") }, /claim.pem is not the certificate of an authority/],
+		["text as root", { roots: [path("text")] }, /text holds no certificate/],
+		["the claim as root", { roots: [path("claim.pem")] }, /claim.pem is not the certificate of an authority/],
 		[
 			"a certificate that signed itself but is no authority",
-			{ root: path("self.pem") },
+			{ roots: [path("self.pem")] },
 			/is not the certificate of an authority/,
 		],
-		["two roots", { root: path("two.pem") }, /holds 2 certificates/],
+		["two roots", { roots: [path("two.pem")] }, /holds 2 certificates/],
 		["a claim that is over", { now: () => Date.now() + year }, /the root certificate was valid until/],
 		["a clock before the claim", { now: () => Date.now() - year }, /the root certificate is not valid before/],
 	];
@@ -177,9 +177,20 @@ t.test("files that will not do are refused, and nothing is written", async (t) =
 	}
 });
 
+t.test("several roots are embedded one after another", async (t) => {
+	const given = options(t, { roots: [path("root.pem"), path("other-root.pem")] });
+	const embedded = await embedClaim(given);
+	t.strictSame(embedded.roots, ["O=Test, CN=root", "O=Test, CN=other-root"]);
+	const [first, second] = [0, 1].map((index) => new X509Certificate(readFileSync(given.roots[index]!)).raw);
+	t.ok(readFileSync(join(given.folder, "root.der")).equals(Buffer.concat([first!, second!])));
+	await t.rejects(embedClaim({ ...given, roots: [path("root.pem"), path("claim.pem")] }), {
+		message: `${path("claim.pem")} is not the certificate of an authority`,
+	});
+});
+
 t.test("an authority that another one signed is no root", async (t) => {
 	makeRoot("intermediate", "-CA", "root.pem", "-CAkey", "root.key");
-	await t.rejects(embedClaim(options(t, { root: path("intermediate.pem") })), {
+	await t.rejects(embedClaim(options(t, { roots: [path("intermediate.pem")] })), {
 		message: `${path("intermediate.pem")} is not a root: it was issued by O=Test, CN=root`,
 	});
 });

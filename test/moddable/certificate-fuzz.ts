@@ -119,7 +119,9 @@ function parse(bytes: Uint8Array): Element[] {
 const encode = ({ tag, contents, parts }: Element): Uint8Array =>
 	parts ? encodeDer(tag, ...parts.map(encode)) : encodeDer(tag, contents);
 
-const TAGS = [0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0c, 0x17, 0x18, 0x30, 0x31, 0x80, 0x81, 0x82, 0x87, 0xa0, 0xa3, 0xdf];
+const TAGS = [
+	0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0c, 0x17, 0x18, 0x30, 0x31, 0x80, 0x81, 0x82, 0x87, 0xa0, 0xa3, 0xdf,
+];
 
 /** One to four changes to elements; the lengths are put right. */
 function mutateElements(random: Random, trees: readonly Element[]): Uint8Array {
@@ -157,7 +159,9 @@ function change(random: Random, element: Element, trees: readonly Element[]): El
 			return { tag, contents, parts: [...(parts ?? []), other()] };
 		case 6: {
 			const at = random.next(most + 1);
-			return parts ? { tag, contents, parts: parts.filter((_, i) => i !== at) } : { tag, contents: filled(0, 0), parts };
+			return parts
+				? { tag, contents, parts: parts.filter((_, i) => i !== at) }
+				: { tag, contents: filled(0, 0), parts };
 		}
 		case 7: {
 			const at = random.next(most + 1);

@@ -32,7 +32,8 @@ export const WILD = Buffer.from(
 const der = (party: Party) => party.certificate;
 const usage = (flags: KeyUsageFlags) => new KeyUsagesExtension(flags, true);
 const purposes = (...which: string[]) => new ExtendedKeyUsageExtension(which);
-const extension = (oid: string, critical: boolean, hex: string) => new Extension(oid, critical, Buffer.from(hex, "hex"));
+const extension = (oid: string, critical: boolean, hex: string) =>
+	new Extension(oid, critical, Buffer.from(hex, "hex"));
 
 /** The same, signed by nobody, after `change` of the first of its hexadecimal digits that read `from`. */
 function altered({ certificate }: Party, from: string, to: string): Uint8Array {
@@ -153,7 +154,13 @@ export async function makeChains(): Promise<Chain[]> {
 	await named("an address as text", "another name", "127.0.0.1", dns("127.0.0.1"));
 	await named("an address of IPv6 as text", "another name", "::1", dns("::1"));
 	await named("a name of the middle", "another name", SERVER, dns("other.test"), dns("x.endpoint.example.com"));
-	await named("the last of many names", undefined, SERVER, ...Array.from({ length: 99 }, (_, i) => dns(`a${i}`)), dns(SERVER));
+	await named(
+		"the last of many names",
+		undefined,
+		SERVER,
+		...Array.from({ length: 99 }, (_, i) => dns(`a${i}`)),
+		dns(SERVER),
+	);
 	const zero = extension("2.5.29.17", false, `301a8218${Buffer.from(`${SERVER}\0.ab`).toString("hex")}`);
 	add("a name with a zero byte in it", "another name", [der(await issue("server", root, { extensions: [zero] }))]);
 
@@ -183,7 +190,9 @@ export async function makeChains(): Promise<Chain[]> {
 		extensions: [usage(KeyUsageFlags.keyCertSign), purposes(ExtendedKeyUsage.serverAuth)],
 	});
 	await below("no authority", "basicConstraints", { ca: false });
-	await below("an authority that may not sign certificates", "keyUsage", { extensions: [usage(KeyUsageFlags.cRLSign)] });
+	await below("an authority that may not sign certificates", "keyUsage", {
+		extensions: [usage(KeyUsageFlags.cRLSign)],
+	});
 	await below("an authority for clients", "extendedKeyUsage", { extensions: [purposes(ExtendedKeyUsage.clientAuth)] });
 	await below("name constraints", "name constraints", {
 		extensions: [extension("2.5.29.30", true, "300fa00d300b82096c6f63616c686f7374")],
@@ -191,7 +200,9 @@ export async function makeChains(): Promise<Chain[]> {
 	await below("name constraints, not critical", "name constraints", {
 		extensions: [extension("2.5.29.30", false, "300fa00d300b82096c6f63616c686f7374")],
 	});
-	await below("critical policyConstraints", "critical extension", { extensions: [extension("2.5.29.36", true, "3003800100")] });
+	await below("critical policyConstraints", "critical extension", {
+		extensions: [extension("2.5.29.36", true, "3003800100")],
+	});
 	const negative = await issue("Authority", root, { extensions: [extension("2.5.29.19", true, "30060101ff0201ff")] });
 	add("a path length below zero", "basicConstraints", [await issue("server", negative, { names }), negative].map(der));
 	const upper = await issue("Upper", root, { ca: true, pathLength: 0 });
@@ -199,7 +210,11 @@ export async function makeChains(): Promise<Chain[]> {
 	const deep = [await issue("server", lower, { names }), lower, upper].map(der);
 	add("an authority too many", "pathLenConstraint", deep);
 	const renewed = await issue("Upper", upper, { ca: true });
-	add("an authority that renews itself", undefined, [await issue("server", renewed, { names }), renewed, upper].map(der));
+	add(
+		"an authority that renews itself",
+		undefined,
+		[await issue("server", renewed, { names }), renewed, upper].map(der),
+	);
 	const shortRoot = await issue("Short", undefined, { ca: true, pathLength: 0 });
 	const one = await issue("One", shortRoot, { ca: true });
 	add("a root with an authority too many", "pathLenConstraint", [await issue("server", one, { names }), one].map(der), [
@@ -216,12 +231,14 @@ export async function makeChains(): Promise<Chain[]> {
 	add("187 bytes that end the SDK's own reader", "not of version 3", [WILD]);
 	add("version 2", "not of version 3", [altered(server, "a003020102", "a003020101")]);
 	add("a version of 129 bytes", "another element", [altered(server, "a003020102", "a103020102")]);
-	add("a critical that is false", "bad extension", [
-		der(await issue("server", root, { names, extensions: [extension("1.2.3", true, "0500")] })),
-	].map((bytes) => {
-		const hex = Buffer.from(bytes).toString("hex").replace("06022a030101ff", "06022a03010100");
-		return new Uint8Array(Buffer.from(hex, "hex"));
-	}));
+	add(
+		"a critical that is false",
+		"bad extension",
+		[der(await issue("server", root, { names, extensions: [extension("1.2.3", true, "0500")] }))].map((bytes) => {
+			const hex = Buffer.from(bytes).toString("hex").replace("06022a030101ff", "06022a03010100");
+			return new Uint8Array(Buffer.from(hex, "hex"));
+		}),
+	);
 	add("the signature's algorithm named differently within", "two signature algorithms", [
 		altered(server, "06082a8648ce3d040302", "06082a8648ce3d040303"),
 	]);

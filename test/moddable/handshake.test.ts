@@ -211,7 +211,11 @@ t.test("a key that no root vouches for is never computed with", async (t) => {
 	used.length = 0;
 	t.equal(refusal([forged, forger, stranger]), "tls-server");
 	const named = await issue("Forger", stranger, { ca: true, issuerName: "Intermediate" });
-	t.equal(refusal([await issue("server", named, { names }), named, intermediate]), "tls-server", "in an authority's name");
+	t.equal(
+		refusal([await issue("server", named, { names }), named, intermediate]),
+		"tls-server",
+		"in an authority's name",
+	);
 	t.equal(refusal([forged, await issue("Forger", root, { ca: true, forged: true })]), "tls-server", "in a root's name");
 	t.same(new Set(used), new Set([keyOf(root), keyOf(intermediate)]));
 });
@@ -283,7 +287,11 @@ t.test("messages come in their turn, each once, and no others", (t) => {
 	t.equal(order(serverHello, certificates, signed, request(...Array(16).fill(20)), helloDone), undefined, "16 names");
 	t.equal(order(serverHello, certificates, signed, request(...Array(17).fill(0))), "tls", "17 names of authorities");
 	t.equal(order(serverHello, certificates, signed, message(13, Buffer.of(1))), "tls", "a request cut short");
-	t.equal(order(serverHello, certificates, signed, message(13, Buffer.of(0, 0, 0, 0, 9, 0, 1, 1))), "tls", "and another");
+	t.equal(
+		order(serverHello, certificates, signed, message(13, Buffer.of(0, 0, 0, 0, 9, 0, 1, 1))),
+		"tls",
+		"and another",
+	);
 	t.equal(order(serverHello, certificates, signed, helloDone, helloDone), "tls", "done twice");
 	t.equal(order(serverHello, certificates, helloDone), "tls", "without a key exchange");
 	t.equal(order(serverHello, certificates, certificates), "tls", "certificates twice");

@@ -58,7 +58,8 @@ export interface Wishes {
 export async function issue(name: string, issuer: Party | undefined, wishes: Wishes = {}): Promise<Party> {
 	const { ca, pathLength, names, extensions = [], from = -1, to = 1, forged = false, algorithm = EC } = wishes;
 	const keys =
-		wishes.keys ?? ((await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair);
+		wishes.keys ??
+		((await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair);
 	const signer = forged || !issuer ? { keys, algorithm } : issuer;
 	const certificate = await X509CertificateGenerator.create({
 		subject: `CN=${name}`,

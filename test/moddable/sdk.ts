@@ -18,7 +18,9 @@ register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 const number = (bytes: Uint8Array) => BigInt(`0x0${Buffer.from(bytes).toString("hex")}`);
 
 Object.assign(BigInt, { fromArrayBuffer: (bytes: ArrayBuffer) => number(new Uint8Array(bytes)) });
-Object.assign(String, { fromArrayBuffer: (bytes: ArrayBuffer) => new TextDecoder("utf-8", { fatal: true }).decode(bytes) });
+Object.assign(String, {
+	fromArrayBuffer: (bytes: ArrayBuffer) => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
+});
 
 /** What keys were computed with, in order: moduli and points, in hexadecimal. */
 export const used: string[] = [];
@@ -152,8 +154,7 @@ function sum(a: Point | undefined, b: Point | undefined, p: bigint): Point | und
 	if (!a || !b) return a ?? b;
 	const [[ax, ay], [bx, by]] = [a, b];
 	if (ax === bx && modulo(ay + by, p) === 0n) return undefined;
-	const slope =
-		ax === bx ? (3n * ax * ax - 3n) * invert(2n * ay, p) : (by - ay) * invert(modulo(bx - ax, p), p);
+	const slope = ax === bx ? (3n * ax * ax - 3n) * invert(2n * ay, p) : (by - ay) * invert(modulo(bx - ax, p), p);
 	const x = modulo(slope * slope - ax - bx, p);
 	return [x, modulo(slope * (ax - x) - ay, p)];
 }

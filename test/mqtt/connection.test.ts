@@ -156,3 +156,22 @@ t.test(
 		}
 	},
 );
+
+t.test(
+	"given a connection that ends before CONNACK, then only the end of one whose server is known is a refusal",
+	async (test) => {
+		for (const [secured, reason, code] of [
+			[false, "tls", "TLS_FAILED"],
+			[false, "tls-server", "SERVER_UNTRUSTED"],
+			[false, "closed", "CONNECTION_LOST"],
+			[true, "closed", "IDENTITY_REFUSED"],
+			[false, "tls-client", "IDENTITY_REFUSED"],
+		] as const) {
+			const end = open();
+			const done = end.connection.handshake();
+			if (secured) end.socket().onWritable(1000);
+			end.socket().onError({ reason, message: "over" });
+			await test.rejects(done, { code });
+		}
+	},
+);

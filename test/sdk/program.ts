@@ -85,6 +85,7 @@ function fuzzAll(then: () => void): void {
 
 function connect({ what, port, reason, message }: ServerCase, then: () => void): void {
 	let ended = false;
+	let written = false;
 	const end = (how: string, said = ""): void => {
 		if (ended) return;
 		ended = true;
@@ -103,7 +104,11 @@ function connect({ what, port, reason, message }: ServerCase, then: () => void):
 			credentials: { certificate: bytesOf(client.certificate), key: bytesOf(client.key) },
 			roots: client.roots.map(bytesOf),
 			onReadable: () => end("open"),
-			onWritable: () => {},
+			// The device speaks first, as in MQTT; the server sends it back.
+			onWritable: () => {
+				if (!written) socket.write(Uint8Array.of(1));
+				written = true;
+			},
 			onError: (error) => end(error.reason, error.message),
 		},
 		(count) => new Uint8Array(count).map(() => Math.random() * 256),

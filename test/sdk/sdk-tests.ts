@@ -2,11 +2,11 @@
 // modules, in its desktop simulator: chains of certificates, servers that do not speak TLS as they should, and mutated
 // certificates. `npm test` has the same cases, with stand-ins for the SDK.
 
+import { KeyObject } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
-import { KeyObject } from "node:crypto";
 import { parseArgs } from "node:util";
 import { atEnd, buildProgram, findSdk, root, runToEnd, startProgram, Unfit } from "../../hosts/moddable/desktop.js";
 import { makeChains, WILD } from "../moddable/chains.js";
@@ -19,7 +19,11 @@ const pem = (party: Party) =>
 const keyOf = ({ keys }: Party, format: "pem" | "der") =>
 	KeyObject.from(keys.privateKey).export({ type: "pkcs8", format: format as "pem" });
 
-function listen(server: { listen(port: number, host: string, done: () => void): unknown; close(): unknown; address(): unknown }) {
+function listen(server: {
+	listen(port: number, host: string, done: () => void): unknown;
+	close(): unknown;
+	address(): unknown;
+}) {
 	atEnd(() => server.close());
 	return new Promise<number>((resolve) => {
 		server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
@@ -53,14 +57,19 @@ async function startServers(rsaRoot: Party, ecRoot: Party): Promise<ServerCase[]
 	await strange("data in the clear", "tls", "no place", afterHello(record(23, Buffer.from("data"))));
 	await strange("a request for another hello", "tls", "out of turn", afterHello(record(22, Buffer.of(0, 0, 0, 0))));
 	await strange("noise", "tls", "", afterHello(Buffer.alloc(5000, 0x16)));
-	await strange("the certificate of 187 bytes", "tls-server", "version 3", afterHello(record(22, serverHello, chain(WILD))));
+	await strange(
+		"the certificate of 187 bytes",
+		"tls-server",
+		"version 3",
+		afterHello(record(22, serverHello, chain(WILD))),
+	);
 
 	const names = [{ type: "ip" as const, value: "127.0.0.1" }];
 	const good = async (what: string, given: Party, reason: string, more: object = {}) => {
 		const options = { cert: pem(given), key: keyOf(given, "pem"), requestCert: true, maxVersion: "TLSv1.2" as const };
 		const server = createTlsServer({ ...options, rejectUnauthorized: false, ...more }, (socket) => {
 			socket.on("error", () => {});
-			socket.write("data");
+			socket.pipe(socket);
 		});
 		server.on("tlsClientError", () => {});
 		servers.push({ what, port: await listen(server), reason });
@@ -73,13 +82,19 @@ async function startServers(rsaRoot: Party, ecRoot: Party): Promise<ServerCase[]
 	await good("a server with TLS 1.3 only", rsa, "tls", { minVersion: "TLSv1.3", maxVersion: "TLSv1.3" });
 	// OpenSSL looks at the client's certificate ahead of its own Finished: its alert is anybody's.
 	await good("a server that will not have the certificate", rsa, "tls", { rejectUnauthorized: true, ca: pem(ecRoot) });
-	await good("a server under an unknown root", await issue("server", await issue("Other", undefined, { ca: true }), { names }), "tls-server");
+	await good(
+		"a server under an unknown root",
+		await issue("server", await issue("Other", undefined, { ca: true }), { names }),
+		"tls-server",
+	);
 	return servers;
 }
 
 async function main(): Promise<void> {
 	if (!process.env.MODDABLE) {
-		console.log("sdk-tests: skipped, since MODDABLE is not set: install the Moddable SDK and let MODDABLE name its folder");
+		console.log(
+			"sdk-tests: skipped, since MODDABLE is not set: install the Moddable SDK and let MODDABLE name its folder",
+		);
 		return;
 	}
 	findSdk();
@@ -120,7 +135,8 @@ async function main(): Promise<void> {
 	const { ended } = await startProgram(join(output, "bin/lin/mc/debug/sdk-tests/mc.so"), (line) => {
 		const last = /^done (\d+)$/.exec(line);
 		if (last) finish(Number(last[1]));
-		else console.log(line);
+		// The debugger hears of each exception, caught or not.
+		else if (!line.startsWith("# Exception")) console.log(line);
 	});
 	const failures = await Promise.race([done, ended]);
 	if (failures) throw new Unfit(`${failures} failed`);
