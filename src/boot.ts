@@ -1,13 +1,13 @@
 // Power-on: which step is this device at, and what does it do next.
 
-import type { Application } from "./application.js";
-import { CONNECT_INTERVAL } from "./backoff.js";
-import { checkConfiguration } from "./configuration.js";
-import { Device } from "./device.js";
-import type { Host } from "./host.js";
-import { asFailure } from "./provisioning/failure.js";
-import { forget } from "./provisioning/run.js";
-import { steps } from "./provisioning/steps.js";
+import { CONNECT_INTERVAL } from "./base/backoff.js";
+import { asFailure } from "./base/failure.js";
+import type { Application } from "./contract/application.js";
+import { checkConfiguration } from "./contract/configuration.js";
+import type { Host } from "./contract/host.js";
+import { Device } from "./life/device.js";
+import { forget } from "./life/run.js";
+import { steps } from "./life/steps.js";
 
 /**
  * The device program. Does what flash says is next, step by step, until the machine restarts; fails at nothing but

@@ -200,7 +200,7 @@ const usage = `usage: npm test [-- OPTIONS] [FILE or FOLDER …]
   --help        this text
 
 npm test -- test/mqtt                                  a folder
-npm test -- test/backoff.test.ts --grep "twelve" --watch
+npm test -- test/base/backoff.test.ts --grep "twelve" --watch
 
 npm test plays a sample of the longest exhaustive sets and says at its end which; npm run test:all plays all of them.
 REQUIRE_ALL=1 in the environment makes a skipped test a failure.

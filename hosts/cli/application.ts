@@ -1,7 +1,7 @@
 // The application of simulated devices: says hello once on every connection, and does a factory reset when told to.
 // hosts/moddable/application.ts is its twin on the ESP32.
 
-import type { Application } from "../../src/application.js";
+import type { Application } from "../../src/contract/application.js";
 
 /** What the world around the device wants to hear and to have done. */
 export interface HelloOptions {

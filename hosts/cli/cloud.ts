@@ -4,6 +4,8 @@ import { randomBytes, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, join } from "node:path";
+import type { CloudEvent } from "../cloud/base/events.js";
+import type { Settings } from "../cloud/base/settings.js";
 import { type Cloud, startCloud } from "../cloud/cloud.js";
 import {
 	type AccessKey,
@@ -13,10 +15,8 @@ import {
 	readAccessKeys,
 } from "../cloud/control/iam.js";
 import { type ControlPlane, startControlPlane } from "../cloud/control/server.js";
-import type { CloudEvent } from "../cloud/events.js";
 import { fingerprint } from "../cloud/registry/certificates.js";
-import type { Settings } from "../cloud/settings.js";
-import { StateInUseError } from "../cloud/state.js";
+import { StateInUseError } from "../cloud/state/state.js";
 import { CommandError, command, readPairs, UsageError, wholeNumber } from "./command.js";
 import { printedCall, quote } from "./invocation.js";
 import { narrateCloud } from "./narration.js";

@@ -3,7 +3,7 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { Credentials } from "../../src/host.js";
+import type { Credentials } from "../../src/contract/host.js";
 import { CommandError } from "./command.js";
 
 /** A file's bytes. @throws CommandError */

@@ -4,8 +4,8 @@
 import { createPrivateKey, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { DeviceEvent, Role } from "../../src/events.js";
-import type { Credentials, Storage } from "../../src/host.js";
+import type { DeviceEvent, Role } from "../../src/contract/events.js";
+import type { Credentials, Storage } from "../../src/contract/host.js";
 import { type Cloud, startCloud } from "../cloud/cloud.js";
 import { SimulatedDevice } from "../node/device.js";
 import { FileFlash, MemoryFlash } from "../node/flash.js";

@@ -2,9 +2,9 @@
 // its flash image, as a real one does.
 
 import { randomBytes } from "node:crypto";
-import { type Configuration, checkConfiguration } from "../../src/configuration.js";
-import type { Credentials, Storage } from "../../src/host.js";
-import type { Failure, FailureReport } from "../../src/provisioning/failure.js";
+import type { Failure, FailureReport } from "../../src/base/failure.js";
+import { type Configuration, checkConfiguration } from "../../src/contract/configuration.js";
+import type { Credentials, Storage } from "../../src/contract/host.js";
 import { SimulatedDevice } from "../node/device.js";
 import { FileFlash } from "../node/flash.js";
 import { createKeyPair } from "../node/key-pair.js";

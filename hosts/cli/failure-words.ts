@@ -1,7 +1,7 @@
 // What each failure means and what to do about it, in words for people. Host tools have them; a device tells codes and numbers,
 // and its flash holds no sentence. The compiler sees to it that no failure is without words.
 
-import type { FailureCode } from "../../src/provisioning/failure.js";
+import type { FailureCode } from "../../src/base/failure.js";
 
 /** One failure in words: the ends of "It means that …" and "Do this: …". */
 export interface FailureWords {

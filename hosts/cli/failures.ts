@@ -1,7 +1,7 @@
 // `fleet failures`: the catalogue of everything that can go wrong on a device, from the device program itself, with the words
 // that the device does not carry; and one failure by the number that an LED blinks, or by its code.
 
-import { catalogue, type FailureClass, type FailureCode, type FailureStep } from "../../src/provisioning/failure.js";
+import { catalogue, type FailureClass, type FailureCode, type FailureStep } from "../../src/base/failure.js";
 import { command, UsageError } from "./command.js";
 import { failureWords } from "./failure-words.js";
 import { didYouMean } from "./nearest.js";

@@ -1,8 +1,8 @@
 // The events of devices and of the local cloud in plain words, one line each. Events hold no secrets, so these do not.
 
-import type { DeviceEvent, DeviceState, Operation } from "../../src/events.js";
-import type { FailureReport } from "../../src/provisioning/failure.js";
-import type { CloudEvent } from "../cloud/events.js";
+import type { FailureReport } from "../../src/base/failure.js";
+import type { DeviceEvent, DeviceState, Operation } from "../../src/contract/events.js";
+import type { CloudEvent } from "../cloud/base/events.js";
 import { failureWords } from "./failure-words.js";
 import { bytes, type Line, short } from "./terminal.js";
 

@@ -1,15 +1,15 @@
 // `fleet policy check`: claim policy, device policy and template from files, tried before anybody puts them into an account.
 // The work is hosts/cloud/policy-check.ts's.
 
-import { AwsError } from "../cloud/errors.js";
-import { PolicyError, parsePolicy } from "../cloud/policy.js";
+import { AwsError } from "../cloud/base/errors.js";
+import { PolicyError, parsePolicy } from "../cloud/policy/policy.js";
 import {
 	type CheckedAction,
 	type CheckedStatement,
 	checkPolicies,
 	type PolicyCheckReport,
 } from "../cloud/policy-check.js";
-import { parseTemplate, TemplateError } from "../cloud/template.js";
+import { parseTemplate, TemplateError } from "../cloud/template/template.js";
 import { CommandError, command, readPairs } from "./command.js";
 import { readInput } from "./credentials.js";
 import { hanging, lineWidth, style } from "./terminal.js";

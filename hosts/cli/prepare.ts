@@ -3,8 +3,8 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { claimPolicy, devicePolicy, provisioningTemplate } from "../cloud/base/samples.js";
 import type { Cloud } from "../cloud/cloud.js";
-import { claimPolicy, devicePolicy, provisioningTemplate } from "../cloud/samples.js";
 
 /** A claim certificate with its key: secret. */
 export interface Claim {

@@ -10,7 +10,7 @@ import {
 	devicePolicy,
 	type PolicyDocument,
 	provisioningTemplate,
-} from "../cloud/samples.js";
+} from "../cloud/base/samples.js";
 import { CommandError, command } from "./command.js";
 import { printedCall, quote } from "./invocation.js";
 import { CLAIM_CLIENT_IDS, policyNames } from "./prepare.js";

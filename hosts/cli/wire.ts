@@ -1,7 +1,7 @@
 // What a device's MQTT connections cost, measured on their bytes: round trips are counted on the wire, not taken on trust.
 
 import { type Packet, parser } from "mqtt-packet";
-import type { Role } from "../../src/events.js";
+import type { Role } from "../../src/contract/events.js";
 import type { Traffic } from "../node/socket.js";
 
 /** One connection so far. Bytes are MQTT's, without TLS. */

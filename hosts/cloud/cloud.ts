@@ -2,16 +2,16 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Authority, openAuthority } from "./authority.js";
-import { openBroker } from "./broker.js";
+import { type CloudEvent, EventLog, Metrics } from "./base/events.js";
+import { changeSettings, defaultSettings, type Settings, type SettingsPatch } from "./base/settings.js";
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control/server.js";
-import { type CloudEvent, EventLog, Metrics } from "./events.js";
-import { KeptSettings } from "./kept-settings.js";
-import { openListener } from "./listener.js";
-import { Provisioning } from "./provisioning.js";
-import { Registry } from "./registry.js";
-import { changeSettings, defaultSettings, type Settings, type SettingsPatch } from "./settings.js";
-import { openState } from "./state.js";
+import { openBroker } from "./mqtt/broker.js";
+import { openListener } from "./mqtt/listener.js";
+import { type Authority, openAuthority } from "./pki/authority.js";
+import { Provisioning } from "./provisioning/provisioning.js";
+import { Registry } from "./registry/registry.js";
+import { KeptSettings } from "./state/kept-settings.js";
+import { openState } from "./state/state.js";
 
 /** How to start a cloud; everything has a default. */
 export interface CloudOptions {

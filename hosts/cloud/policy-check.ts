@@ -1,17 +1,17 @@
 // Tries a claim policy, a device policy and a template against a private cloud in memory, and says which statements the flow
 // needs, which it never used, and what else the claim could do. Touches no account and no network.
 
-import { openAuthority } from "./authority.js";
-import type { CloudEventBody } from "./events.js";
-import { parsePolicy, type Statement } from "./policy.js";
-import { Authorizer, type ConnectionFacts } from "./principal.js";
-import { Provisioning } from "./provisioning.js";
+import type { CloudEventBody } from "./base/events.js";
+import type { CreationTopic } from "./base/samples.js";
+import { defaultSettings, type ProvisioningOperation } from "./base/settings.js";
+import { Authorizer, type ConnectionFacts } from "./mqtt/principal.js";
+import { openAuthority } from "./pki/authority.js";
+import { parsePolicy, type Statement } from "./policy/policy.js";
+import { Provisioning } from "./provisioning/provisioning.js";
 import { checkBillingGroupName, checkThingGroupName, checkThingTypeName } from "./registry/limits.js";
-import { Registry } from "./registry.js";
-import type { CreationTopic } from "./samples.js";
-import { defaultSettings, type ProvisioningOperation } from "./settings.js";
-import { openState } from "./state.js";
-import { evaluateTemplate, type Plan, parseTemplate } from "./template.js";
+import { Registry } from "./registry/registry.js";
+import { openState } from "./state/state.js";
+import { evaluateTemplate, type Plan, parseTemplate } from "./template/template.js";
 
 /** What is to be tried. */
 export interface PolicyCheckInput {

@@ -1,6 +1,6 @@
 // Yours: what the device does once it has its identity. Replace this file; nothing else depends on what it does.
 
-import type { Application } from "../../src/application.js";
+import type { Application } from "../../src/contract/application.js";
 
 /** Says hello once on every connection, and traces what is sent to the device. */
 export const application: Application = ({ identity, firmwareVersion, connection }) => {

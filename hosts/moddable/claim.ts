@@ -3,7 +3,7 @@
 
 import Resource from "Resource";
 import { Digest } from "crypt";
-import type { ClaimStore, Credentials, Storage } from "../../src/host.js";
+import type { ClaimStore, Credentials, Storage } from "../../src/contract/host.js";
 import { DerReader, SEQUENCE } from "../../src/identity/der.js";
 import { decodePem } from "../../src/identity/pem.js";
 import { wrapPkcs1 } from "../../src/identity/rsa.js";

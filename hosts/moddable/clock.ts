@@ -5,7 +5,7 @@ import config from "mc/config";
 import SNTP from "sntp";
 import Time from "time";
 import Timer from "timer";
-import type { Clock } from "../../src/host.js";
+import type { Clock } from "../../src/contract/host.js";
 
 const DAY = 86_400_000;
 

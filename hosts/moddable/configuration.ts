@@ -2,7 +2,7 @@
 // Checks nothing: boot does.
 
 import config from "mc/config";
-import type { Configuration } from "../../src/configuration.js";
+import type { Configuration } from "../../src/contract/configuration.js";
 
 /** What the program is told of the maker's decisions. Throws when `parameters` is text and not JSON. */
 export function readConfiguration(): Configuration {

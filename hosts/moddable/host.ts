@@ -1,13 +1,13 @@
-// The Host of this machine: wires the contract of src/host.ts to the SDK's modules. Decides nothing itself.
+// The Host of this machine: wires the contract of src/contract/host.ts to the SDK's modules. Decides nothing itself.
 
 import config from "mc/config";
 import Timer from "timer";
-import type { Host, Socket } from "../../src/host.js";
+import type { Host, Socket } from "../../src/contract/host.js";
 import { embeddedClaim, embeddedRoots, type GivenClaim, givenClaim, sha256 } from "./claim.js";
 import { createClock } from "./clock.js";
 import { readConfiguration } from "./configuration.js";
 import type { Machine } from "./machine.js";
-import { openSocket } from "./socket.js";
+import { openSocket } from "./tls/socket.js";
 
 /**
  * Makes the Host. Call when the machine's network is up.

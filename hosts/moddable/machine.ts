@@ -1,7 +1,7 @@
 // What differs between an ESP32 and the desktop simulator. Types only: the manifest maps "fleet-provisioning/machine" to
 // the one or the other, and host.ts makes a Host of it.
 
-import type { Storage } from "../../src/host.js";
+import type { Storage } from "../../src/contract/host.js";
 
 /** The machine that the program runs on: what `createMachine` of that module gives. */
 export interface Machine {

@@ -1,8 +1,8 @@
 // Puts the device program on this machine. An app of its own includes hosts/moddable/manifest.json and calls `start`.
 
 import { createMachine } from "fleet-provisioning/machine";
-import type { Application } from "../../src/application.js";
 import { boot } from "../../src/boot.js";
+import type { Application } from "../../src/contract/application.js";
 import type { GivenClaim } from "./claim.js";
 import { createHost } from "./host.js";
 

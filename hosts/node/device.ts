@@ -2,10 +2,10 @@
 // Nothing survives a restart but flash (and the clock chip, when the simulated board is said to have one).
 
 import { createHash, randomBytes } from "node:crypto";
-import type { Application } from "../../src/application.js";
 import { boot } from "../../src/boot.js";
-import type { Configuration } from "../../src/configuration.js";
-import type { DeviceEvent } from "../../src/events.js";
+import type { Application } from "../../src/contract/application.js";
+import type { Configuration } from "../../src/contract/configuration.js";
+import type { DeviceEvent } from "../../src/contract/events.js";
 import type {
 	Credentials,
 	DeviceFacts,
@@ -15,7 +15,7 @@ import type {
 	SocketOptions,
 	Storage,
 	TimerId,
-} from "../../src/host.js";
+} from "../../src/contract/host.js";
 import { openTlsSocket, type Traffic } from "./socket.js";
 import { realTime, type Time } from "./time.js";
 

@@ -2,7 +2,7 @@
 
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Storage } from "../../src/host.js";
+import type { Storage } from "../../src/contract/host.js";
 
 /** NVS's limit (ESP-IDF, nvs_flash.h: NVS_KEY_NAME_MAX_SIZE less the terminator). */
 const KEY_LIMIT = 15;

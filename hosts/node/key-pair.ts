@@ -3,7 +3,7 @@
 import { webcrypto } from "node:crypto";
 import "reflect-metadata";
 import { Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
-import type { KeyPair } from "../../src/host.js";
+import type { KeyPair } from "../../src/contract/host.js";
 
 /** RSA-2048, since the device's TLS signs with nothing else. */
 const ALGORITHM = {

@@ -1,8 +1,8 @@
-// The TLS socket of a simulated device: node:tls in the shape of src/host.ts.
+// The TLS socket of a simulated device: node:tls in the shape of src/contract/host.ts.
 
 import { X509Certificate } from "node:crypto";
 import { checkServerIdentity, connect, type PeerCertificate } from "node:tls";
-import type { Socket, SocketError, SocketErrorReason, SocketOptions } from "../../src/host.js";
+import type { Socket, SocketError, SocketErrorReason, SocketOptions } from "../../src/contract/host.js";
 
 /** How many bytes a simulated device may hand over before it has to wait, as on the ESP32 (lwIP's TCP_SND_BUF is 5,744). */
 const WINDOW = 5744;

@@ -1,6 +1,6 @@
 // Time for simulated devices: the machine's own, or a virtual one that tests run as fast as the work allows.
 
-import type { TimerId } from "../../src/host.js";
+import type { TimerId } from "../../src/contract/host.js";
 
 /** What runs timers and knows how late it is. */
 export interface Time {

@@ -2,13 +2,20 @@
 // host's SimulatedDevice takes, so that a story can be played on either; TLS, flash and time are Node's.
 
 import { createHash, randomBytes } from "node:crypto";
-import type { Application, ApplicationConnection, ApplicationContext, Identity, Stop } from "../../src/application.js";
-import type { DeviceEvent } from "../../src/events.js";
-import type { Credentials, Socket, SocketError, TimerId } from "../../src/host.js";
-import { Failure } from "../../src/provisioning/failure.js";
+import { Failure } from "../../src/base/failure.js";
+import type {
+	Application,
+	ApplicationConnection,
+	ApplicationContext,
+	Identity,
+	Stop,
+} from "../../src/contract/application.js";
+import type { DeviceEvent } from "../../src/contract/events.js";
+import type { Credentials, Socket, SocketError, TimerId } from "../../src/contract/host.js";
 import type { SimulatedDeviceOptions } from "../node/device.js";
 import { openTlsSocket } from "../node/socket.js";
 import { realTime, type Time } from "../node/time.js";
+import type { Frame } from "./channel.js";
 import {
 	type Answer,
 	type Ending,
@@ -20,7 +27,6 @@ import {
 	Resource,
 } from "./engine.js";
 import * as kinds from "./firmware/kinds.js";
-import type { Frame } from "./frames.js";
 
 /** ms from power-on to the device program's first line, as on an ESP32. */
 const BOOT_TIME = 300;

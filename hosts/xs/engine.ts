@@ -6,7 +6,7 @@ import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Engine } from "./build.js";
-import { encodeFrame, type Frame, FrameReader, kinds } from "./frames.js";
+import { encodeFrame, type Frame, FrameReader, kinds } from "./channel.js";
 
 /** A JavaScript module as it goes into flash. */
 export interface Module {

@@ -2,9 +2,9 @@
 // for what it is. The layout is a promise; see "Flash format" in the README before changing anything here.
 
 import { Decoder, Encoder } from "cbor-x/index-no-eval";
-import type { DeviceState } from "../events.js";
-import type { Credentials } from "../host.js";
-import { checkCbor } from "../provisioning/well-formed.js";
+import { checkCbor } from "../base/well-formed.js";
+import type { DeviceState } from "../contract/events.js";
+import type { Credentials } from "../contract/host.js";
 
 /** Which of the two places credentials or a record are in. */
 export type Slot = "a" | "b";

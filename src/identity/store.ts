@@ -2,9 +2,9 @@
 // two places for each, a marker that says which record holds, and every write read back before it is relied upon.
 // Nothing live is ever overwritten, and nothing is erased unasked.
 
-import type { DeviceEvent } from "../events.js";
-import type { Credentials, Storage } from "../host.js";
-import { Failure } from "../provisioning/failure.js";
+import { Failure } from "../base/failure.js";
+import type { DeviceEvent } from "../contract/events.js";
+import type { Credentials, Storage } from "../contract/host.js";
 import { equalBytes } from "./der.js";
 import {
 	type DeviceRecord,

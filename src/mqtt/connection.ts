@@ -1,9 +1,9 @@
 // One MQTT 3.1.1 connection over a TLS socket: CONNECT, subscribe, publish, keep alive. Every wait has a limit, every
 // queue a bound; whatever goes wrong ends the connection with one typed failure, told to everybody who waits.
 
-import type { Role } from "../events.js";
-import type { Credentials, Host, Socket, SocketError, TimerId } from "../host.js";
-import { asFailure, Failure, type FailureCode } from "../provisioning/failure.js";
+import { asFailure, Failure, type FailureCode } from "../base/failure.js";
+import type { Role } from "../contract/events.js";
+import type { Credentials, Host, Socket, SocketError, TimerId } from "../contract/host.js";
 import { encodePacket, type Packet, PacketReader } from "./packets.js";
 
 /** ms until TLS is up and CONNACK is here. RSA on an ESP32 alone takes seconds. */

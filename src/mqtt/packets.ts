@@ -1,8 +1,8 @@
 // MQTT 3.1.1 packets to bytes and back: bytes are gathered into one whole packet of bounded size, then mqtt-packet reads it.
 
 import { type Packet, parser, writeToStream } from "mqtt-packet";
-import { Failure } from "../provisioning/failure.js";
-import { toUtf8 } from "../utf8.js";
+import { Failure } from "../base/failure.js";
+import { toUtf8 } from "../base/utf8.js";
 
 export type { Packet };
 

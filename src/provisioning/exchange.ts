@@ -1,10 +1,10 @@
 // One visit to the provisioning API under the claim: one SUBSCRIBE with all four reply filters, then the calls, one at a
 // time, each answered by a message on its topic. Three round trips for a whole provisioning.
 
-import type { DeviceEvent, Operation } from "../events.js";
-import type { Host, KeyPair, TimerId } from "../host.js";
+import { asFailure, Failure, type FailureCode, type Rejection } from "../base/failure.js";
+import type { DeviceEvent, Operation } from "../contract/events.js";
+import type { Host, KeyPair, TimerId } from "../contract/host.js";
 import type { Connection } from "../mqtt/connection.js";
-import { asFailure, Failure, type FailureCode, type Rejection } from "./failure.js";
 import {
 	encodeCreateFromCsr,
 	encodeCreateKeys,

@@ -2,7 +2,10 @@
 // Members and meaning: AWS IoT developer guide, "Device provisioning MQTT API".
 
 import { Decoder, Encoder } from "cbor-x/index-no-eval";
-import type { Credentials } from "../host.js";
+import { Failure, type FailureCode, type Rejection } from "../base/failure.js";
+import { fromUtf8, toUtf8 } from "../base/utf8.js";
+import { checkCbor, checkJson, Malformed } from "../base/well-formed.js";
+import type { Credentials } from "../contract/host.js";
 import { decodePem } from "../identity/pem.js";
 import {
 	type PublicKey,
@@ -12,10 +15,7 @@ import {
 	unwrapPkcs8,
 	wrapPkcs1,
 } from "../identity/rsa.js";
-import { fromUtf8, toUtf8 } from "../utf8.js";
-import { Failure, type FailureCode, type Rejection } from "./failure.js";
 import type { Format } from "./topics.js";
-import { checkCbor, checkJson, Malformed } from "./well-formed.js";
 
 /** AWS's own samples hold 512 to 1,024; the real length is not documented. */
 const TOKEN_LIMIT = 2048;

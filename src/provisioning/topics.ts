@@ -1,6 +1,6 @@
 // The reserved topics of the provisioning API (AWS IoT developer guide, "Device provisioning MQTT API").
 
-import type { Operation } from "../events.js";
+import type { Operation } from "../contract/events.js";
 
 /** How requests and replies are written; part of the topic. */
 export type Format = "cbor" | "json";

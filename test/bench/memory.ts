@@ -14,7 +14,7 @@ import {
 	SLOT_BYTES,
 } from "../../hosts/xs/engine.js";
 import { deviceFirmware } from "../../hosts/xs/modules.js";
-import type { DeviceEvent } from "../../src/events.js";
+import type { DeviceEvent } from "../../src/contract/events.js";
 import { World } from "../support/world.js";
 
 /** What is alive when the device has nothing left to do until something happens. Bytes; `peak` is the most until then. */

@@ -1,7 +1,7 @@
 // Round trips, bytes and time of a provisioning: this project's device program beside AWS's own client, against the same cloud,
 // through the same delays. Counts come from packets; times are of one run on one machine, and only their ratios matter.
 
-import type { SettingsPatch } from "../../hosts/cloud/settings.js";
+import type { SettingsPatch } from "../../hosts/cloud/base/settings.js";
 import { type Client, clients, type Times } from "./clients.js";
 import { type BenchCloud, CloudProcess, type Endpoint } from "./cloud.js";
 import type { Seen } from "./network.js";

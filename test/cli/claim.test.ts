@@ -4,8 +4,8 @@ import { createPrivateKey } from "node:crypto";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { openAuthority } from "../../hosts/cloud/authority.js";
-import { openState } from "../../hosts/cloud/state.js";
+import { openAuthority } from "../../hosts/cloud/pki/authority.js";
+import { openState } from "../../hosts/cloud/state/state.js";
 import { issueCertificate } from "../support/credentials.js";
 import { fleet, fleetWith, printedNoSecret, saysInOneLine, temporaryFolder } from "./fleet.js";
 

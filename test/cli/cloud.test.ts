@@ -5,7 +5,7 @@ import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import t from "tap";
-import { openState } from "../../hosts/cloud/state.js";
+import { openState } from "../../hosts/cloud/state/state.js";
 import {
 	cloudInstructions,
 	deviceArguments,

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { openState } from "../../hosts/cloud/state.js";
+import { openState } from "../../hosts/cloud/state/state.js";
 import { credentialsInFlash, fleet, keyBytes, printedNoSecret, saysInOneLine, temporaryFolder } from "./fleet.js";
 
 t.test("with --json it prints one summary and nothing else", async (t) => {

@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { failureWords } from "../../hosts/cli/failure-words.js";
-import { catalogue, type FailureCode } from "../../src/provisioning/failure.js";
+import { catalogue, type FailureCode } from "../../src/base/failure.js";
 import { fleet, saysInOneLine } from "./fleet.js";
 
 const codes = Object.keys(catalogue);

@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Test } from "tap";
 import { FileFlash } from "../../hosts/node/flash.js";
-import type { Credentials } from "../../src/host.js";
+import type { Credentials } from "../../src/contract/host.js";
 import { Store } from "../../src/identity/store.js";
 import { secretIn } from "../secrets.js";
 

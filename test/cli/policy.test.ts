@@ -3,7 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { claimPolicy, devicePolicy, provisioningTemplate } from "../../hosts/cloud/samples.js";
+import { claimPolicy, devicePolicy, provisioningTemplate } from "../../hosts/cloud/base/samples.js";
 import { fleet, saysInOneLine, temporaryFolder } from "./fleet.js";
 
 t.test("policies and a template from files", async (t) => {

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { io, iot, iotidentity, mqtt } from "aws-iot-device-sdk-v2";
 import t from "tap";
-import { devicePolicy } from "../../hosts/cloud/samples.js";
+import { devicePolicy } from "../../hosts/cloud/base/samples.js";
 import type { Task } from "./clients-child.js";
 import { makeRequest } from "./csr.js";
 import { eventually, identity, last, type PemCredentials, type Rig, startRig, templateName } from "./rig.js";

@@ -1,13 +1,13 @@
 // Provisioning without TLS, MQTT, key generation and wall time, for tests of what it decides.
 
 import { randomBytes } from "node:crypto";
-import { type CloudEventBody, Metrics } from "../../hosts/cloud/events.js";
-import type { HookCaller } from "../../hosts/cloud/hook.js";
-import { Provisioning, type ProvisioningRequest } from "../../hosts/cloud/provisioning.js";
-import { type CertificateIssuer, Registry } from "../../hosts/cloud/registry.js";
-import { provisioningTemplate } from "../../hosts/cloud/samples.js";
-import { changeSettings, defaultSettings, type SettingsPatch } from "../../hosts/cloud/settings.js";
-import { openState } from "../../hosts/cloud/state.js";
+import { type CloudEventBody, Metrics } from "../../hosts/cloud/base/events.js";
+import { provisioningTemplate } from "../../hosts/cloud/base/samples.js";
+import { changeSettings, defaultSettings, type SettingsPatch } from "../../hosts/cloud/base/settings.js";
+import type { HookCaller } from "../../hosts/cloud/provisioning/hook.js";
+import { Provisioning, type ProvisioningRequest } from "../../hosts/cloud/provisioning/provisioning.js";
+import { type CertificateIssuer, Registry } from "../../hosts/cloud/registry/registry.js";
+import { openState } from "../../hosts/cloud/state/state.js";
 
 /** Certificates that are none, at once. */
 const issuer: CertificateIssuer = {

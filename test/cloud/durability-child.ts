@@ -1,9 +1,9 @@
 // Registers one thing after another in a state directory until it is killed, and tells its parent of each that is done.
 
 import { randomBytes } from "node:crypto";
-import { applyPlan } from "../../hosts/cloud/apply.js";
-import { type CertificateIssuer, Registry } from "../../hosts/cloud/registry.js";
-import { openState } from "../../hosts/cloud/state.js";
+import { applyPlan } from "../../hosts/cloud/provisioning/apply.js";
+import { type CertificateIssuer, Registry } from "../../hosts/cloud/registry/registry.js";
+import { openState } from "../../hosts/cloud/state/state.js";
 
 const state = await openState({ directory: process.argv[2]! });
 const registry = new Registry({ state, issuer: {} as CertificateIssuer });

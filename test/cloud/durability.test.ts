@@ -9,9 +9,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import mqtt from "mqtt";
 import t from "tap";
+import type { SettingsPatch } from "../../hosts/cloud/base/settings.js";
 import { startCloud } from "../../hosts/cloud/cloud.js";
-import type { SettingsPatch } from "../../hosts/cloud/settings.js";
-import { StateInUseError } from "../../hosts/cloud/state.js";
+import { StateInUseError } from "../../hosts/cloud/state/state.js";
 import { clientOptions, connect, eventually, type Rig, startRig } from "./rig.js";
 
 function directory(t: { teardown(callback: () => void): void }): string {

@@ -1,8 +1,8 @@
 // Asks a hook that is a command when no file can be opened any more. Prints the answer. Run with a small limit of open files.
 
 import { closeSync, openSync } from "node:fs";
-import { askHook, type HookInput } from "../../hosts/cloud/hook.js";
-import { defaultSettings } from "../../hosts/cloud/settings.js";
+import { defaultSettings } from "../../hosts/cloud/base/settings.js";
+import { askHook, type HookInput } from "../../hosts/cloud/provisioning/hook.js";
 
 const ask = () => askHook({ targetArn: "a" }, { a: "cat" }, {} as HookInput, defaultSettings().hook);
 const open: number[] = [];

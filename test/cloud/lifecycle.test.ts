@@ -6,9 +6,9 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import t from "tap";
-import { askHook, type HookInput } from "../../hosts/cloud/hook.js";
-import { provisioningTemplate } from "../../hosts/cloud/samples.js";
-import { defaultSettings, type SettingsPatch } from "../../hosts/cloud/settings.js";
+import { provisioningTemplate } from "../../hosts/cloud/base/samples.js";
+import { defaultSettings, type SettingsPatch } from "../../hosts/cloud/base/settings.js";
+import { askHook, type HookInput } from "../../hosts/cloud/provisioning/hook.js";
 import { startCore } from "./core.js";
 
 const hour = 3_600_000;

@@ -1,8 +1,8 @@
 // `fleet policy check`: which statements the flow needs, which it never uses, what else the claim could do.
 
 import t from "tap";
+import { claimPolicy, devicePolicy, provisioningTemplate } from "../../hosts/cloud/base/samples.js";
 import { checkPolicies } from "../../hosts/cloud/policy-check.js";
-import { claimPolicy, devicePolicy, provisioningTemplate } from "../../hosts/cloud/samples.js";
 
 const account = { accountId: "123456789012", region: "eu-west-1" };
 const sids = (list: readonly { policy: string; index: number; sid?: string }[]) =>

@@ -4,10 +4,10 @@
 import type { Socket } from "node:net";
 import { type TLSSocket, connect as tlsConnect } from "node:tls";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
+import type { CloudEvent } from "../../hosts/cloud/base/events.js";
+import { claimPolicy, devicePolicy, provisioningTemplate } from "../../hosts/cloud/base/samples.js";
 import { type CloudOptions, startCloud } from "../../hosts/cloud/cloud.js";
-import type { CloudEvent } from "../../hosts/cloud/events.js";
-import type { Registry } from "../../hosts/cloud/registry.js";
-import { claimPolicy, devicePolicy, provisioningTemplate } from "../../hosts/cloud/samples.js";
+import type { Registry } from "../../hosts/cloud/registry/registry.js";
 import { makeRequest } from "./csr.js";
 
 export const templateName = "test-template";

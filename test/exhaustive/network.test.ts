@@ -4,7 +4,7 @@
 import { encode } from "cborg";
 import type { Packet } from "mqtt-packet";
 import t, { type Test } from "tap";
-import type { SettingsPatch } from "../../hosts/cloud/settings.js";
+import type { SettingsPatch } from "../../hosts/cloud/base/settings.js";
 import { playCut, survey, TOKEN_RULES } from "../support/safety.js";
 import type { Fate, Passing } from "../support/virtual-cloud.js";
 

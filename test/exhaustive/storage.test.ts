@@ -3,7 +3,7 @@
 
 import t from "tap";
 import { MemoryFlash } from "../../hosts/node/flash.js";
-import type { DeviceEvent } from "../../src/events.js";
+import type { DeviceEvent } from "../../src/contract/events.js";
 import { crc32 } from "../../src/identity/record.js";
 import { playCut, survey } from "../support/safety.js";
 import { SERIAL_NUMBER, seededRandom, World } from "../support/world.js";

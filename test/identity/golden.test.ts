@@ -4,7 +4,7 @@
 import { X509Certificate } from "node:crypto";
 import t from "tap";
 import { MemoryFlash } from "../../hosts/node/flash.js";
-import type { DeviceState } from "../../src/events.js";
+import type { DeviceState } from "../../src/contract/events.js";
 import { type DeviceRecord, encodeCredentials, encodeRecord } from "../../src/identity/record.js";
 import { Store } from "../../src/identity/store.js";
 import { World } from "../support/world.js";

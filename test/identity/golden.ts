@@ -2,7 +2,7 @@
 // images only ever get company: none is ever changed, or taken away. A test that fails on them means a new version.
 // The key is a throwaway one that was made for this file and never was of use anywhere.
 
-import type { DeviceState } from "../../src/events.js";
+import type { DeviceState } from "../../src/contract/events.js";
 
 /** Of the certificate in `CREDENTIALS`: its SHA-256. */
 export const CERTIFICATE_ID = "f269657882697c0d6a6459183d6205265ad57024811ae2398abe36831c8ee5d7";

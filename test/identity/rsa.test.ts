@@ -2,9 +2,9 @@
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import t from "tap";
+import { Malformed } from "../../src/base/well-formed.js";
 import { decodePem } from "../../src/identity/pem.js";
 import { readCertificate, readPrivateKey, samePublicKey, unwrapPkcs8, wrapPkcs1 } from "../../src/identity/rsa.js";
-import { Malformed } from "../../src/provisioning/well-formed.js";
 import { issueCertificate } from "../support/credentials.js";
 
 const issued = await issueCertificate();

@@ -1,10 +1,10 @@
 // Feeds mutated certificates to the device's watch over TLS: half of them sound DER that says something else, half not even
 // that. Runs on Node and in XS, so it uses nothing of either.
 
-import { type Certificate, readCertificate } from "../../hosts/moddable/certificate.js";
-import { Handshake, HandshakeError } from "../../hosts/moddable/handshake.js";
+import { type Certificate, readCertificate } from "../../hosts/moddable/tls/certificate.js";
+import { Handshake, HandshakeError } from "../../hosts/moddable/tls/handshake.js";
+import { Malformed } from "../../src/base/well-formed.js";
 import { DerReader, encodeDer } from "../../src/identity/der.js";
-import { Malformed } from "../../src/provisioning/well-formed.js";
 import { mutate, Random } from "../fuzz/mutate.js";
 
 /** What came out. */

@@ -6,7 +6,7 @@ import { makeChains, WILD } from "./chains.js";
 import { chain, record, serverHello } from "./parties.js";
 
 await import("./sdk.js");
-const { Handshake, HandshakeError } = await import("../../hosts/moddable/handshake.js");
+const { Handshake, HandshakeError } = await import("../../hosts/moddable/tls/handshake.js");
 
 /** 100,000 are tried by test/exhaustive, and in XS on the SDK's own modules by `npm run sdk-tests`. */
 const COUNT = 4_000;

@@ -27,7 +27,7 @@ import {
 } from "./parties.js";
 
 const { used } = await import("./sdk.js");
-const { checkRecordHead, Handshake, HandshakeError } = await import("../../hosts/moddable/handshake.js");
+const { checkRecordHead, Handshake, HandshakeError } = await import("../../hosts/moddable/tls/handshake.js");
 
 /** The same with another signature. */
 function resigned(party: Party, signature: Uint8Array): Party {

@@ -3,9 +3,9 @@
 import { generate, type Packet } from "mqtt-packet";
 import t from "tap";
 import { VirtualTime } from "../../hosts/node/time.js";
-import type { Host, SocketOptions } from "../../src/host.js";
+import type { Failure } from "../../src/base/failure.js";
+import type { Host, SocketOptions } from "../../src/contract/host.js";
 import { Connection } from "../../src/mqtt/connection.js";
-import type { Failure } from "../../src/provisioning/failure.js";
 
 const settle = () => new Promise(setImmediate);
 

@@ -2,8 +2,8 @@
 
 import { generate, type Packet } from "mqtt-packet";
 import t from "tap";
+import { Failure } from "../../src/base/failure.js";
 import { encodePacket, PacketReader } from "../../src/mqtt/packets.js";
-import { Failure } from "../../src/provisioning/failure.js";
 import { seededRandom } from "../support/world.js";
 
 const publish = (size: number): Packet => ({

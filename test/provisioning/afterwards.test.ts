@@ -5,7 +5,7 @@ import t from "tap";
 import { SimulatedDevice } from "../../hosts/node/device.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
 import { VirtualTime } from "../../hosts/node/time.js";
-import type { ApplicationContext } from "../../src/application.js";
+import type { ApplicationContext } from "../../src/contract/application.js";
 import { templateBody } from "../support/virtual-cloud.js";
 import { hello, SERIAL_NUMBER, World, type WorldOptions } from "../support/world.js";
 

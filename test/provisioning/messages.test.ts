@@ -4,14 +4,14 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { encode } from "cborg";
 import t from "tap";
-import { Failure } from "../../src/provisioning/failure.js";
+import { Failure } from "../../src/base/failure.js";
+import { checkCbor, Malformed } from "../../src/base/well-formed.js";
 import {
 	encodeRegisterThing,
 	readIssuedCertificate,
 	readRegistration,
 	readRejection,
 } from "../../src/provisioning/messages.js";
-import { checkCbor, Malformed } from "../../src/provisioning/well-formed.js";
 import { type Issued, issueCertificate } from "../support/credentials.js";
 
 const issued = await issueCertificate();

@@ -2,15 +2,15 @@
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import t from "tap";
+import type { CloudEvent } from "../../hosts/cloud/base/events.js";
+import { claimPolicy } from "../../hosts/cloud/base/samples.js";
+import { changeSettings, type ReplyFault } from "../../hosts/cloud/base/settings.js";
 import type { Cloud } from "../../hosts/cloud/cloud.js";
-import type { CloudEvent } from "../../hosts/cloud/events.js";
-import { claimPolicy } from "../../hosts/cloud/samples.js";
-import { changeSettings, type ReplyFault } from "../../hosts/cloud/settings.js";
 import { SimulatedDevice, type SimulatedDeviceOptions } from "../../hosts/node/device.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
 import { createKeyPair } from "../../hosts/node/key-pair.js";
-import type { Configuration } from "../../src/configuration.js";
-import type { DeviceEvent } from "../../src/events.js";
+import type { Configuration } from "../../src/contract/configuration.js";
+import type { DeviceEvent } from "../../src/contract/events.js";
 import { eventually, startRig, templateName } from "../cloud/rig.js";
 import { hello } from "../support/world.js";
 

@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import t, { type Test } from "tap";
 import { openTlsSocket } from "../../hosts/node/socket.js";
-import type { SocketError } from "../../src/host.js";
+import type { SocketError } from "../../src/contract/host.js";
 import { issue, type Party, RSA, record } from "../moddable/parties.js";
 
 const key = ({ keys }: Party, format: "pem" | "der") =>

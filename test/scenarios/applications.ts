@@ -1,7 +1,7 @@
 // Applications that misbehave, for stories: the same code on Node and, in the device's own flash, on XS. Each says hello
 // only after it has seen for itself that what it did has come to what it must; what has not, it throws.
 
-import type { Application, ApplicationContext } from "../../src/application.js";
+import type { Application, ApplicationContext } from "../../src/contract/application.js";
 
 const hello = ({ connection, identity }: ApplicationContext): Promise<void> =>
 	connection.publish(`devices/${identity.thingName}/hello`, "hello");

@@ -1,7 +1,7 @@
 // The stories of a device's life, each told once, as data: what is given, and what must come of it. Every host plays
 // them all; a story that ends well on one and not on another is a defect.
 
-import type { FailureCode } from "../../src/provisioning/failure.js";
+import type { FailureCode } from "../../src/base/failure.js";
 import { type Fate, type Passing, templateBody } from "../support/virtual-cloud.js";
 import type { Cut, World, WorldOptions } from "../support/world.js";
 import type { ApplicationName } from "./applications.js";

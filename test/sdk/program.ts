@@ -4,9 +4,9 @@
 import cases from "sdk-tests/cases";
 import Timer from "timer";
 import X509 from "x509";
-import type { Certificate } from "../../hosts/moddable/certificate.js";
-import { Handshake } from "../../hosts/moddable/handshake.js";
-import { openSocket } from "../../hosts/moddable/socket.js";
+import type { Certificate } from "../../hosts/moddable/tls/certificate.js";
+import { Handshake } from "../../hosts/moddable/tls/handshake.js";
+import { openSocket } from "../../hosts/moddable/tls/socket.js";
 import { Fuzzer } from "../moddable/certificate-fuzz.js";
 import type { ChainCase, ServerCase } from "./cases.js";
 

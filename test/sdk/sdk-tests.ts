@@ -8,7 +8,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { parseArgs } from "node:util";
-import { atEnd, buildProgram, findSdk, root, runToEnd, startProgram, Unfit } from "../../hosts/moddable/desktop.js";
+import { atEnd, buildProgram, findSdk, root, runToEnd, startProgram, Unfit } from "../../hosts/cli/desktop.js";
 import { makeChains, WILD } from "../moddable/chains.js";
 import { chain, issue, type Party, RSA, record, serverHello } from "../moddable/parties.js";
 import type { Cases, ServerCase } from "./cases.js";

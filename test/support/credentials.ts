@@ -3,7 +3,7 @@
 import "reflect-metadata";
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, webcrypto } from "node:crypto";
 import { cryptoProvider, Pkcs10CertificateRequest, PublicKey, X509CertificateGenerator } from "@peculiar/x509";
-import type { Credentials } from "../../src/host.js";
+import type { Credentials } from "../../src/contract/host.js";
 
 cryptoProvider.set(webcrypto as unknown as Parameters<typeof cryptoProvider.set>[1]);
 

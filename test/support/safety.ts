@@ -1,7 +1,7 @@
 // What must hold for a device whatever happens to it, checked at every power cut and at the end of every story.
 
 import type { Test } from "tap";
-import type { SettingsPatch } from "../../hosts/cloud/settings.js";
+import type { SettingsPatch } from "../../hosts/cloud/base/settings.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
 import type { DeviceRecord } from "../../src/identity/record.js";
 import { decodeRecord } from "../../src/identity/record.js";

@@ -5,19 +5,19 @@
 import { X509Certificate } from "node:crypto";
 import { encode } from "cborg";
 import { generate, type Packet, parser, writeToStream } from "mqtt-packet";
-import { Provisioning } from "../../hosts/cloud/provisioning.js";
-import { type CertificateIssuer, Registry } from "../../hosts/cloud/registry.js";
 import {
 	changeSettings,
 	defaultSettings,
 	type ProvisioningOperation,
 	type Settings,
 	type SettingsPatch,
-} from "../../hosts/cloud/settings.js";
-import { openState } from "../../hosts/cloud/state.js";
+} from "../../hosts/cloud/base/settings.js";
+import { Provisioning } from "../../hosts/cloud/provisioning/provisioning.js";
+import { type CertificateIssuer, Registry } from "../../hosts/cloud/registry/registry.js";
+import { openState } from "../../hosts/cloud/state/state.js";
 import type { Network } from "../../hosts/node/device.js";
 import type { VirtualTime } from "../../hosts/node/time.js";
-import type { Credentials, Socket, SocketErrorReason } from "../../src/host.js";
+import type { Credentials, Socket, SocketErrorReason } from "../../src/contract/host.js";
 import { certifyRequest, type Issued, issueCertificate, newKey } from "./credentials.js";
 
 writeToStream.cacheNumbers = false;

@@ -4,10 +4,10 @@ import { SimulatedDevice, type SimulatedDeviceOptions } from "../../hosts/node/d
 import { FailingFlash, MemoryFlash, type Tear } from "../../hosts/node/flash.js";
 import { createKeyPair } from "../../hosts/node/key-pair.js";
 import { VirtualTime } from "../../hosts/node/time.js";
-import type { Application } from "../../src/application.js";
-import type { Configuration } from "../../src/configuration.js";
-import type { DeviceEvent } from "../../src/events.js";
-import type { Storage } from "../../src/host.js";
+import type { Application } from "../../src/contract/application.js";
+import type { Configuration } from "../../src/contract/configuration.js";
+import type { DeviceEvent } from "../../src/contract/events.js";
+import type { Storage } from "../../src/contract/host.js";
 import {
 	type Fate,
 	makeIssuer,

@@ -1,8 +1,8 @@
 // The XS engine for tests: built once, or a line that says why the tests of XS are skipped; and programs to run in it.
 
 import { buildEngine, type Engine, NoEngine, type Variant } from "../../hosts/xs/build.js";
+import type { Frame } from "../../hosts/xs/channel.js";
 import { type Ending, Flash, type Module, type Preset, presets } from "../../hosts/xs/engine.js";
-import type { Frame } from "../../hosts/xs/frames.js";
 
 /** The engine, and false; or why there is none, which a test gives as its reason to be skipped. */
 export async function engineOrReason(variant: Variant): Promise<{ engine: Engine; skip: false | string }> {

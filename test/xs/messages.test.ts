@@ -5,7 +5,7 @@ import { encode as encodeCbor } from "cborg";
 import t, { type Test } from "tap";
 import { Flash, type Life, type Preset, presets } from "../../hosts/xs/engine.js";
 import { firmware } from "../../hosts/xs/modules.js";
-import { catalogue, type FailureCode } from "../../src/provisioning/failure.js";
+import { catalogue, type FailureCode } from "../../src/base/failure.js";
 import { issueCertificate } from "../support/credentials.js";
 import { engineOrReason } from "../support/xs.js";
 

@@ -1,7 +1,7 @@
 // Which method of the registry does an operation. The compiler checks that each takes what the API's members are.
 
-import type { Registry } from "../registry.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../base/settings.js";
+import type { Registry } from "../registry/registry.js";
 import type { Input, OperationName } from "./operations.js";
 import { registerThing } from "./register-thing.js";
 

@@ -2,7 +2,7 @@
 // Must never put a secret access key into an error or an answer.
 
 import { readFileSync, statSync } from "node:fs";
-import { type NamedPolicy, PolicyError, parsePolicy } from "../policy.js";
+import { type NamedPolicy, PolicyError, parsePolicy } from "../policy/policy.js";
 
 /** A caller of the control plane: credentials, who that is, and what it may do. */
 export interface AccessKey {

@@ -2,9 +2,9 @@
 // people on this machine only: it needs no signature, so it must never answer a peer that is not on loopback.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { AwsError } from "../errors.js";
-import type { CloudEvent, EventLog, Metrics } from "../events.js";
-import { changeSettings, type Settings, type SettingsPatch } from "../settings.js";
+import { AwsError } from "../base/errors.js";
+import type { CloudEvent, EventLog, Metrics } from "../base/events.js";
+import { changeSettings, type Settings, type SettingsPatch } from "../base/settings.js";
 
 /** What can be seen and changed from outside while the cloud runs. Nothing of it is secret. */
 export interface LocalAdministration {

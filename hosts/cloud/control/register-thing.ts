@@ -1,11 +1,17 @@
 // The REST operation RegisterThing: one thing from a template's body and its parameters, as for bulk registration.
 // All or nothing: a certificate that was made for it goes again when the rest cannot be done.
 
-import { applyPlan } from "../apply.js";
-import { AwsError } from "../errors.js";
-import type { Registry } from "../registry.js";
-import type { Settings } from "../settings.js";
-import { type CertificatePlan, evaluateTemplate, type Plan, parseTemplate, TemplateError } from "../template.js";
+import { AwsError } from "../base/errors.js";
+import type { Settings } from "../base/settings.js";
+import { applyPlan } from "../provisioning/apply.js";
+import type { Registry } from "../registry/registry.js";
+import {
+	type CertificatePlan,
+	evaluateTemplate,
+	type Plan,
+	parseTemplate,
+	TemplateError,
+} from "../template/template.js";
 
 /** ARNs are by the logical names of the template's resources. Rejects with AwsError. */
 export async function registerThing(

@@ -1,7 +1,7 @@
 // From the request line to the operation: on the raw path, because clients escape `/` and `:` inside a segment (an ARN is one).
 // Must never decode before it has split.
 
-import { AwsError } from "../errors.js";
+import { AwsError } from "../base/errors.js";
 import { type OperationName, operations } from "./operations.js";
 
 /** An operation found, and the still undecoded segments of its path members. */

@@ -1,7 +1,7 @@
 // The shapes of request members as data: reading them from path, query, header and JSON body, and checking their limits
 // with the messages AWS gives. Must never put the text of an opaque member (PEM) into a message.
 
-import { AwsError } from "../errors.js";
+import { AwsError } from "../base/errors.js";
 
 /** One shape of the API model. Lengths in characters. */
 export type Shape =

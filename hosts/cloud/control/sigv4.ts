@@ -2,7 +2,7 @@
 // Must never let a secret or an expected signature into an error.
 
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
-import { AwsError } from "../errors.js";
+import { AwsError } from "../base/errors.js";
 
 /** The head of a request as it came over the wire: nothing decoded, nothing merged. */
 export interface RequestHead {

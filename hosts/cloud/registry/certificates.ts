@@ -1,8 +1,8 @@
 // Certificates of the account: made, registered, activated, attached, deleted, by AWS's rules. Knows no MQTT and no HTTP.
 
 import { createHash, randomUUID, X509Certificate } from "node:crypto";
-import { AwsError } from "../errors.js";
-import type { CertificateRecord, CertificateStatus } from "../state.js";
+import { AwsError } from "../base/errors.js";
+import type { CertificateRecord, CertificateStatus } from "../state/state.js";
 import { arn, found, type IssuedCertificate, nameInArn, type RegistryContext, seconds } from "./context.js";
 import { checkCertificateId, checkTemplateName, demand, limits, page } from "./limits.js";
 

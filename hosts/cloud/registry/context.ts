@@ -1,7 +1,7 @@
 // What the parts of the registry share: the state, the clock, the issuer, ARNs.
 
-import { AwsError } from "../errors.js";
-import type { State } from "../state.js";
+import { AwsError } from "../base/errors.js";
+import type { State } from "../state/state.js";
 
 /** A certificate that a certificate authority has just signed. */
 export interface IssuedCertificate {

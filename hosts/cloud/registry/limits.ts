@@ -1,7 +1,7 @@
 // What AWS IoT takes as a name, an attribute or a document, and how much of it. Checks throw AwsError, nothing else.
 
 import { createHmac, randomBytes } from "node:crypto";
-import { AwsError } from "../errors.js";
+import { AwsError } from "../base/errors.js";
 
 const resourceName = /^[a-zA-Z0-9:_-]{1,128}$/;
 

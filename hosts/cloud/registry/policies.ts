@@ -1,9 +1,9 @@
 // IoT policies, their versions and what they are attached to, by AWS's rules. What a policy means is the business of ../policy.ts.
 
 import { randomUUID } from "node:crypto";
-import { AwsError } from "../errors.js";
-import { parsePolicy } from "../policy.js";
-import type { PolicyRecord } from "../state.js";
+import { AwsError } from "../base/errors.js";
+import { parsePolicy } from "../policy/policy.js";
+import type { PolicyRecord } from "../state/state.js";
 import { arn, found, nameInArn, type RegistryContext, seconds } from "./context.js";
 import { checkPolicyName, demand, limits, page, type Tag } from "./limits.js";
 import type { Tags } from "./tags.js";

@@ -1,8 +1,8 @@
 // Provisioning templates and their versions, by AWS's rules. What a template means is the business of ../template.ts.
 
-import { AwsError } from "../errors.js";
-import type { ProvisioningHook, TemplateRecord } from "../state.js";
-import { parseTemplate } from "../template.js";
+import { AwsError } from "../base/errors.js";
+import type { ProvisioningHook, TemplateRecord } from "../state/state.js";
+import { parseTemplate } from "../template/template.js";
 import { arn, found, type RegistryContext, seconds } from "./context.js";
 import { checkDescription, checkRoleArn, checkTemplateName, demand, limits, page, type Tag } from "./limits.js";
 import type { Tags } from "./tags.js";

@@ -1,8 +1,8 @@
 // Things, their principals, groups, types and billing groups, by AWS's rules.
 
 import { randomUUID } from "node:crypto";
-import { AwsError } from "../errors.js";
-import type { ThingGroupRecord, ThingPrincipalRecord, ThingRecord, ThingTypeRecord } from "../state.js";
+import { AwsError } from "../base/errors.js";
+import type { ThingGroupRecord, ThingPrincipalRecord, ThingRecord, ThingTypeRecord } from "../state/state.js";
 import type { Certificates } from "./certificates.js";
 import { arn, found, nameInArn, type RegistryContext, seconds } from "./context.js";
 import {

@@ -4,7 +4,7 @@ import WiFi from "embedded:network/interface/wifi";
 import keyValue from "embedded:storage/key-value";
 import config from "mc/config";
 import Timer from "timer";
-import type { Storage } from "../../../src/host.js";
+import type { Storage } from "../../../src/contract/host.js";
 import type { Machine } from "../machine.js";
 
 /** From the module `system` of the SDK. */

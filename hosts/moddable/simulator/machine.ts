@@ -6,7 +6,7 @@ import { Directory, File } from "file";
 import config from "mc/config";
 import RNG from "rng";
 import Time from "time";
-import type { Storage } from "../../../src/host.js";
+import type { Storage } from "../../../src/contract/host.js";
 import type { Machine } from "../machine.js";
 
 /** A write that is cut leaves the old value: the new one is written beside it and takes its place in one step. */

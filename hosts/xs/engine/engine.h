@@ -17,7 +17,7 @@ enum {
 	ENDED_BY_ENGINE = 10,
 };
 
-// Kinds of frames that this side takes or gives itself; all others go to or come from device code. See hosts/xs/frames.ts.
+// Kinds of frames that this side takes or gives itself; all others go to or come from device code. See hosts/xs/channel.ts.
 enum {
 	FRAME_MODULE = 1,
 	FRAME_SEAL = 2,

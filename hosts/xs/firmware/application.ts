@@ -1,6 +1,6 @@
 // The application of this machine is outside, in Node: what it is given goes out, what it calls comes in.
 
-import type { Application, ApplicationContext } from "../../../src/application.js";
+import type { Application, ApplicationContext } from "../../../src/contract/application.js";
 import { type Handlers, text } from "./host.js";
 import * as kinds from "./kinds.js";
 

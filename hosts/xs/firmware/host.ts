@@ -1,6 +1,6 @@
 // The Host of this machine: what src/ may use, over the engine's pipe. Decides nothing; all state dies with the power.
 
-import type { Credentials, Host, KeyPair, SocketOptions } from "../../../src/host.js";
+import type { Credentials, Host, KeyPair, SocketOptions } from "../../../src/contract/host.js";
 import * as kinds from "./kinds.js";
 import type { Payload } from "./machine.js";
 

@@ -2,8 +2,8 @@
 
 import { connect } from "node:net";
 import t, { type Test } from "tap";
+import type { CloudEvent } from "../../../hosts/cloud/base/events.js";
 import { startCloud } from "../../../hosts/cloud/cloud.js";
-import type { CloudEvent } from "../../../hosts/cloud/events.js";
 
 async function start(t: Test) {
 	const warnings: string[] = [];

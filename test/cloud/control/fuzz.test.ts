@@ -2,9 +2,9 @@
 
 import { connect } from "node:net";
 import t from "tap";
+import { awsErrorStatus } from "../../../hosts/cloud/base/errors.js";
 import { type OperationName, operations } from "../../../hosts/cloud/control/operations.js";
 import { type Members, plainName, type Shape } from "../../../hosts/cloud/control/shapes.js";
-import { awsErrorStatus } from "../../../hosts/cloud/errors.js";
 import { arn, roleArn, started } from "./started.js";
 
 /** Numbers from 0 to below 1, always the same ones (xorshift). */

@@ -3,11 +3,11 @@
 
 import { createHash, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { AwsError } from "../../../hosts/cloud/base/errors.js";
+import { claimPolicy, devicePolicy, provisioningTemplate } from "../../../hosts/cloud/base/samples.js";
 import { registerThing } from "../../../hosts/cloud/control/register-thing.js";
-import { AwsError } from "../../../hosts/cloud/errors.js";
-import { evaluate, parsePolicy } from "../../../hosts/cloud/policy.js";
-import { Authorizer } from "../../../hosts/cloud/principal.js";
-import { claimPolicy, devicePolicy, provisioningTemplate } from "../../../hosts/cloud/samples.js";
+import { Authorizer } from "../../../hosts/cloud/mqtt/principal.js";
+import { evaluate, parsePolicy } from "../../../hosts/cloud/policy/policy.js";
 import { spoiltCbor, spoiltJson } from "../json.js";
 import { mutate, type Random } from "../mutate.js";
 import { Defect, type Target } from "../target.js";

@@ -3,12 +3,12 @@
 
 import { once } from "node:events";
 import { connect } from "node:net";
+import { awsErrorStatus } from "../../../hosts/cloud/base/errors.js";
+import { EventLog, Metrics } from "../../../hosts/cloud/base/events.js";
+import { provisioningTemplate } from "../../../hosts/cloud/base/samples.js";
 import { type OperationName, operations } from "../../../hosts/cloud/control/operations.js";
 import { startControlPlane } from "../../../hosts/cloud/control/server.js";
 import { type Members, plainName, type Shape } from "../../../hosts/cloud/control/shapes.js";
-import { awsErrorStatus } from "../../../hosts/cloud/errors.js";
-import { EventLog, Metrics } from "../../../hosts/cloud/events.js";
-import { provisioningTemplate } from "../../../hosts/cloud/samples.js";
 import { type accessKey, administrator } from "../../cloud/control/started.js";
 import { anything } from "../json.js";
 import { mutate, type Random } from "../mutate.js";

@@ -2,13 +2,13 @@
 // since making one takes a tenth of a second.
 
 import { randomBytes } from "node:crypto";
-import { openAuthority } from "../../../hosts/cloud/authority.js";
-import type { CloudEventBody } from "../../../hosts/cloud/events.js";
-import { Provisioning } from "../../../hosts/cloud/provisioning.js";
-import { type CertificateIssuer, Registry } from "../../../hosts/cloud/registry.js";
-import { provisioningTemplate } from "../../../hosts/cloud/samples.js";
-import { changeSettings, defaultSettings } from "../../../hosts/cloud/settings.js";
-import { type IdentityRecord, openState } from "../../../hosts/cloud/state.js";
+import type { CloudEventBody } from "../../../hosts/cloud/base/events.js";
+import { provisioningTemplate } from "../../../hosts/cloud/base/samples.js";
+import { changeSettings, defaultSettings } from "../../../hosts/cloud/base/settings.js";
+import { openAuthority } from "../../../hosts/cloud/pki/authority.js";
+import { Provisioning } from "../../../hosts/cloud/provisioning/provisioning.js";
+import { type CertificateIssuer, Registry } from "../../../hosts/cloud/registry/registry.js";
+import { type IdentityRecord, openState } from "../../../hosts/cloud/state/state.js";
 import { Defect } from "../target.js";
 
 export const accountId = "123456789012";

@@ -2,11 +2,11 @@
 
 import { X509Certificate } from "node:crypto";
 import { connect as tlsConnect } from "node:tls";
-import { openBroker } from "../../../hosts/cloud/broker.js";
+import { claimPolicy, devicePolicy, provisioningTemplate } from "../../../hosts/cloud/base/samples.js";
+import { changeSettings, type Settings } from "../../../hosts/cloud/base/settings.js";
 import { startCloud } from "../../../hosts/cloud/cloud.js";
-import type { Registry } from "../../../hosts/cloud/registry.js";
-import { claimPolicy, devicePolicy, provisioningTemplate } from "../../../hosts/cloud/samples.js";
-import { changeSettings, type Settings } from "../../../hosts/cloud/settings.js";
+import { openBroker } from "../../../hosts/cloud/mqtt/broker.js";
+import type { Registry } from "../../../hosts/cloud/registry/registry.js";
 import { makeRequest } from "../../cloud/csr.js";
 import { accountId, arn, everything, Faults, openWorld, region, roleArn } from "../cloud/world.js";
 import type { Opened, Target } from "../target.js";

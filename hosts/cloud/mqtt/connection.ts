@@ -1,0 +1,289 @@
+// One client's connection, from the end of its TLS handshake: what may pass, in either version of MQTT, and why it ended.
+// Holds to AWS's limits; knows no policies.
+
+import { randomUUID } from "node:crypto";
+import type { TLSSocket } from "node:tls";
+import type { Client } from "aedes";
+import type { CloudEventBody, DisconnectReason } from "../base/events.js";
+import { type Failed, messageOf } from "../base/guard.js";
+import type { Settings } from "../base/settings.js";
+import type { Throttles } from "../base/throttle.js";
+import {
+	FrameError,
+	packetType,
+	readPacketId,
+	readProtocolLevel,
+	readPublish,
+	readSubscribe,
+	refusal,
+	typeOf,
+} from "./frames.js";
+import { Gate, type GateKeeper } from "./gate.js";
+import { farewell5, Mqtt5, reasonCode, refusal5 } from "./mqtt5.js";
+import { checkPacket } from "./packets.js";
+
+/** aedes's client with the members that its types leave out. */
+export interface BrokerClient extends Client {
+	readonly subscriptions: Readonly<Record<string, unknown>>;
+}
+
+/** What connections share. */
+export interface ConnectionOptions {
+	readonly socket: TLSSocket;
+	/** Id of the certificate that the handshake proved. */
+	readonly principal: string;
+	readonly settings: Settings;
+	readonly throttles: Throttles;
+	readonly report: (event: CloudEventBody) => void;
+}
+
+/** Of a CONNECT. */
+export interface Will {
+	readonly topic: string;
+	readonly payload: Buffer | string;
+	readonly qos: number;
+}
+
+/** Room for topic, properties and lengths beside the payload. */
+const packetOverhead = 16 * 1024;
+
+/** A connection. */
+export class Connection implements GateKeeper {
+	readonly id = randomUUID();
+	readonly gate: Gate;
+	readonly principal: string;
+	readonly sourceIp: string;
+	readonly maximumOutgoing = 1024 * 1024;
+	/** QoS 1 messages without their PUBACK, in the order in which they came; `done` when it may be sent. */
+	readonly #unacknowledged: { readonly packetId: number; done: boolean }[] = [];
+	/** Provisioning requests that are not answered yet; settles when the last of them is. */
+	outstanding = 0;
+	requests: Promise<unknown> = Promise.resolve();
+	/** Of CONNECT. */
+	clientId: string | undefined;
+	client: BrokerClient | undefined;
+	/** Present when the client speaks MQTT 5. */
+	five: Mqtt5 | undefined;
+	connected = false;
+	/** Why it ended; the first to say so is right. */
+	reason: DisconnectReason | undefined;
+	/** Reason code of MQTT 5, where it says more than `reason`. */
+	#code: number | undefined;
+	#begun = false;
+	/** Filters of each SUBSCRIBE that is not answered yet. */
+	readonly #subscribing: { readonly packetId: number; readonly asked: readonly string[] }[] = [];
+	readonly #options: ConnectionOptions;
+
+	constructor(options: ConnectionOptions) {
+		this.#options = options;
+		this.principal = options.principal;
+		this.sourceIp = (options.socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+		this.gate = new Gate(options.socket, this);
+	}
+
+	get maximumPacket(): number {
+		return this.#options.settings.limits.payload + packetOverhead;
+	}
+
+	get drainTimeout(): number {
+		return this.#options.settings.connection.drainTimeout;
+	}
+
+	/** Ends it for a reason. */
+	drop(reason: DisconnectReason): void {
+		this.reason ??= reason;
+		this.gate.destroy();
+	}
+
+	broken(explanation: string, code?: number): void {
+		this.reason ??= "CLIENT_ERROR";
+		this.#code ??= code;
+		this.#note(explanation);
+	}
+
+	slow(): void {
+		this.#warn("does not take what is sent to it: messages with QoS 0 are left out until it does");
+	}
+
+	/** Ends it for an error of the cloud's own, and warns of that. */
+	readonly failed: Failed = (where, error) => {
+		this.#warn(`failed in ${where}: ${messageOf(error)}`);
+		this.drop("SERVER_ERROR");
+	};
+
+	#warn(what: string): void {
+		const client = this.clientId === undefined ? "" : ` (${this.clientId})`;
+		this.#options.report({ event: "warning", message: `The connection ${this.id}${client} ${what}` });
+	}
+
+	/** Answers a CONNECT that is refused: with the code of MQTT 5, else with that of 3.1.1 when there is one. */
+	refuse(code5: number, code?: number): void {
+		if (this.five) this.gate.send(refusal5(code5));
+		else if (code !== undefined) this.gate.send(refusal(code));
+	}
+
+	/** Throws FrameError for a will that could not be published. */
+	checkWill({ topic, payload, qos }: Will): void {
+		if (topic.startsWith("$")) throw new FrameError("A will cannot be for a reserved topic.");
+		if (/[+#]/.test(topic)) throw new FrameError("A will's topic must have no wildcards.");
+		if (qos === 2) throw new FrameError("QoS 2 is not supported.", reasonCode.qosNotSupported);
+		this.#checkTopic(topic);
+		this.#checkPayload(Buffer.byteLength(payload));
+	}
+
+	/** A message has come that `acknowledge` is to be called for, or `withhold`. */
+	expectPuback(packetId: number): void {
+		this.#unacknowledged.push({ packetId, done: false });
+	}
+
+	/** Sends a PUBACK, after those of the messages before (MQTT 3.1.1 section 4.6). */
+	acknowledge(packetId: number): void {
+		const message = this.#unacknowledged.find((one) => one.packetId === packetId && !one.done);
+		if (message) message.done = true;
+		this.#sendPubacks();
+	}
+
+	/** This message will never have a PUBACK. */
+	withhold(packetId: number): void {
+		const index = this.#unacknowledged.findIndex((one) => one.packetId === packetId && !one.done);
+		if (index >= 0) this.#unacknowledged.splice(index, 1);
+		this.#sendPubacks();
+	}
+
+	#sendPubacks(): void {
+		while (this.#unacknowledged[0]?.done) {
+			const { packetId } = this.#unacknowledged.shift()!;
+			this.gate.send(Buffer.from([packetType.puback << 4, 2, packetId >> 8, packetId & 0xff]));
+		}
+	}
+
+	incoming(frame: Buffer): Buffer | undefined {
+		if (!this.#begun) return this.#begin(frame);
+		if (typeOf(frame) === packetType.connect)
+			throw new FrameError("A second CONNECT on one connection is not allowed.");
+		checkPacket(frame, this.five ? 5 : 4);
+		const translated = this.five ? this.five.fromClient(frame) : frame;
+		if (translated === undefined) {
+			// A DISCONNECT that asks for the will.
+			this.drop("CONNECTION_LOST");
+			return undefined;
+		}
+		switch (typeOf(translated)) {
+			case packetType.publish:
+				return this.#mayPublish(translated) ? translated : undefined;
+			case packetType.subscribe:
+				return this.#maySubscribe(translated) ? translated : undefined;
+			case packetType.disconnect:
+				this.reason ??= "CLIENT_INITIATED_DISCONNECT";
+		}
+		return translated;
+	}
+
+	outgoing(frame: Buffer): Buffer | undefined {
+		if (typeOf(frame) === packetType.suback) {
+			const answered = this.#subscribing.findIndex(({ packetId }) => packetId === readPacketId(frame));
+			if (answered >= 0) this.#subscribing.splice(answered, 1);
+		}
+		// aedes acknowledges a message before it has stored it.
+		if (typeOf(frame) === packetType.puback) return undefined;
+		return this.five ? this.five.toClient(frame) : frame;
+	}
+
+	farewell(): Buffer | undefined {
+		return this.five && this.connected ? farewell5(this.reason, this.#code) : undefined;
+	}
+
+	#begin(frame: Buffer): Buffer | undefined {
+		if (typeOf(frame) !== packetType.connect) throw new FrameError("The first packet must be CONNECT.");
+		this.#begun = true;
+		const level = readProtocolLevel(frame);
+		if (level === 4) {
+			checkPacket(frame, level);
+			return frame;
+		}
+		if (level !== 5) {
+			this.gate.send(level > 5 ? refusal5(reasonCode.unsupportedVersion) : refusal(1));
+			throw new FrameError("Only MQTT 3.1.1 and 5 are spoken here: set the client's protocol version to 4 or 5.");
+		}
+		this.five = new Mqtt5();
+		try {
+			checkPacket(frame, level);
+			return this.five.fromClient(frame);
+		} catch (error) {
+			if (error instanceof FrameError) this.refuse(error.reasonCode ?? reasonCode.protocolError);
+			throw error;
+		}
+	}
+
+	#mayPublish(frame: Buffer): boolean {
+		const { topic, qos, retain, payloadLength } = readPublish(frame);
+		const { connection } = this.#options.settings;
+		this.#checkPayload(payloadLength);
+		// The prefix of Basic Ingest does not count.
+		this.#checkTopic(topic.replace(/^\$aws\/rules\/[^/]*\//, ""));
+		if (retain && topic.startsWith("$")) throw new FrameError("RETAIN is not allowed on reserved topics.");
+		if (qos === 2) return this.#refuseQos2("PUBLISH");
+		const rate = connection.publishesPerSecond;
+		return this.#options.throttles.take(`publish ${this.id}`, rate > 0 ? { rate, burst: rate } : undefined);
+	}
+
+	#maySubscribe(frame: Buffer): boolean {
+		const { limits } = this.#options.settings;
+		const filters = readSubscribe(frame);
+		if (filters.length > limits.filtersPerSubscribe) {
+			throw new FrameError(
+				`A SUBSCRIBE may have at most ${limits.filtersPerSubscribe} filters, this one has ${filters.length}.`,
+			);
+		}
+		for (const { filter } of filters) this.#checkTopic(filter);
+		const asked = filters.map(({ filter }) => filter);
+		const all = new Set([
+			...Object.keys(this.client?.subscriptions ?? {}),
+			...this.#subscribing.flatMap((earlier) => earlier.asked),
+			...asked,
+		]);
+		if (all.size > limits.subscriptions) {
+			throw new FrameError(
+				`A connection may have at most ${limits.subscriptions} subscriptions.`,
+				reasonCode.quotaExceeded,
+			);
+		}
+		if (filters.some(({ qos }) => qos === 2)) return this.#refuseQos2("SUBSCRIBE");
+		this.#subscribing.push({ packetId: readPacketId(frame), asked });
+		return true;
+	}
+
+	/** AWS leaves it without an answer in 3.1.1, and hangs up in 5. */
+	#refuseQos2(packet: string): false {
+		if (this.five) throw new FrameError("QoS 2 is not supported.", reasonCode.qosNotSupported);
+		this.#note(`QoS 2 is not supported: the ${packet} is not acknowledged.`);
+		return false;
+	}
+
+	#checkPayload(bytes: number): void {
+		const { payload } = this.#options.settings.limits;
+		if (bytes > payload)
+			throw new FrameError(`The payload is larger than ${payload} bytes.`, reasonCode.packetTooLarge);
+	}
+
+	#checkTopic(topic: string): void {
+		const { limits } = this.#options.settings;
+		if (Buffer.byteLength(topic) > limits.topic) {
+			throw new FrameError(`A topic may have at most ${limits.topic} bytes.`);
+		}
+		if (topic.split("/").length - 1 > limits.topicSlashes) {
+			throw new FrameError(`A topic may have at most ${limits.topicSlashes} slashes.`);
+		}
+	}
+
+	/** Tells of a broken rule, which need not end the connection. */
+	#note(explanation: string): void {
+		this.#options.report({
+			event: "violation",
+			connectionId: this.id,
+			principal: this.principal,
+			...(this.clientId !== undefined && { clientId: this.clientId }),
+			explanation,
+		});
+	}
+}

@@ -1,0 +1,209 @@
+// Lets an MQTT 5 client talk to a broker that speaks 3.1.1: turns packets of one version into the other, with AWS's reason
+// codes. Properties of a PUBLISH go no further than here; what cannot be turned is refused as the standard says.
+
+import mqttPacket, { type IConnectPacket, type Packet } from "mqtt-packet";
+import type { DisconnectReason } from "../base/events.js";
+import { FrameError, packetType, typeOf } from "./frames.js";
+
+/** Reason codes (MQTT 5 section 2.4). */
+export const reasonCode = {
+	malformedPacket: 0x81,
+	protocolError: 0x82,
+	unsupportedVersion: 0x84,
+	clientIdentifierNotValid: 0x85,
+	notAuthorized: 0x87,
+	badAuthenticationMethod: 0x8c,
+	packetTooLarge: 0x95,
+	quotaExceeded: 0x97,
+	qosNotSupported: 0x9b,
+	subscriptionIdentifiersNotSupported: 0xa1,
+} as const;
+
+/** What a DISCONNECT says for each way a connection ends; absent where there is nobody to tell. */
+const disconnectCode: Readonly<Partial<Record<DisconnectReason, number>>> = {
+	AUTH_ERROR: reasonCode.notAuthorized,
+	CLIENT_ERROR: reasonCode.protocolError,
+	DUPLICATE_CLIENTID: 0x8e,
+	FORBIDDEN_ACCESS: 0x98,
+	MQTT_KEEP_ALIVE_TIMEOUT: 0x8d,
+	SERVER_ERROR: 0x80,
+	SERVER_INITIATED_DISCONNECT: 0x8b,
+	THROTTLED: reasonCode.quotaExceeded,
+};
+
+/** What CONNACK must tell the client beside that it is connected. */
+export interface Accepted {
+	/** Seconds, when it is not what the client asked for. */
+	readonly serverKeepAlive?: number;
+	/** When the client had none. */
+	readonly assignedClientIdentifier?: string;
+	/** Largest packet that is taken, bytes. */
+	readonly maximumPacketSize: number;
+	/** Seconds that the session outlives its connection. */
+	readonly sessionExpiryInterval: number;
+}
+
+/** One client's MQTT 5. */
+export class Mqtt5 {
+	/** Its CONNECT asked for a session without a past. */
+	cleanStart = true;
+	/** Seconds that it wants its session to outlive the connection. */
+	sessionExpiryInterval = 0;
+	#accepted: Accepted | undefined;
+	/** Largest packet that the client takes. */
+	#maximumPacketSize = Number.POSITIVE_INFINITY;
+	/** Number of filters of an UNSUBSCRIBE by its packet id. */
+	readonly #unsubscribing = new Map<number, number>();
+
+	/** To be called before CONNACK goes out. */
+	accept(accepted: Accepted): void {
+		this.#accepted = accepted;
+	}
+
+	/** A packet of the client's in version 3.1.1; `undefined` for one that has no like. Throws FrameError with a reason code. */
+	fromClient(frame: Buffer): Buffer | undefined {
+		const packet = parse(frame, 5);
+		switch (packet.cmd) {
+			case "connect":
+				return this.#connect(packet);
+			case "publish":
+				if (packet.properties?.topicAlias) throw new FrameError("Topic aliases are not supported.", 0x94);
+				return generate({ ...packet, properties: undefined }, 4);
+			case "subscribe":
+				if (packet.properties?.subscriptionIdentifier !== undefined) {
+					throw new FrameError(
+						"Subscription identifiers are not supported.",
+						reasonCode.subscriptionIdentifiersNotSupported,
+					);
+				}
+				return generate(
+					{
+						...packet,
+						properties: undefined,
+						subscriptions: packet.subscriptions.map(({ topic, qos }) => ({ topic, qos })),
+					},
+					4,
+				);
+			case "unsubscribe":
+				if (this.#unsubscribing.size >= 100) this.#unsubscribing.clear();
+				this.#unsubscribing.set(packet.messageId!, packet.unsubscriptions.length);
+				return generate({ ...packet, properties: undefined }, 4);
+			case "disconnect":
+				// 0x04: with the will, so as if the connection had been lost.
+				return packet.reasonCode ? undefined : generate({ cmd: "disconnect" }, 4);
+			case "auth":
+				throw new FrameError("Enhanced authentication is not supported.", reasonCode.badAuthenticationMethod);
+			default:
+				return generate({ cmd: packet.cmd, messageId: packet.messageId } as Packet, 4);
+		}
+	}
+
+	/** A packet of the broker's in version 5; `undefined` for one that is larger than the client takes. */
+	toClient(frame: Buffer): Buffer | undefined {
+		const type = typeOf(frame);
+		// PUBACK, PINGRESP and their like are the same in both when all is well.
+		if (![packetType.connack, packetType.publish, packetType.suback, packetType.unsuback].includes(type)) return frame;
+		const packet = parse(frame, 4);
+		let bytes: Buffer;
+		switch (packet.cmd) {
+			case "connack":
+				bytes = generate(
+					{ cmd: "connack", reasonCode: 0, sessionPresent: packet.sessionPresent, properties: this.#properties() },
+					5,
+				);
+				break;
+			case "suback":
+				bytes = generate(
+					{
+						...packet,
+						granted: packet.granted.map((code) => (code === 0x80 ? reasonCode.notAuthorized : code)),
+					} as Packet,
+					5,
+				);
+				break;
+			case "unsuback": {
+				const count = this.#unsubscribing.get(packet.messageId!) ?? 1;
+				this.#unsubscribing.delete(packet.messageId!);
+				bytes = generate({ ...packet, granted: Array(count).fill(0) } as Packet, 5);
+				break;
+			}
+			default:
+				bytes = generate(packet, 5);
+		}
+		return bytes.length > this.#maximumPacketSize ? undefined : bytes;
+	}
+
+	#connect(packet: IConnectPacket): Buffer {
+		const { properties = {}, will } = packet;
+		if (properties.authenticationMethod !== undefined) {
+			throw new FrameError("Enhanced authentication is not supported.", reasonCode.badAuthenticationMethod);
+		}
+		this.cleanStart = packet.clean ?? true;
+		this.sessionExpiryInterval = properties.sessionExpiryInterval ?? 0;
+		this.#maximumPacketSize = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+		const { properties: _, ...plainWill } = will ?? { topic: "", payload: "" };
+		return generate(
+			{
+				...packet,
+				protocolVersion: 4,
+				// In 3.1.1 a session with a past or a future is one that is not clean, and has to have a name.
+				clean: packet.clientId === "" || (this.cleanStart && this.sessionExpiryInterval === 0),
+				...(will && { will: plainWill }),
+				properties: undefined,
+			},
+			4,
+		);
+	}
+
+	#properties() {
+		return {
+			...this.#accepted,
+			maximumQoS: 1,
+			retainAvailable: true,
+			topicAliasMaximum: 0,
+			wildcardSubscriptionAvailable: true,
+			subscriptionIdentifiersAvailable: false,
+			sharedSubscriptionAvailable: false,
+		};
+	}
+}
+
+/** A CONNACK that refuses. */
+export function refusal5(code: number): Buffer {
+	return Buffer.from([packetType.connack << 4, 3, 0, code, 0]);
+}
+
+/** A DISCONNECT that says why; `undefined` when the client went by itself. */
+export function farewell5(
+	reason: DisconnectReason | undefined,
+	code = reason && disconnectCode[reason],
+): Buffer | undefined {
+	return code === undefined ? undefined : Buffer.from([packetType.disconnect << 4, 2, code, 0]);
+}
+
+function parse(frame: Buffer, protocolVersion: 4 | 5): Packet {
+	const parser = mqttPacket.parser({ protocolVersion });
+	let parsed: Packet | undefined;
+	let failure: Error | undefined;
+	parser.on("packet", (packet: Packet) => {
+		parsed = packet;
+	});
+	parser.on("error", (error: Error) => {
+		failure = error;
+	});
+	try {
+		parser.parse(frame);
+	} catch (error) {
+		failure = error as Error;
+	}
+	if (failure || !parsed) throw new FrameError("The packet is malformed.", reasonCode.malformedPacket);
+	return parsed;
+}
+
+function generate(packet: Packet | object, protocolVersion: 4 | 5): Buffer {
+	try {
+		return mqttPacket.generate(packet as Packet, { protocolVersion });
+	} catch {
+		throw new FrameError("The packet is malformed.", reasonCode.malformedPacket);
+	}
+}

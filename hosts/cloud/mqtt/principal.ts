@@ -1,0 +1,220 @@
+// What a certificate may do on a connection: the policies in force for it, and the values of their variables.
+
+import { X509Certificate } from "node:crypto";
+import { temporaryClaimPolicy } from "../base/samples.js";
+import type { Settings } from "../base/settings.js";
+import {
+	type Decision,
+	evaluate,
+	type NamedPolicy,
+	type Policy,
+	type PolicyVariables,
+	parsePolicy,
+} from "../policy/policy.js";
+import type { Registry } from "../registry/registry.js";
+import type { CertificateRecord, ThingRecord } from "../state/state.js";
+
+/** What is known of a connection when a policy is asked. */
+export interface ConnectionFacts {
+	readonly certificateId: string;
+	readonly clientId: string;
+	readonly sourceIp: string;
+}
+
+const maximumParsed = 1_000;
+
+/** Decides what certificates may do. Follows the registry at once, or after the setting policy.propagationDelay. */
+export class Authorizer {
+	readonly #registry: Registry;
+	readonly #settings: Settings;
+	readonly #now: () => number;
+	readonly #parsed = new Map<string, Policy>();
+	/** Comings and goings of attachments, the oldest first, by row key. */
+	readonly #recent = new Map<string, { readonly at: number; readonly attached: boolean }[]>();
+	readonly #stop: () => void;
+
+	constructor(registry: Registry, settings: Settings, now: () => number) {
+		this.#registry = registry;
+		this.#settings = settings;
+		this.#now = now;
+		this.#stop = registry.state.onChange((changes) => {
+			if (settings.policy.propagationDelay <= 0) return;
+			for (const { table, key, row } of changes) {
+				if (table !== "attachments") continue;
+				this.#recent.set(key, [...(this.#recent.get(key) ?? []), { at: now(), attached: row !== undefined }]);
+			}
+		});
+	}
+
+	close(): void {
+		this.#stop();
+	}
+
+	/** Asks the policies. `attributes` are those of a CONNECT: PersistentConnect, LastWill. */
+	decide(
+		facts: ConnectionFacts,
+		action: string,
+		kind: "client" | "topic" | "topicfilter",
+		name: string,
+		attributes: readonly string[] = [],
+	): Decision {
+		const certificate = this.#registry.certificates.get(facts.certificateId);
+		if (!certificate) return { allowed: false, explanation: "The certificate has been deleted." };
+		const variables = this.#variables(certificate, facts, attributes);
+		const needGrant = attributes.length > 0 && this.#settings.connection.connectAttributesNeedGrant;
+		const policies = this.#policies(certificate);
+		return evaluate(needGrant ? policies.map(grantingAttributes) : policies, {
+			action,
+			resource: this.#registry.arn(kind, name),
+			variables,
+		});
+	}
+
+	/** Policies on the certificate, and on the groups (with their parents) of the things that it is attached to. */
+	#policies(certificate: CertificateRecord): NamedPolicy[] {
+		const { certificates, things, policies, state } = this.#registry;
+		if (certificate.temporaryClaim) {
+			const { templateName } = certificate.temporaryClaim;
+			const document = temporaryClaimPolicy(
+				state.account,
+				this.#settings.temporaryClaim.oneTemplate ? templateName : "*",
+			);
+			return [{ policyName: "(temporary claim)", policy: this.#parse(JSON.stringify(document)) }];
+		}
+		const principal = certificates.arn(certificate.certificateId);
+		const groups = new Set(
+			things
+				.attachedTo(principal)
+				.flatMap(({ thingName }) => things.groupsOf(thingName))
+				.flatMap((group) => things.ancestors(group)),
+		);
+		const names = new Set(
+			[principal, ...[...groups].map((group) => things.groupArn(group))].flatMap((target) => this.#attached(target)),
+		);
+		return [...names].flatMap((policyName) => {
+			const document = policies.document(policyName);
+			return document === undefined ? [] : [{ policyName, policy: this.#parse(document) }];
+		});
+	}
+
+	#attached(target: string): string[] {
+		const names = new Set(this.#registry.state.attachments.by("target", target).map(({ policyName }) => policyName));
+		const visible = this.#now() - this.#settings.policy.propagationDelay;
+		for (const [key, changes] of this.#recent) {
+			if (changes.at(-1)!.at <= visible) this.#recent.delete(key);
+			else if (key.endsWith(` ${target}`)) {
+				const policyName = key.slice(0, key.indexOf(" "));
+				// Before its first change it was the other way.
+				const attached = changes.filter(({ at }) => at <= visible).at(-1)?.attached ?? !changes[0]!.attached;
+				if (attached) names.add(policyName);
+				else names.delete(policyName);
+			}
+		}
+		return [...names];
+	}
+
+	#parse(document: string): Policy {
+		const kept = this.#parsed.get(document);
+		if (kept) return kept;
+		const parsed = parsePolicy(document);
+		if (this.#parsed.size >= maximumParsed) this.#parsed.clear();
+		this.#parsed.set(document, parsed);
+		return parsed;
+	}
+
+	/** Ordinary attachment: the thing must be named like the client id. Exclusive attachment: whatever the client id. */
+	#thing(certificateId: string, clientId: string): ThingRecord | undefined {
+		const { certificates, things } = this.#registry;
+		const attached = things.attachedTo(certificates.arn(certificateId));
+		const row =
+			attached.find(({ thingPrincipalType }) => thingPrincipalType === "EXCLUSIVE_THING") ??
+			attached.find(({ thingName }) => thingName === clientId);
+		return row && things.get(row.thingName);
+	}
+
+	#variables(certificate: CertificateRecord, facts: ConnectionFacts, attributes: readonly string[]): PolicyVariables {
+		const variables = new Map<string, string | readonly string[]>([
+			["iot:ClientId", facts.clientId],
+			["aws:SourceIp", facts.sourceIp],
+			["iot:CertificateId", certificate.certificateId],
+			["iot:ConnectAttributes", attributes],
+			...certificateVariables(certificate),
+		]);
+		const thing = this.#thing(certificate.certificateId, facts.clientId);
+		variables.set("iot:Connection.Thing.IsAttached", thing ? "true" : "false");
+		if (thing) {
+			variables.set("iot:Connection.Thing.ThingName", thing.thingName);
+			if (thing.thingTypeName !== undefined) variables.set("iot:Connection.Thing.ThingTypeName", thing.thingTypeName);
+			for (const [name, value] of Object.entries(thing.attributes)) {
+				variables.set(`iot:Connection.Thing.Attributes[${name}]`, value);
+			}
+		}
+		return variables;
+	}
+}
+
+/** A policy of which only those Allows for CONNECT remain that speak of iot:ConnectAttributes. */
+function grantingAttributes({ policyName, policy }: NamedPolicy): NamedPolicy {
+	return {
+		policyName,
+		policy: {
+			statements: policy.statements.filter(
+				({ effect, conditions }) => effect === "Deny" || conditions.some(({ key }) => key === "iot:ConnectAttributes"),
+			),
+		},
+	};
+}
+
+const nameParts: Readonly<Record<string, string>> = {
+	CN: "CommonName",
+	C: "Country",
+	O: "Organization",
+	OU: "OrganizationalUnit",
+	ST: "State",
+	dnQualifier: "DistinguishedNameQualifier",
+	serialNumber: "SerialNumber",
+	title: "Title",
+	SN: "Surname",
+	GN: "GivenName",
+	initials: "Initials",
+	pseudonym: "Pseudonym",
+	generationQualifier: "GenerationQualifier",
+};
+
+const variablesOf = new WeakMap<CertificateRecord, [string, string | readonly string[]][]>();
+
+/** `iot:Certificate.…`: the first value, all as `.List`, each by its number from 0. */
+function certificateVariables(record: CertificateRecord): [string, string | readonly string[]][] {
+	const kept = variablesOf.get(record);
+	if (kept) return kept;
+	const certificate = new X509Certificate(record.certificatePem);
+	const variables: [string, string | readonly string[]][] = [
+		["iot:Certificate.SerialNumber", certificate.serialNumber],
+	];
+	for (const [of, name] of [
+		["Subject", certificate.subject],
+		["Issuer", certificate.issuer],
+	] as const) {
+		const values = new Map<string, string[]>();
+		// OpenSSL's writing: a line for each name, or for several with " + " between them.
+		for (const line of (name ?? "").split(/\n| \+ /)) {
+			const at = line.indexOf("=");
+			const part = nameParts[line.slice(0, at)];
+			if (part) values.set(part, [...(values.get(part) ?? []), unescapeName(line.slice(at + 1))]);
+		}
+		for (const [part, list] of values) {
+			const prefix = `iot:Certificate.${of}.${part}`;
+			variables.push([prefix, list[0]!], [`${prefix}.List`, list]);
+			for (const [index, value] of list.entries()) variables.push([`${prefix}.${index}`, value]);
+		}
+	}
+	variablesOf.set(record, variables);
+	return variables;
+}
+
+/** Takes out the backslashes of RFC 2253 section 2.4: before a special character, or before a control character in hex. */
+function unescapeName(text: string): string {
+	return text.replace(/\\([0-9A-F]{2}|.)/g, (_, escaped: string) =>
+		escaped.length === 2 ? String.fromCharCode(Number.parseInt(escaped, 16)) : escaped,
+	);
+}

@@ -1,0 +1,393 @@
+// The certificate authority of the local cloud: its root, its server certificate, device certificates. Private keys leave it
+// only as what CreateKeysAndCertificate returns, and its own never do.
+
+// What @peculiar/x509 needs to be there before it.
+import "reflect-metadata";
+import {
+	createPrivateKey,
+	createPublicKey,
+	generateKeyPair,
+	randomBytes,
+	webcrypto,
+	X509Certificate,
+} from "node:crypto";
+import { isIP } from "node:net";
+import { promisify } from "node:util";
+import * as x509 from "@peculiar/x509";
+import { AwsError } from "../base/errors.js";
+import { fingerprint } from "../registry/certificates.js";
+import type { CertificateIssuer, IssuedCertificate } from "../registry/context.js";
+import { limits } from "../registry/limits.js";
+import type { IdentityRecord, State } from "../state/state.js";
+
+const day = 86_400_000;
+const deviceEnd = Date.UTC(2049, 11, 31, 23, 59, 59);
+const { subtle } = webcrypto;
+x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
+const generate = promisify(generateKeyPair);
+
+type KeyKind = "RSA" | "EC";
+type Subject = x509.Name | string;
+const algorithms = {
+	RSA: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
+	EC: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
+} as const;
+
+/**
+ * AWS's device certificates are issued by one relative name of 66 characters in UTF-8, which looks like five and is none of them:
+ * `OU=Amazon Web Services O=Amazon.com Inc. L=Seattle ST=Washington C=US`. Ours are as long, so that sizes agree.
+ */
+const deviceIssuer = new x509.Name([
+	{ OU: [{ utf8String: "Local AWS IoT O=moddable-fleet-provisioning L=Nowhere ST=None C=ZZ" }] },
+]);
+/** Of a certificate whose key the service has made. */
+const keysSubject = new x509.Name([{ CN: [{ utf8String: "AWS IoT Certificate" }] }]);
+
+/** A key and its certificate, ready to sign. */
+interface Signer {
+	readonly certificate: x509.X509Certificate;
+	readonly key: webcrypto.CryptoKey;
+	readonly kind: KeyKind;
+}
+
+interface KeyPairPem {
+	readonly publicKeyPem: string;
+	readonly privateKeyPem: string;
+}
+
+/** What the authority may be told while it runs. */
+export interface AuthorityOptions {
+	readonly state: State;
+	/** ms since 1970. */
+	readonly now: () => number;
+	/** Names and addresses that the server certificate is for, beside localhost. */
+	readonly serverNames: readonly string[];
+	/** Root of the ECDSA server certificate: one of its own, like Amazon Root CA 3, or that of the RSA one. Default `own`. */
+	readonly ecdsaRoot?: "own" | "shared";
+	/** Key of the device authority; read at each use. */
+	readonly issuer: () => KeyKind;
+	readonly keyPairs: { readonly ahead: number; readonly concurrency: number };
+}
+
+/** What a TLS server proves itself with, PEM. */
+export interface ServerIdentity {
+	/** Never to be shown. */
+	readonly key: string;
+	readonly cert: string;
+	/** The root that the certificate ends in: what devices must trust. */
+	readonly root: string;
+}
+
+/** The server's identity by the kind of its key. */
+export type ServerIdentities = Readonly<Record<"rsa" | "ecdsa", ServerIdentity>>;
+
+/** Signs device certificates. Open it with `openAuthority`. */
+export class Authority implements CertificateIssuer {
+	readonly servers: ServerIdentities;
+	readonly #signers: Readonly<Record<KeyKind, Signer>>;
+	readonly #options: AuthorityOptions;
+	readonly #keyPairs: KeyPairPool;
+
+	constructor(options: AuthorityOptions, signers: Readonly<Record<KeyKind, Signer>>, servers: ServerIdentities) {
+		this.#options = options;
+		this.#signers = signers;
+		this.servers = servers;
+		this.#keyPairs = new KeyPairPool(options.keyPairs);
+	}
+
+	get rootCertificatePem(): string {
+		return withNewline(this.#signers[this.#options.issuer()].certificate.toString("pem"));
+	}
+
+	/** Resolves when the key pairs that are made ahead are there. */
+	ready(): Promise<void> {
+		return this.#keyPairs.ready();
+	}
+
+	/** Makes no more key pairs ahead. */
+	close(): void {
+		this.#keyPairs.close();
+	}
+
+	async createKeysAndCertificate(): Promise<IssuedCertificate & KeyPairPem> {
+		const pair = await this.#keyPairs.take();
+		return { ...(await this.#issue(new x509.PublicKey(pair.publicKeyPem), keysSubject)), ...pair };
+	}
+
+	/** Proves that the request is signed by its key, and that the key is one that AWS takes. */
+	async createCertificateFromCsr(certificateSigningRequest: string): Promise<IssuedCertificate> {
+		const refuse = (message: string) => new AwsError("InvalidRequestException", message);
+		if (certificateSigningRequest.length > limits.certificateSigningRequest) {
+			throw refuse(`The certificate signing request is longer than ${limits.certificateSigningRequest} characters`);
+		}
+		let request: x509.Pkcs10CertificateRequest;
+		let acceptable: boolean;
+		try {
+			if (!/-----BEGIN (NEW )?CERTIFICATE REQUEST-----/.test(certificateSigningRequest)) throw new Error("no PEM");
+			request = new x509.Pkcs10CertificateRequest(certificateSigningRequest);
+			const { asymmetricKeyType: type, asymmetricKeyDetails: details } = createPublicKey({
+				key: Buffer.from(request.publicKey.rawData),
+				format: "der",
+				type: "spki",
+			});
+			acceptable =
+				(type === "rsa" && details!.modulusLength! >= 2048 && details!.modulusLength! <= 8192) ||
+				(type === "ec" && ["prime256v1", "secp384r1", "secp521r1"].includes(details!.namedCurve!));
+		} catch {
+			throw refuse("The certificate signing request is not a PKCS#10 request in PEM form");
+		}
+		if (!acceptable) throw refuse("The key must be RSA of at least 2048 bits or on P-256, P-384 or P-521");
+		if (!(await request.verify().catch(() => false))) {
+			throw refuse("The signature of the certificate signing request is not of its key");
+		}
+		return this.#issue(request.publicKey, request.subjectName);
+	}
+
+	#issue(publicKey: x509.PublicKey, subject: Subject): Promise<IssuedCertificate> {
+		const signer = this.#signers[this.#options.issuer()];
+		return sign(signer, {
+			serialNumber: deviceSerialNumber(),
+			publicKey,
+			subject,
+			notBefore: this.#options.now() - 120_000,
+			notAfter: deviceEnd,
+			extensions: [
+				new x509.BasicConstraintsExtension(false, undefined, true),
+				new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+			],
+		});
+	}
+}
+
+/** Makes the authority's own keys and certificates on first use; they are kept in the state. */
+export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
+	const { state, now } = options;
+	const own = async (name: string, kind: KeyKind, subject: Subject): Promise<IdentityRecord> => {
+		const kept = state.identities.get(name);
+		if (kept) return kept;
+		const made = await selfSigned(name, kind, subject, now());
+		state.transaction(() => state.identities.put(name, made));
+		return made;
+	};
+	const organization = "O=moddable-fleet-provisioning";
+	const [root, ecdsaRoot, rsa, ec] = await Promise.all([
+		own("root", "RSA", `CN=Local AWS IoT Root CA,${organization}`),
+		own("root-EC", "EC", `CN=Local AWS IoT Root CA (EC),${organization}`),
+		own("devices-RSA", "RSA", deviceIssuer),
+		own("devices-EC", "EC", deviceIssuer),
+	]);
+	const signers = { RSA: await signer(rsa, "RSA"), EC: await signer(ec, "EC") };
+	const names = ["localhost", "iot.localhost", "127.0.0.1", "::1", ...options.serverNames];
+	const server = async (name: string, kind: KeyKind, root: IdentityRecord, rootKind: KeyKind) => {
+		let identity = state.identities.get(name);
+		if (!identity || !isFit(identity, root, names, now())) {
+			const made = await serverIdentity(name, kind, await signer(root, rootKind), names, now());
+			state.transaction(() => state.identities.put(name, made));
+			identity = made;
+		}
+		return { key: identity.privateKeyPem, cert: identity.certificatePem, root: root.certificatePem };
+	};
+	return new Authority(options, signers, {
+		rsa: await server("server", "RSA", root, "RSA"),
+		ecdsa:
+			options.ecdsaRoot === "shared"
+				? await server("server-EC", "EC", root, "RSA")
+				: await server("server-EC", "EC", ecdsaRoot, "EC"),
+	});
+}
+
+async function newKeyPair(kind: KeyKind) {
+	const { publicKey, privateKey } =
+		kind === "RSA" ? await generate("rsa", { modulusLength: 2048 }) : await generate("ec", { namedCurve: "P-256" });
+	return {
+		spki: new x509.PublicKey(publicKey.export({ type: "spki", format: "der" })),
+		privateKeyPem: privateKey.export({ type: "pkcs8", format: "pem" }) as string,
+	};
+}
+
+function importKey(privateKeyPem: string, kind: KeyKind): Promise<webcrypto.CryptoKey> {
+	const der = createPrivateKey(privateKeyPem).export({ type: "pkcs8", format: "der" });
+	return subtle.importKey("pkcs8", der, algorithms[kind], false, ["sign"]);
+}
+
+async function signer(identity: IdentityRecord, kind: KeyKind): Promise<Signer> {
+	return {
+		certificate: new x509.X509Certificate(identity.certificatePem),
+		key: await importKey(identity.privateKeyPem, kind),
+		kind,
+	};
+}
+
+async function selfSigned(name: string, kind: KeyKind, subject: Subject, now: number): Promise<IdentityRecord> {
+	const { spki, privateKeyPem } = await newKeyPair(kind);
+	const certificate = await x509.X509CertificateGenerator.create({
+		serialNumber: serialNumber(),
+		subject,
+		issuer: subject,
+		notBefore: wholeSeconds(now - day),
+		notAfter: wholeSeconds(now + 20 * 365 * day),
+		publicKey: spki,
+		signingKey: await importKey(privateKeyPem, kind),
+		signingAlgorithm: algorithms[kind],
+		extensions: [
+			new x509.BasicConstraintsExtension(true, undefined, true),
+			new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+			await x509.SubjectKeyIdentifierExtension.create(spki),
+		],
+	});
+	return { name, privateKeyPem, certificatePem: withNewline(certificate.toString("pem")) };
+}
+
+async function serverIdentity(
+	name: string,
+	kind: KeyKind,
+	root: Signer,
+	names: readonly string[],
+	now: number,
+): Promise<IdentityRecord> {
+	const { spki, privateKeyPem } = await newKeyPair(kind);
+	const usage =
+		kind === "RSA"
+			? x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment
+			: x509.KeyUsageFlags.digitalSignature;
+	const { certificatePem } = await sign(root, {
+		serialNumber: serialNumber(),
+		publicKey: spki,
+		subject: `CN=${names[0]}`,
+		notBefore: now - day,
+		notAfter: now + 397 * day,
+		extensions: [
+			new x509.BasicConstraintsExtension(false, undefined, true),
+			new x509.KeyUsagesExtension(usage, true),
+			new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+			new x509.SubjectAlternativeNameExtension(
+				names.map((value) => ({ type: isIP(value) ? ("ip" as const) : ("dns" as const), value })),
+			),
+		],
+	});
+	return { name, privateKeyPem, certificatePem };
+}
+
+/** Whether a server certificate is of this root, for all these names, and good for another month. */
+function isFit(server: IdentityRecord, root: IdentityRecord, names: readonly string[], now: number): boolean {
+	const certificate = new X509Certificate(server.certificatePem);
+	return (
+		certificate.checkIssued(new X509Certificate(root.certificatePem)) &&
+		Date.parse(certificate.validTo) > now + 30 * day &&
+		names.every((name) => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined)
+	);
+}
+
+/** What is signed: times in ms since 1970; both key identifiers are put before the other extensions, as AWS does. */
+interface ToBeSigned {
+	readonly serialNumber: string;
+	readonly publicKey: x509.PublicKey;
+	readonly subject: Subject;
+	readonly notBefore: number;
+	readonly notAfter: number;
+	readonly extensions: readonly x509.Extension[];
+}
+
+async function sign(signer: Signer, { publicKey, ...what }: ToBeSigned): Promise<IssuedCertificate> {
+	const certificate = await x509.X509CertificateGenerator.create({
+		serialNumber: what.serialNumber,
+		subject: what.subject,
+		issuer: signer.certificate.subjectName,
+		notBefore: wholeSeconds(what.notBefore),
+		notAfter: wholeSeconds(what.notAfter),
+		publicKey,
+		signingKey: signer.key,
+		signingAlgorithm: algorithms[signer.kind],
+		extensions: [
+			await x509.AuthorityKeyIdentifierExtension.create(signer.certificate),
+			await x509.SubjectKeyIdentifierExtension.create(publicKey),
+			...what.extensions,
+		],
+	});
+	return {
+		certificateId: fingerprint(new Uint8Array(certificate.rawData)),
+		certificatePem: withNewline(certificate.toString("pem")),
+		notBefore: certificate.notBefore.getTime(),
+		notAfter: certificate.notAfter.getTime(),
+	};
+}
+
+/** 16 random bytes, positive, never zero (RFC 5280 section 4.1.2.2). */
+function serialNumber(): string {
+	const bytes = randomBytes(16);
+	bytes[0] = (bytes[0]! & 0x7f) | 0x40;
+	return bytes.toString("hex");
+}
+
+/** 20 random bytes, as AWS has them: 21 in DER when the first bit is set, which is one more than RFC 5280 allows. */
+function deviceSerialNumber(): string {
+	return randomBytes(20).toString("hex");
+}
+
+function wholeSeconds(milliseconds: number): Date {
+	return new Date(Math.floor(milliseconds / 1000) * 1000);
+}
+
+function withNewline(pem: string): string {
+	return pem.endsWith("\n") ? pem : `${pem}\n`;
+}
+
+/** RSA-2048 key pairs, some of them made ahead on the threads of the runtime. */
+class KeyPairPool {
+	readonly #options: AuthorityOptions["keyPairs"];
+	readonly #pairs: KeyPairPem[] = [];
+	readonly #waiting: { resolve: (pair: KeyPairPem) => void; reject: (error: unknown) => void }[] = [];
+	#making = 0;
+	#closed = false;
+
+	constructor(options: AuthorityOptions["keyPairs"]) {
+		this.#options = options;
+		this.#fill();
+	}
+
+	take(): Promise<KeyPairPem> {
+		const pair = this.#pairs.shift();
+		const taken = pair
+			? Promise.resolve(pair)
+			: new Promise<KeyPairPem>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+		this.#fill();
+		return taken;
+	}
+
+	close(): void {
+		this.#closed = true;
+	}
+
+	async ready(): Promise<void> {
+		while (!this.#closed && this.#pairs.length < this.#options.ahead)
+			await new Promise((resolve) => setTimeout(resolve, 20));
+	}
+
+	#fill(): void {
+		const ahead = () => (this.#closed ? 0 : this.#options.ahead);
+		const wanted = () => this.#waiting.length + ahead() - this.#pairs.length;
+		while (this.#making < Math.min(Math.max(this.#options.concurrency, 1), wanted())) {
+			this.#making++;
+			this.#make().finally(() => {
+				this.#making--;
+				this.#fill();
+			});
+		}
+	}
+
+	async #make(): Promise<void> {
+		try {
+			const { publicKey, privateKey } = await generate("rsa", {
+				modulusLength: 2048,
+				publicKeyEncoding: { type: "spki", format: "pem" },
+				privateKeyEncoding: { type: "pkcs1", format: "pem" },
+			});
+			const pair = { publicKeyPem: publicKey, privateKeyPem: privateKey };
+			const waiting = this.#waiting.shift();
+			if (waiting) waiting.resolve(pair);
+			else this.#pairs.push(pair);
+		} catch (error) {
+			this.#waiting.shift()?.reject(error);
+		}
+	}
+}

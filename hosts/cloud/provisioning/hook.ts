@@ -1,0 +1,161 @@
+// Calls a pre-provisioning hook: an HTTP URL or a local command in place of AWS's Lambda function. Five seconds, then it has failed.
+
+import { spawn } from "node:child_process";
+import { longestTimer, messageOf } from "../base/guard.js";
+import type { Settings } from "../base/settings.js";
+import type { ProvisioningHook } from "../state/state.js";
+
+/** What a hook is told (AWS developer guide, "Pre-provisioning hooks"). */
+export interface HookInput {
+	readonly claimCertificateId: string;
+	readonly certificateId: string;
+	readonly certificatePem: string;
+	readonly templateArn: string;
+	readonly clientId: string;
+	readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** The hook's answer: refused with the reason for the log, or allowed with what it adds to the parameters. */
+export type HookAnswer =
+	| { readonly allowed: true; readonly overrides: ReadonlyMap<string, string> }
+	| { readonly allowed: false; readonly explanation: string };
+
+/** Where a hook really is: a command is run by the shell, with JSON on its standard input and on its standard output. */
+export type HookTarget = { readonly url: string } | { readonly command: string };
+
+/** Calls a target and gives what it answered, as text. Rejects when it fails; ends when the signal says so. */
+export type HookCaller = (target: HookTarget, input: string, signal: AbortSignal) => Promise<string>;
+
+const maximumAnswer = 256 * 1024;
+
+/** Asks a hook. Never throws: whatever goes wrong is a refusal. `commands` are by `targetArn`. */
+export async function askHook(
+	{ targetArn, payloadVersion }: ProvisioningHook,
+	commands: Readonly<Record<string, string>>,
+	input: HookInput,
+	settings: Settings["hook"],
+	call: HookCaller = callHook,
+): Promise<HookAnswer> {
+	const refuse = (explanation: string): HookAnswer => ({ allowed: false, explanation });
+	if (settings.fault === "deny") return refuse("The setting hook.fault says that the hook denies.");
+	if (settings.fault === "error") return refuse("The setting hook.fault says that the hook fails.");
+	const target = whereIs(targetArn, commands, settings.targets);
+	if (!target) {
+		return refuse(`Nothing is known under the hook's target ${targetArn}: give its URL in the setting hook.targets.`);
+	}
+	const text = JSON.stringify(payloadVersion === undefined ? input : { ...input, payloadVersion });
+	let reply: string;
+	try {
+		reply = await inTime(settings.timeout, (signal) =>
+			settings.fault === "hang" ? new Promise<string>(() => {}) : call(target, text, signal),
+		);
+	} catch (error) {
+		return refuse(`The pre-provisioning hook failed: ${messageOf(error)}`);
+	}
+	let answer: unknown;
+	try {
+		answer = JSON.parse(reply);
+	} catch {
+		// The parser's words would quote the answer.
+		return refuse("The hook's answer is not JSON.");
+	}
+	if (typeof answer !== "object" || answer === null) return refuse("The hook's answer is no JSON object.");
+	const { allowProvisioning, parameterOverrides = {} } = answer as Record<string, unknown>;
+	const allowed =
+		allowProvisioning === true ||
+		(settings.acceptText && typeof allowProvisioning === "string" && allowProvisioning.toLowerCase() === "true");
+	if (!allowed) return refuse("The hook's answer does not have allowProvisioning true.");
+	if (typeof parameterOverrides !== "object" || parameterOverrides === null) {
+		return refuse("parameterOverrides of the hook's answer is no object.");
+	}
+	const overrides = Object.entries({ ...parameterOverrides, ...settings.override });
+	const wrong = overrides.find(([, value]) => typeof value !== "string");
+	if (wrong) return refuse(`parameterOverrides of the hook's answer has no text under ${wrong[0]}.`);
+	return { allowed: true, overrides: new Map(overrides as [string, string][]) };
+}
+
+/** What `call` gives within so many ms. Rejects afterwards, having told `call` by the signal; what that does then is lost. */
+function inTime<T>(milliseconds: number, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+	return new Promise((resolve, reject) => {
+		const abort = new AbortController();
+		const timer = setTimeout(
+			() => {
+				reject(new Error(`it did not answer within ${milliseconds} ms`));
+				abort.abort();
+			},
+			Math.min(milliseconds, longestTimer),
+		);
+		// In a promise of its own, so that what `call` throws at once is a rejection, too.
+		new Promise<T>((answer) => answer(call(abort.signal))).then(resolve, reject).finally(() => clearTimeout(timer));
+	});
+}
+
+function whereIs(
+	targetArn: string,
+	commands: Readonly<Record<string, string>>,
+	urls: Readonly<Record<string, string>>,
+): HookTarget | undefined {
+	if (Object.hasOwn(commands, targetArn)) return { command: commands[targetArn]! };
+	if (Object.hasOwn(urls, targetArn)) return { url: urls[targetArn]! };
+	return /^https?:\/\//.test(targetArn) ? { url: targetArn } : undefined;
+}
+
+const callHook: HookCaller = (target, input, signal) =>
+	"url" in target ? post(target.url, input, signal) : run(target.command, input, signal);
+
+async function post(url: string, input: string, signal: AbortSignal): Promise<string> {
+	const response = await fetch(url, {
+		method: "POST",
+		headers: { "content-type": "application/json" },
+		body: input,
+		redirect: "error",
+		signal,
+	});
+	if (!response.ok) {
+		await response.body?.cancel();
+		throw new Error(`it answered with HTTP status ${response.status}`);
+	}
+	let text = "";
+	const decoder = new TextDecoder();
+	for await (const chunk of response.body ?? []) {
+		text += decoder.decode(chunk as Uint8Array, { stream: true });
+		if (text.length > maximumAnswer) throw new Error("its answer is too long");
+	}
+	return text;
+}
+
+function run(command: string, input: string, signal: AbortSignal): Promise<string> {
+	return new Promise((resolve, reject) => {
+		// A group of its own, so that what the shell has started ends with it.
+		const child = spawn(command, { shell: true, detached: true, stdio: ["pipe", "pipe", "ignore"] });
+		const end = () => {
+			try {
+				if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+			} catch {
+				// It has ended already.
+			}
+		};
+		signal.addEventListener("abort", end, { once: true });
+		// Without descriptors or processes to spare there are no pipes, only the error.
+		child.on("error", reject);
+		if (!child.stdout || !child.stdin) return;
+		let text = "";
+		child.stdout.on("error", reject);
+		child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+			if (text.length > maximumAnswer) return;
+			text += chunk;
+			if (text.length > maximumAnswer) {
+				end();
+				reject(new Error("its answer is too long"));
+			}
+		});
+		child.once("close", (code) => {
+			signal.removeEventListener("abort", end);
+			if (code === 0) resolve(text);
+			else reject(new Error(`it ended with status ${code}`));
+		});
+		// It need not read its input.
+		child.stdin.on("error", () => {});
+		child.stdin.end(input);
+	});
+}

@@ -1,0 +1,58 @@
+// The reserved topics: those of the provisioning MQTT API (AWS IoT developer guide, "Device provisioning MQTT API"), and what is
+// behind those that this cloud does not serve ("Reserved topics").
+
+import type { ProvisioningOperation } from "../base/settings.js";
+import type { PayloadFormat } from "./codec.js";
+
+/** What a request's topic says. */
+export interface ProvisioningTopic {
+	readonly operation: ProvisioningOperation;
+	readonly format: PayloadFormat;
+	readonly templateName?: string;
+}
+
+/** Reads a topic that a request is published to; `undefined` when it is none. */
+export function parseProvisioningTopic(topic: string): ProvisioningTopic | undefined {
+	const created = /^\$aws\/certificates\/(create|create-from-csr)\/(json|cbor)$/.exec(topic);
+	if (created) {
+		return {
+			operation: created[1] === "create" ? "CreateKeysAndCertificate" : "CreateCertificateFromCsr",
+			format: created[2] as PayloadFormat,
+		};
+	}
+	const registered = /^\$aws\/provisioning-templates\/([0-9A-Za-z_-]{1,36})\/provision\/(json|cbor)$/.exec(topic);
+	if (!registered) return undefined;
+	return { operation: "RegisterThing", templateName: registered[1]!, format: registered[2] as PayloadFormat };
+}
+
+/** Services of AWS IoT behind reserved topics, by the beginning of topic or filter; `+` and `#` stand in filters. */
+const services: readonly (readonly [RegExp, string])[] = [
+	[/^\$aws\/things\/[^/]+\/shadow(\/|$)/, "the Device Shadow service"],
+	[/^\$aws\/things\/[^/]+\/(jobs|jobExecution)(\/|$)/, "Jobs"],
+	[/^\$aws\/things\/[^/]+\/streams(\/|$)/, "MQTT-based file delivery"],
+	[/^\$aws\/things\/[^/]+\/defender(\/|$)/, "Device Defender"],
+	[/^\$aws\/things\/[^/]+\/tunnels(\/|$)/, "secure tunneling"],
+	[/^\$aws\/(commands|device_location|sitewise)\//, "the service behind it"],
+	[/^\$aws\/rules\//, "the rules engine (Basic Ingest)"],
+	[/^\$aws\/events\/job/, "Jobs"],
+];
+const answers =
+	/^\$aws\/(certificates\/(create|create-from-csr)|provisioning-templates\/[^/]+\/provision)\/(json|cbor|\+|#)/;
+const presence = /^\$aws\/events\/presence\//;
+
+/** Why a publish to a reserved topic comes to nothing; to be asked when it is no provisioning request. */
+export function whyNotPublished(topic: string): string {
+	const [, service] = services.find(([pattern]) => pattern.test(topic)) ?? [];
+	return service
+		? `This cloud does not have ${service}: the message is ignored, and nothing answers it.`
+		: `Nothing takes what is published to ${topic}, it is ignored. The provisioning topics have /json or /cbor at their end.`;
+}
+
+/** Why nothing will come for a subscription to a reserved filter; `undefined` when something may. */
+export function whyNothingComes(filter: string): string | undefined {
+	if (!filter.startsWith("$aws/") || answers.test(filter) || presence.test(filter)) return undefined;
+	const [, service] = services.find(([pattern]) => pattern.test(filter)) ?? [];
+	return service
+		? `This cloud does not have ${service}: nothing will come for this subscription.`
+		: "This cloud sends nothing to such topics: nothing will come for this subscription.";
+}

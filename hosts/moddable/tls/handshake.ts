@@ -1,0 +1,325 @@
+// Watches a TLS 1.2 handshake record by record and checks of the server what the SDK's TLS (8.2) does not: that each
+// certificate may vouch for the next, from the root down to the server's; that there is a key exchange, and a signed one;
+// that every message comes in its turn. Must be at least as strict as TLS in what it reads, see each record before TLS, and
+// let nothing pass for which TLS would set aside more memory than a device has.
+
+import { Malformed } from "../../../src/base/well-formed.js";
+import { equalBytes } from "../../../src/identity/der.js";
+import {
+	type Certificate,
+	DIGITAL_SIGNATURE,
+	DNS_NAME,
+	hasName,
+	IP_ADDRESS,
+	KEY_CERT_SIGN,
+	type PublicKey,
+	readCertificate,
+} from "./certificate.js";
+import { isForCurve, isSigned, signatureAlgorithm } from "./signature.js";
+
+// Content types of records and types of handshake messages (RFC 5246, 6.2.1 and 7.4).
+const CHANGE_CIPHER_SPEC = 20;
+const ALERT = 21;
+const HANDSHAKE = 22;
+const APPLICATION_DATA = 23;
+const CLIENT_HELLO = 1;
+const SERVER_HELLO = 2;
+const CERTIFICATE = 11;
+const SERVER_KEY_EXCHANGE = 12;
+const CERTIFICATE_REQUEST = 13;
+const SERVER_HELLO_DONE = 14;
+
+/** Bytes of a record's head: type, version, length (RFC 5246, 6.2.1). */
+export const RECORD_HEAD = 5;
+/** Bytes of an encrypted record behind its head (RFC 5246, 6.2.3). TLS would take 32 KB. */
+const LONGEST_RECORD = 18_432;
+
+// Hellos (RFC 5246, 7.4.1): where the random bytes begin; where the session's length stands in the server's; how the suites
+// with ECDHE that TLS offers begin.
+const RANDOM = 2;
+const RANDOM_BYTES = 32;
+const SESSION_LENGTH = 34;
+const ECDHE = 0xc0;
+
+// ServerKeyExchange (RFC 8422, 5.4; RFC 5246, 7.4.1.4.1): the one kind of curve, and the algorithms that TLS offers.
+const NAMED_CURVE = 3;
+const SHA256 = 4;
+const RSA_SIGNATURE = 1;
+const ECDSA_SIGNATURE = 3;
+
+/** How many certificates are looked at; AWS sends four. */
+const LONGEST_CHAIN = 6;
+/** How many names of authorities a CertificateRequest may hold. AWS sends none; TLS makes a buffer of each. */
+const MOST_AUTHORITIES = 16;
+
+/** The server is not who it should be, or does not speak TLS as it should. */
+export class HandshakeError extends Error {
+	readonly reason: "tls" | "tls-dates" | "tls-server";
+
+	constructor(reason: HandshakeError["reason"], message: string) {
+		super(message);
+		this.reason = reason;
+	}
+}
+
+/** To be called with the head of each record, before anything is set aside for the rest. @throws HandshakeError */
+export function checkRecordHead(head: Uint8Array): void {
+	const [type, major] = head as unknown as [number, number];
+	const length = (head[3]! << 8) | head[4]!;
+	if (type < CHANGE_CIPHER_SPEC || type > APPLICATION_DATA || major !== 3) {
+		throw new HandshakeError("tls", "the server does not speak TLS");
+	}
+	if (!length || length > LONGEST_RECORD) throw new HandshakeError("tls", `a record of ${length} bytes`);
+}
+
+/** One handshake, seen from the client. */
+export class Handshake {
+	readonly #serverName: string;
+	readonly #roots: readonly Uint8Array[];
+	/** Type of the server's last message in the clear. */
+	#last = 0;
+	/** Of both sides, one after the other, as they are signed. */
+	#randoms = new Uint8Array(2 * RANDOM_BYTES);
+	/** The server's, once it was checked. */
+	#key: PublicKey | undefined;
+	#ownChange = false;
+	#encrypted = false;
+	#finished = false;
+
+	/** @param roots certificates (DER) that the server's chain may end in */
+	constructor(serverName: string, roots: readonly Uint8Array[]) {
+		this.#serverName = serverName;
+		this.#roots = roots;
+	}
+
+	/** Whether the server was checked and its Finished has come; that it is right, TLS checks. */
+	get finished(): boolean {
+		return this.#finished;
+	}
+
+	/** This side sends a record. */
+	sent(record: Uint8Array): void {
+		if (record[0] === CHANGE_CIPHER_SPEC) this.#ownChange = true;
+		else if (record[0] === HANDSHAKE && record[RECORD_HEAD] === CLIENT_HELLO) {
+			const at = RECORD_HEAD + 4 + RANDOM;
+			this.#randoms.set(record.subarray(at, at + RANDOM_BYTES));
+		}
+	}
+
+	/** A whole record has come from the server. @throws HandshakeError */
+	received(record: Uint8Array): void {
+		if (record[0] === CHANGE_CIPHER_SPEC) {
+			// Ahead of this side's own there are no keys yet, or keys that anybody knows.
+			if (!this.#ownChange || this.#encrypted || this.#last !== SERVER_HELLO_DONE) {
+				throw new HandshakeError("tls", "a change of cipher out of turn");
+			}
+			this.#encrypted = true;
+		} else if (record[0] === HANDSHAKE) {
+			if (this.#encrypted) this.#finished = true;
+			else this.#readMessages(record.subarray(RECORD_HEAD));
+		} else if (record[0] !== ALERT) {
+			// TLS would take data in the clear, and hand them out as the server's once the handshake is over.
+			throw new HandshakeError("tls", "a record that has no place in a handshake");
+		}
+	}
+
+	#readMessages(messages: Uint8Array): void {
+		for (let at = 0; at < messages.length; ) {
+			const type = messages[at]!;
+			const [body, next] = take(messages, at + 1);
+			if (!isInTurn(type, this.#last)) throw new HandshakeError("tls", "a message of the handshake out of turn");
+			this.#last = type;
+			if (type === SERVER_HELLO) {
+				checkHello(body);
+				this.#randoms.set(body.subarray(RANDOM, RANDOM + RANDOM_BYTES), RANDOM_BYTES);
+			} else if (type === CERTIFICATE) {
+				this.#key = checkServer(readCertificates(body), this.#serverName, this.#roots);
+			} else if (type === SERVER_KEY_EXCHANGE) {
+				checkKeyExchange(body, this.#randoms, this.#key!);
+			} else if (type === CERTIFICATE_REQUEST) {
+				checkRequest(body);
+			}
+			at = next;
+		}
+	}
+}
+
+/** TLS itself would go wherever the last message leads: into a second hello, or to sign as often as it is told to. */
+function isInTurn(type: number, last: number): boolean {
+	switch (type) {
+		case SERVER_HELLO:
+			return last === 0;
+		case CERTIFICATE:
+			return last === SERVER_HELLO;
+		case SERVER_KEY_EXCHANGE:
+			return last === CERTIFICATE;
+		case CERTIFICATE_REQUEST:
+			return last === SERVER_KEY_EXCHANGE;
+		case SERVER_HELLO_DONE:
+			return last === SERVER_KEY_EXCHANGE || last === CERTIFICATE_REQUEST;
+		default:
+			return false;
+	}
+}
+
+/** The bytes behind a length of three bytes, and where they end. */
+function take(bytes: Uint8Array, at: number): [Uint8Array, number] {
+	const start = at + 3;
+	const end = start + ((bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!);
+	if (start > bytes.length || end > bytes.length) throw new HandshakeError("tls", "a message is cut short");
+	return [bytes.subarray(start, end), end];
+}
+
+/** With RSA alone, TLS takes no notice of a key exchange, signed or not. */
+function checkHello(body: Uint8Array): void {
+	const suite = SESSION_LENGTH + 1 + body[SESSION_LENGTH]!;
+	if (body[0] !== 3 || body[1] !== 3 || body[suite] !== ECDHE) {
+		throw new HandshakeError("tls", "the server does not choose TLS 1.2 with ECDHE");
+	}
+}
+
+/** The server's own first. */
+function readCertificates(body: Uint8Array): Certificate[] {
+	const [list, end] = take(body, 0);
+	const certificates: Certificate[] = [];
+	for (let at = 0; at < list.length; ) {
+		const [bytes, next] = take(list, at);
+		if (certificates.length === LONGEST_CHAIN) throw new HandshakeError("tls", "too many certificates");
+		certificates.push(read(bytes, nameOf(certificates.length)));
+		at = next;
+	}
+	if (end !== body.length || !certificates.length) throw new HandshakeError("tls", "a bad list of certificates");
+	return certificates;
+}
+
+function read(bytes: Uint8Array, what: string): Certificate {
+	try {
+		return readCertificate(bytes);
+	} catch (error) {
+		if (error instanceof Malformed) throw new HandshakeError("tls-server", `${what} ${error.message}`);
+		throw error;
+	}
+}
+
+const nameOf = (index: number) => (index ? `authority ${index} of the server` : "the server's certificate");
+
+/** TLS checks the signature again, of RSA the hash alone, and lets any algorithm pass that it does not know. */
+function checkKeyExchange(body: Uint8Array, randoms: Uint8Array, key: PublicKey): void {
+	const at = 4 + body[3]!;
+	const parameters = body.subarray(0, at);
+	const signature = body.subarray(at + 4);
+	const length = (body[at + 2]! << 8) | body[at + 3]!;
+	const kind = body[at + 1];
+	const fits =
+		(kind === RSA_SIGNATURE && isSigned([randoms, parameters], signature, { kind: "rsa", hash: "SHA256" }, key)) ||
+		// The rest of ECDSA, TLS checks as it should be.
+		(kind === ECDSA_SIGNATURE && isForCurve(signature, key));
+	if (body[0] !== NAMED_CURVE || body[at] !== SHA256 || length !== signature.length || !fits) {
+		throw new HandshakeError("tls", "the key exchange is not signed as it should be");
+	}
+}
+
+/** CertificateRequest (RFC 5246, 7.4.4): kinds of certificates, algorithms, names of authorities. */
+function checkRequest(body: Uint8Array): void {
+	const after = (at: number) => at + 2 + ((body[at]! << 8) | body[at + 1]!);
+	const list = after(1 + body[0]!);
+	let at = list + 2;
+	for (let count = 0; at < body.length; count++) {
+		if (count === MOST_AUTHORITIES) throw new HandshakeError("tls", "too many names in the request for a certificate");
+		at = after(at);
+	}
+	if (at !== body.length || after(list) !== at) throw new HandshakeError("tls", "a bad request for a certificate");
+}
+
+/** From the root down, so that each key was vouched for before anything is computed with it. The server's key. */
+function checkServer(
+	certificates: readonly Certificate[],
+	serverName: string,
+	roots: readonly Uint8Array[],
+): PublicKey {
+	let { issuer, top } = findRoot(certificates, roots);
+	checkDates(issuer, "the root certificate");
+	checkAuthority(issuer, "the root certificate", depthBelow(certificates, top + 1));
+	for (let index = top; index >= 0; index--) {
+		const certificate = certificates[index]!;
+		const what = nameOf(index);
+		// The root has been found by the signature of the first.
+		if (index < top && !isIssuedBy(certificate, issuer)) {
+			throw new HandshakeError("tls-server", `${what} is not signed by the next`);
+		}
+		checkDates(certificate, what);
+		if (certificate.obstacle) throw new HandshakeError("tls-server", `${what} ${certificate.obstacle}`);
+		if (index > 0) checkAuthority(certificate, what, depthBelow(certificates, index));
+		issuer = certificate;
+	}
+	const { isAuthority, usage, forServers, names, key } = issuer;
+	const refuse = (rule: string) => new HandshakeError("tls-server", `the server's certificate ${rule}`);
+	if (isAuthority) throw refuse("is an authority's (basicConstraints)");
+	if (!(usage & DIGITAL_SIGNATURE)) throw refuse("is not for signatures (keyUsage)");
+	if (!forServers) throw refuse("is not for servers (extendedKeyUsage)");
+	const wanted = serverName.toLowerCase();
+	if (!hasName(names, (tag, value) => isFor(wanted, tag, value))) throw refuse("is for another name");
+	if (!key) throw refuse("has a key of an unknown kind");
+	// Not views: they would keep the whole record in memory.
+	return key.curve
+		? { curve: key.curve, point: key.point!.slice() }
+		: { modulus: key.modulus!.slice(), exponent: key.exponent!.slice() };
+}
+
+/** The root that has signed one of the certificates, the nearest to the server's, and that one's index. */
+function findRoot(certificates: readonly Certificate[], roots: readonly Uint8Array[]) {
+	const anchors = roots.map((root) => read(root, "a root certificate of this device"));
+	for (const [top, certificate] of certificates.entries()) {
+		const issuer = anchors.find((anchor) => isIssuedBy(certificate, anchor));
+		if (issuer) return { issuer, top };
+	}
+	throw new HandshakeError("tls-server", "the server's certificate ends in no root that this device knows");
+}
+
+function isIssuedBy(certificate: Certificate, { subject, key }: Certificate): boolean {
+	const algorithm = signatureAlgorithm(certificate.algorithm);
+	if (!key || !algorithm || !equalBytes(certificate.issuer, subject)) return false;
+	return isSigned([certificate.toBeSigned], certificate.signature, algorithm, key);
+}
+
+function checkDates({ notBefore, notAfter }: Certificate, what: string): void {
+	const now = Date.now();
+	if (now < notBefore || now > notAfter) throw new HandshakeError("tls-dates", `${what} is not valid at this time`);
+}
+
+/** How many authorities stand between this one and the server, those that only renew another not counted (RFC 5280, 6.1.4). */
+function depthBelow(certificates: readonly Certificate[], index: number): number {
+	let depth = 0;
+	for (let below = index - 1; below > 0; below--) {
+		const { issuer, subject } = certificates[below]!;
+		if (!equalBytes(issuer, subject)) depth++;
+	}
+	return depth;
+}
+
+function checkAuthority(
+	{ isAuthority, usage, forServers, pathLength }: Certificate,
+	what: string,
+	depth: number,
+): void {
+	const refuse = (rule: string) => new HandshakeError("tls-server", `${what} ${rule}`);
+	if (!isAuthority) throw refuse("is no authority's (basicConstraints)");
+	if (!(usage & KEY_CERT_SIGN)) throw refuse("may not sign certificates (keyUsage)");
+	if (!forServers) throw refuse("is not for servers (extendedKeyUsage)");
+	if (depth > pathLength) throw refuse("has too many authorities below it (pathLenConstraint)");
+}
+
+/**
+ * RFC 9525, 6.3: a wildcard stands for the whole first label, ahead of two more at least. An address is named as an address
+ * only, and only of IPv4. `serverName` is in lower case.
+ */
+function isFor(serverName: string, tag: number, value: Uint8Array): boolean {
+	// No top-level domain ends in a digit.
+	const isAddress = serverName.includes(":") || /\d$/.test(serverName);
+	if (tag === IP_ADDRESS) return isAddress && value.length === 4 && value.join(".") === serverName;
+	// What is no ASCII is no name; and as UTF-8 it may be none either.
+	if (tag !== DNS_NAME || isAddress || value.some((byte) => byte <= 0x20 || byte >= 0x7f)) return false;
+	const name = String.fromArrayBuffer(value.slice().buffer).toLowerCase();
+	const dot = serverName.indexOf(".");
+	return name === serverName || (dot > 0 && name === `*${serverName.slice(dot)}` && serverName.includes(".", dot + 1));
+}

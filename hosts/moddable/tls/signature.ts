@@ -1,0 +1,133 @@
+// Signatures over the SDK's arithmetic (rsa, ecdsa, ecp): RSASSA-PKCS1-v1_5 and ECDSA. The SDK's own checks of them are too
+// lax (pkcs1_5 looks at the hash alone) or wrong (ecdsa takes any hash whole). Must compute with no number that could be
+// anybody's: the arithmetic does not return from some of them.
+
+import { Digest } from "crypt";
+import Curve from "curve";
+import ECDSA from "ecdsa";
+import ECPoint from "ecp";
+import RSA from "rsa";
+import { INTEGER, openDer, SEQUENCE } from "../../../src/identity/der.js";
+import type { PublicKey } from "./certificate.js";
+
+/** Bits of an RSA key's modulus. */
+const RSA_BITS = Object.freeze({ least: 2048, most: 4096 });
+
+/** How a signature was made. */
+export interface SignatureAlgorithm {
+	readonly kind: "rsa" | "ecdsa";
+	/** As the SDK calls it. */
+	readonly hash: "SHA256" | "SHA384" | "SHA512";
+}
+
+const HASHES = Object.freeze(["SHA256", "SHA384", "SHA512"] as const);
+
+/** AlgorithmIdentifiers but for the byte that names the hash (RFC 8017, A.2.4; RFC 5758, 3.2). */
+const RSA_ALGORITHM = Uint8Array.of(0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 0, 5, 0);
+const ECDSA_ALGORITHM = Uint8Array.of(0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 0);
+
+/** The hash's bytes in DigestInfo follow these (RFC 8017, 9.2, note 1): the same for all but the lengths and one byte. */
+const DIGEST_INFO = Uint8Array.of(0x30, 0, 0x30, 13, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 0, 5, 0, 4, 0);
+
+/** @param identifier AlgorithmIdentifier, the contents. `undefined` for an algorithm that is not taken. */
+export function signatureAlgorithm(identifier: Uint8Array): SignatureAlgorithm | undefined {
+	if (matches(identifier, RSA_ALGORITHM, 10)) return algorithm("rsa", identifier[10]! - 11);
+	if (matches(identifier, ECDSA_ALGORITHM, 9)) return algorithm("ecdsa", identifier[9]! - 2);
+	return undefined;
+}
+
+function algorithm(kind: SignatureAlgorithm["kind"], index: number): SignatureAlgorithm | undefined {
+	const hash = HASHES[index];
+	return hash && { kind, hash };
+}
+
+function matches(bytes: Uint8Array, pattern: Uint8Array, except: number): boolean {
+	return bytes.length === pattern.length && pattern.every((byte, index) => index === except || byte === bytes[index]);
+}
+
+/**
+ * Whether `message` was signed with that key's other half. The key must be a root's, or vouched for by one.
+ * @param message parts, one after another
+ */
+export function isSigned(
+	message: readonly Uint8Array[],
+	signature: Uint8Array,
+	{ kind, hash }: SignatureAlgorithm,
+	key: PublicKey,
+): boolean {
+	if (kind === "rsa") return isSignedWithRsa(message, signature, hash, key);
+	if (!isForCurve(signature, key)) return false;
+	const curve = new Curve(key.curve);
+	// Of a longer hash only the leftmost bits count, as many as the curve's order has (FIPS 186-5, 6.4.1).
+	const digest = digestOf(message, hash).slice(0, curve.orderSize);
+	return new ECDSA(ECPoint.fromOctetString(key.point), curve).verify(digest, signature, true);
+}
+
+const digestOf = (message: readonly Uint8Array[], hash: string): ArrayBuffer => new Digest(hash).process(...message);
+
+/** RFC 8017, 8.2.2: the whole encoded message is made anew and compared. */
+function isSignedWithRsa(
+	message: readonly Uint8Array[],
+	signature: Uint8Array,
+	hash: SignatureAlgorithm["hash"],
+	key: PublicKey,
+): boolean {
+	if (!key.modulus || !key.exponent) return false;
+	const modulus = toBigInt(key.modulus);
+	const exponent = toBigInt(key.exponent);
+	const value = toBigInt(signature);
+	const { length } = signature;
+	const bits = length * 8;
+	const fits =
+		bits >= RSA_BITS.least &&
+		bits <= RSA_BITS.most &&
+		// As long as the modulus, which is odd; an exponent such as every authority uses.
+		modulus >> BigInt(bits - 8) > 0n &&
+		modulus >> BigInt(bits) === 0n &&
+		(modulus & 1n) === 1n &&
+		exponent >= 0x10001n &&
+		exponent <= 0xffffffffn &&
+		value < modulus;
+	if (!fits) return false;
+	const digest = new Uint8Array(digestOf(message, hash));
+	const encoded = new Uint8Array(length).fill(0xff);
+	const start = length - digest.length - DIGEST_INFO.length;
+	encoded.set(DIGEST_INFO, start);
+	encoded.set(digest, length - digest.length);
+	encoded[0] = 0;
+	encoded[1] = 1;
+	encoded[start - 1] = 0;
+	encoded[start + 1] = DIGEST_INFO.length - 2 + digest.length;
+	encoded[start + 14] = HASHES.indexOf(hash) + 1;
+	encoded[start + 18] = digest.length;
+	return new RSA(exponent, modulus).process(value) === toBigInt(encoded);
+}
+
+/** Whether r and s (RFC 3279, 2.2.3) are positive and below the order of the key's curve: with s = 0 ECDSA never ends. */
+export function isForCurve(
+	signature: Uint8Array,
+	key: PublicKey,
+): key is PublicKey & Required<Pick<PublicKey, "curve" | "point">> {
+	if (!key.curve || !key.point) return false;
+	try {
+		const order = new Curve(key.curve).n;
+		const integers = openDer(signature, SEQUENCE);
+		for (let count = 0; count < 2; count++) {
+			const bytes = integers.read(INTEGER);
+			// DER: not negative, and no zero ahead that is not needed.
+			const padded = bytes[0] === 0 && bytes.length > 1;
+			if (!bytes.length || bytes[0]! >= 0x80 || (padded && bytes[1]! < 0x80)) return false;
+			const value = bytes.length > 100 ? 0n : toBigInt(bytes);
+			if (value === 0n || value >= order) return false;
+		}
+		integers.end();
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+/** Big-endian, without a sign. */
+function toBigInt(bytes: Uint8Array): bigint {
+	return bytes.length ? BigInt.fromArrayBuffer(bytes.slice().buffer) : 0n;
+}

@@ -1,0 +1,259 @@
+// The contract's TLS socket over the SDK's. Stands between the SDK's TLS and its TCP, to catch what TLS throws, to check
+// what TLS does not, and to see how far the handshake is. Must let no exception out of a callback of TCP: on a device that
+// is a restart. Must not call a connection open whose server was not checked.
+
+import TCP, { type TCPOptions } from "embedded:io/socket/tcp";
+import TLSSocket, { type TLSOptions } from "embedded:io/socket/tcp/tls";
+// biome-ignore lint/style/useNodejsImportProtocol: the SDK's module of that name
+import Net from "net";
+import RNG from "rng";
+import type { Host, Socket, SocketErrorReason, SocketOptions } from "../../../src/contract/host.js";
+import { checkRecordHead, Handshake, HandshakeError, RECORD_HEAD } from "./handshake.js";
+
+/** Bytes that TLS may add to what is written, as the SDK's TLS socket reckons it. */
+const OVERHEAD = 96;
+
+/** Bytes that TLS's random numbers are made from. */
+const SEED = 32;
+
+/** Alerts about the certificate that this side showed: bad_certificate to certificate_unknown, unknown_ca, access_denied. */
+const CERTIFICATE_ALERTS = Object.freeze([42, 43, 44, 45, 46, 48, 49]);
+
+/** How what TLS throws begins when the other side sent an alert: "alert: <level>, <description>". */
+const ALERT = "alert: ";
+
+/** Begins a connection; see SocketOptions. @param random see Host */
+export function openSocket(options: SocketOptions, random: Host["random"]): Socket {
+	return new Connection(options, random);
+}
+
+/** TCP under TLS, which keeps the counts of what may be read and written on it. */
+class Wire extends TCP {
+	readable = 0;
+	writable = 0;
+	/** TLS has taken the server's Finished for right: it reads on. So the server is who it should be, and sends what comes. */
+	authenticated = false;
+	readonly #handshake: Handshake;
+
+	/** TLS passes on all of its own options. */
+	constructor(options: TLSOptions & { owner: Connection; handshake: Handshake }) {
+		const { address, port, owner, handshake } = options;
+		super({
+			address,
+			port,
+			onReadable: (count) => owner.step(() => owner.pull(count, options)),
+			onWritable: (count) => owner.step(() => options.onWritable(count)),
+			onError: () => owner.lost(),
+		});
+		owner.wire = this;
+		this.#handshake = handshake;
+	}
+
+	/** TLS reads a record into one buffer: first its head, which says how long it is, then the rest behind it. */
+	override read(into: Uint8Array): number {
+		const count = super.read(into);
+		const { buffer, byteOffset } = into;
+		const end = byteOffset + count;
+		if (buffer.byteLength === RECORD_HEAD) {
+			this.authenticated = this.#handshake.finished;
+			if (end === RECORD_HEAD) checkRecordHead(new Uint8Array(buffer));
+		} else if (end === buffer.byteLength && !this.#handshake.finished) {
+			this.#handshake.received(new Uint8Array(buffer));
+		}
+		return count;
+	}
+
+	override write(bytes: ArrayBuffer | Uint8Array): number {
+		if (!this.#handshake.finished) this.#handshake.sent(new Uint8Array(bytes));
+		return super.write(bytes);
+	}
+}
+
+class Connection implements Socket {
+	readonly #options: SocketOptions;
+	readonly #random: Host["random"];
+	#tls: TLSSocket | undefined;
+	wire: Wire | undefined;
+	readonly #handshake: Handshake;
+	#stage: "connect" | "tls" | "established" = "connect";
+	#closed = false;
+	// What TLS reported during a step. The owner hears of it after the step, when TLS has left the stack.
+	#arrived = 0;
+	#drained = false;
+	#ended = false;
+	/** Decrypted, waiting for `read`. */
+	#received: ArrayBuffer[] = [];
+	/** What the owner may still write; and what he has written and TLS has not. */
+	#allowance = 0;
+	#waiting: Uint8Array[] = [];
+
+	constructor(options: SocketOptions, random: Host["random"]) {
+		this.#options = options;
+		this.#random = random;
+		this.#handshake = new Handshake(options.serverName, options.roots);
+		this.#later(() =>
+			Net.resolve(options.host, (_host, address) => {
+				if (this.#closed) return;
+				if (address) this.#connect(address);
+				else this.#fail("resolve", `no address for ${options.host}`);
+			}),
+		);
+	}
+
+	read(): ArrayBuffer | undefined {
+		const [first, ...others] = this.#received;
+		this.#received = [];
+		return others.length ? first!.concat(...others) : first;
+	}
+
+	write(bytes: Uint8Array): void {
+		if (bytes.length > this.#allowance) throw new Error("more written than onWritable allowed");
+		this.#allowance -= bytes.length;
+		this.#waiting.push(bytes.slice());
+		if (this.#waiting.length === 1) this.#later(() => this.#flush());
+	}
+
+	close(): void {
+		if (this.#closed) return;
+		this.#closed = true;
+		this.#allowance = 0;
+		this.#received = [];
+		this.#later(() => {
+			this.#flush();
+			this.#tls?.close();
+			this.#tls = undefined;
+		});
+	}
+
+	/** Runs on an empty stack: TLS needs most of it, and whoever writes stands deep in the program. */
+	#later(run: () => void): void {
+		Promise.resolve()
+			.then(run)
+			.catch((error) => this.#refuse(error as Error));
+	}
+
+	/**
+	 * Encrypts and sends what there is room for. Each write is a record with an overhead of its own: many small ones may
+	 * need more room than they were promised, and wait for more.
+	 */
+	#flush(): void {
+		while (this.#waiting[0] && this.#waiting[0].length + OVERHEAD <= this.wire!.writable) {
+			this.#tls!.write(this.#waiting.shift()!);
+		}
+	}
+
+	#connect(address: string): void {
+		const { port, serverName, protocols, credentials } = this.#options;
+		const options = {
+			address,
+			port,
+			TCP: { io: Wire },
+			owner: this,
+			handshake: this.#handshake,
+			secure: {
+				// Its own judgement is not sound: see handshake.ts, which judges instead.
+				verify: false,
+				clientCertificates: [credentials.certificate],
+				clientKey: credentials.key,
+				serverName,
+				...(protocols && { applicationLayerProtocolNegotiation: protocols }),
+				// A resumed session bears the certificate that it began with: the claim's, when the identity is on trial.
+				cache: false,
+			},
+			onReadable: () => this.#take(),
+			onWritable: () => {
+				this.#drained = true;
+			},
+			onError: () => {
+				this.#ended = true;
+			},
+		};
+		try {
+			this.#tls = new TLSSocket(options);
+		} catch (error) {
+			this.#fail("connect", String((error as Error).message));
+		}
+	}
+
+	/** For the wire: runs a step of TLS, then tells the owner what came of it. */
+	step(run: () => void): void {
+		if (this.#closed) return;
+		if (this.#stage === "connect") this.#stage = "tls";
+		try {
+			// Afresh for each step: what TLS shows of its random numbers says nothing of those that it keeps.
+			if (this.#stage === "tls") RNG.init(this.#random(SEED).buffer as ArrayBuffer);
+			run();
+			if (this.#ended) this.lost();
+			else this.#tell();
+		} catch (error) {
+			this.#refuse(error as Error);
+		}
+	}
+
+	/** For the wire: has TLS decrypt all of `count` bytes. It stops after each record with data. */
+	pull(count: number, tls: Pick<TCPOptions, "onReadable">): void {
+		let arrived: number;
+		let waiting = count;
+		do {
+			arrived = this.#arrived;
+			tls.onReadable(waiting);
+			waiting = this.wire!.readable;
+		} while (waiting && this.#arrived > arrived);
+	}
+
+	/** TLS has decrypted a record. Left to itself it would go on from a timer, where nobody catches what it throws. */
+	#take(): void {
+		const wire = this.wire!;
+		const { readable } = wire;
+		wire.readable = 0;
+		const bytes = this.#tls!.read()!;
+		wire.readable = readable;
+		this.#received.push(bytes);
+		this.#arrived += bytes.byteLength;
+	}
+
+	#tell(): void {
+		const wire = this.wire!;
+		if (this.#drained && this.#stage === "tls") {
+			// After an alert, too, TLS calls itself ready, and would send in the clear.
+			if (!this.#handshake.finished) {
+				this.#fail("tls", "the server broke off the handshake");
+				return;
+			}
+			this.#stage = "established";
+		}
+		const arrived = this.#arrived;
+		this.#arrived = 0;
+		if (arrived) this.#options.onReadable(arrived);
+		if (this.#closed || !this.#drained) return;
+		this.#drained = false;
+		this.#flush();
+		this.#allowance = this.#waiting.length ? 0 : Math.max(0, wire.writable - OVERHEAD);
+		if (this.#allowance) this.#options.onWritable(this.#allowance);
+	}
+
+	/** For the wire: TCP could not connect, or is gone. */
+	lost(): void {
+		if (this.#closed) return;
+		if (this.#stage === "connect") this.#fail("connect", "nobody answers there");
+		else if (this.#stage === "tls") this.#fail("tls", "the server hung up during the handshake");
+		else this.#fail("closed", "the server hung up");
+	}
+
+	/** TLS threw, or the watch over its handshake, or the owner did. */
+	#refuse(error: Error): void {
+		if (this.#closed) return;
+		const message = String(error.message);
+		const refused = message.startsWith(ALERT) && CERTIFICATE_ALERTS.includes(Number(message.split(", ")[1]));
+		if (error instanceof HandshakeError) this.#fail(error.reason, message);
+		else if (this.#stage === "connect") this.#fail("connect", message);
+		else if (this.#stage === "established") this.#fail("closed", message);
+		// Until the server is authenticated anybody may have sent the alert.
+		else this.#fail(refused && this.wire?.authenticated ? "tls-client" : "tls", message);
+	}
+
+	#fail(reason: SocketErrorReason, message: string): void {
+		this.close();
+		this.#options.onError({ reason, message });
+	}
+}

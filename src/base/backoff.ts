@@ -1,0 +1,67 @@
+// How long to wait after a failure: full jitter, so that a fleet switched on at once spreads itself out.
+
+import type { FailureClass } from "./failure.js";
+
+/** No two CONNECTs with one client id within a second (AWS IoT quota), with a tenth to spare. ms. */
+export const CONNECT_INTERVAL = 1100;
+
+const MINUTE = 60_000;
+/** From which pause on, by class, in ms. What an operator has to mend is not mended within a second. */
+const BASE: Readonly<Record<FailureClass, number>> = Object.freeze({
+	retry: 1000,
+	recreate: 1000,
+	operator: MINUTE,
+	fatal: MINUTE,
+});
+/** A pause grows to a minute within the first ten attempts, and later to a quarter of an hour. */
+const EARLY_ATTEMPTS = 10;
+const EARLY_CAP = MINUTE;
+const LATE_CAP = 15 * MINUTE;
+
+/** The pauses of one device. */
+export class Backoff {
+	#state: number;
+	#attempts = 0;
+
+	/** `seed`: 32 bits that differ from device to device. */
+	constructor(seed: number) {
+		this.#state = seed >>> 0 || 1;
+	}
+
+	/** How many failures there were in a row. */
+	get attempts(): number {
+		return this.#attempts;
+	}
+
+	/** After a success. */
+	reset(): void {
+		this.#attempts = 0;
+	}
+
+	/** ms to wait after the next failure in a row: evenly from CONNECT_INTERVAL to a limit that doubles each time. */
+	next(cls: FailureClass): number {
+		const doubled = BASE[cls] * 2 ** Math.min(this.#attempts, 30);
+		const cap = this.#attempts < EARLY_ATTEMPTS && BASE[cls] < MINUTE ? EARLY_CAP : LATE_CAP;
+		this.#attempts += 1;
+		return this.spread(CONNECT_INTERVAL, Math.max(Math.min(doubled, cap), 2 * CONNECT_INTERVAL));
+	}
+
+	/** A whole number of ms from `least` to `most`, evenly. */
+	spread(least: number, most: number): number {
+		// xorshift32 (Marsaglia 2003): not for secrets, only to differ from the neighbour.
+		let x = this.#state;
+		x ^= x << 13;
+		x ^= x >>> 17;
+		x ^= x << 5;
+		this.#state = x >>> 0;
+		return least + Math.floor((this.#state / 2 ** 32) * (most - least + 1));
+	}
+}
+
+/** 32 bits from a serial number and some random bytes (FNV-1a): a device without entropy still differs from the next. */
+export function backoffSeed(serialNumber: string, random: Uint8Array): number {
+	let hash = 0x811c9dc5;
+	for (let i = 0; i < serialNumber.length; i++) hash = Math.imul(hash ^ serialNumber.charCodeAt(i), 0x01000193);
+	for (let i = 0; i < random.length; i++) hash = Math.imul(hash ^ random[i]!, 0x01000193);
+	return hash >>> 0;
+}

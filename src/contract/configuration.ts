@@ -1,0 +1,86 @@
+// What a device maker decides: where to go, which template, what to send. Checked once at power-on.
+
+import { Failure } from "../base/failure.js";
+
+/** Settings of the device program. Only `endpoint` and `template` have no default. */
+export interface Configuration {
+	/** Host name of the account's data endpoint: `aws iot describe-endpoint --endpoint-type iot:Data-ATS`. */
+	readonly endpoint: string;
+	/** 8883 (default), or 443, where ALPN `x-amzn-mqtt-ca` is sent. Any other port is taken too (a local cloud). */
+	readonly port?: number;
+	/** SNI and certificate name when they differ from `endpoint` (a local cloud reached by address). */
+	readonly serverName?: string;
+	/** Name of the provisioning template: 1 to 36 of `[0-9A-Za-z_-]`. */
+	readonly template: string;
+	/** Parameters of the template beside `SerialNumber`, which is always sent. Text to text. */
+	readonly parameters?: Readonly<Record<string, string>>;
+	/**
+	 * How the template names things, with `{Parameter}` in place of parameters; default `{SerialNumber}`. Needed for one
+	 * case: RegisterThing worked but its reply was lost, and the service takes the token only once.
+	 */
+	readonly thingName?: string;
+	/** Encoding of requests and replies. Default `cbor`. */
+	readonly format?: "cbor" | "json";
+	/** `keys` (default): the service makes the key pair. `csr`: the machine does, and the key never travels. */
+	readonly keyPair?: "keys" | "csr";
+	/**
+	 * Asks in the same flight as it subscribes: two round trips instead of three. The order is kept, but AWS does not
+	 * promise that a subscription takes effect before the next request is answered; where an answer is missed, the next
+	 * attempt waits for the subscription, and one certificate is left behind. Default false.
+	 */
+	readonly pipeline?: boolean;
+	/** What becomes of the claim once an identity is proved. Default `keep`. */
+	readonly claimAfterwards?: "keep" | "erase";
+	/** MQTT keep-alive in seconds, 30 to 1200 (AWS's limits). Default 300. */
+	readonly keepAlive?: number;
+	/** The first connection after power-on waits a random time up to this, in ms, so that a fleet spreads out. Default 0. */
+	readonly startSpread?: number;
+}
+
+const PATTERNS = Object.freeze({
+	endpoint: /^[a-zA-Z0-9.:_-]{1,253}$/,
+	serverName: /^[a-zA-Z0-9._-]{1,253}$/,
+	template: /^[0-9A-Za-z_-]{1,36}$/,
+	format: /^(cbor|json)$/,
+	keyPair: /^(keys|csr)$/,
+	claimAfterwards: /^(keep|erase)$/,
+});
+
+/** Throws CONFIGURATION_INVALID with the name of the first member that cannot be right. */
+export function checkConfiguration(configuration: Configuration, serialNumber: string): void {
+	const refuse = (what: string): never => {
+		throw new Failure("CONFIGURATION_INVALID", what);
+	};
+	for (const [member, pattern] of Object.entries(PATTERNS)) {
+		const value = configuration[member as keyof typeof PATTERNS];
+		const required = member === "endpoint" || member === "template";
+		if (value === undefined ? required : typeof value !== "string" || !pattern.test(value)) refuse(member);
+	}
+	const number = (member: "port" | "keepAlive" | "startSpread", least: number, most: number): void => {
+		const value = configuration[member];
+		if (value !== undefined && !(Number.isInteger(value) && value >= least && value <= most)) refuse(member);
+	};
+	if (configuration.pipeline !== undefined && typeof configuration.pipeline !== "boolean") refuse("pipeline");
+	number("port", 1, 65_535);
+	number("keepAlive", 30, 1200);
+	number("startSpread", 0, 3_600_000);
+	for (const [name, value] of Object.entries(configuration.parameters ?? {}))
+		if (name === "" || typeof value !== "string") refuse(`parameters: ${name}`);
+	if (!/^[a-zA-Z0-9:_-]{1,100}$/.test(serialNumber)) refuse("serialNumber");
+	if (!/^[a-zA-Z0-9:_-]{1,128}$/.test(expectedThingName(configuration, serialNumber))) refuse("thingName");
+}
+
+/** The parameters that RegisterThing is given: the configured ones and the serial number. */
+export const templateParameters = (configuration: Configuration, SerialNumber: string): Record<string, string> => ({
+	...configuration.parameters,
+	SerialNumber,
+});
+
+/** The name that the template is expected to give this device's thing. */
+export const expectedThingName = (configuration: Configuration, serialNumber: string): string => {
+	const parameters = templateParameters(configuration, serialNumber);
+	return (configuration.thingName ?? "{SerialNumber}").replace(
+		/\{(\w+)\}/g,
+		(whole, name) => parameters[name] ?? whole,
+	);
+};

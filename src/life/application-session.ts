@@ -1,0 +1,246 @@
+// The application on one connection: what it is handed, and what becomes of all that it throws. Nothing that an application
+// does may stop the device program: it is called in `attempt` only, and is given no object that others rely upon.
+
+import { Failure } from "../base/failure.js";
+import { utf8Length } from "../base/utf8.js";
+import type { ApplicationConnection, ApplicationContext, ConnectionError } from "../contract/application.js";
+import type { Connection } from "../mqtt/connection.js";
+import type { Device } from "./device.js";
+
+/** Bytes of a topic or filter. AWS IoT hangs up on what is longer, or has wildcards where none may be. */
+const TOPIC_LIMIT = 256;
+/** Filters in a SUBSCRIBE or UNSUBSCRIBE. AWS IoT takes no more. */
+const FILTERS_LIMIT = 8;
+/** Calls that may be under way at a time, each some 150 slots of the heap, and bytes of their payloads. */
+const CALLS_LIMIT = 8;
+const PAYLOADS_LIMIT = 16_384;
+
+/**
+ * Runs the application until the connection ends, which is thrown, or until a factory reset is asked for. Then closes the
+ * connection and has the application stop what it has begun.
+ * @throws Failure how the connection ended: APPLICATION_CLOSED or APPLICATION_FAILED when it was the application's doing
+ */
+export async function runApplication(device: Device, connection: Connection): Promise<void> {
+	const report = (failure: Failure): void => device.report({ event: "failure", failure: failure.report() });
+	let closed = false;
+	let stop: unknown;
+	const callStop = (): void => {
+		const callback = stop;
+		stop = undefined;
+		if (typeof callback === "function") attempt("when stopped", () => callback(), report);
+	};
+	// What an application has left of the stack is its own: begin on an empty one.
+	await undefined;
+	try {
+		await new Promise<void>((resolve, reject) => {
+			let over = false;
+			const end = (failure: Failure): void => {
+				over = true;
+				reject(failure);
+			};
+			connection.onEnd = end;
+			if (connection.ended) return end(new Failure("CONNECTION_LOST"));
+			device.whenReset(resolve);
+			if (device.reset !== undefined) return resolve();
+			attempt(
+				"when called",
+				() => device.application(contextOf(device, connection, end, report)),
+				(failure) => (over || closed ? report(failure) : end(failure)),
+				(given) => {
+					stop = given;
+					// An async one may be ready only now.
+					if (closed) callStop();
+				},
+			);
+		});
+	} finally {
+		closed = true;
+		connection.onMessage = undefined;
+		connection.close();
+		callStop();
+	}
+}
+
+/** Calls what is the application's. What it throws, at once or by a promise, goes to `failed`; what it gives, to `done`. */
+function attempt(
+	where: string,
+	work: () => unknown,
+	failed: (failure: Failure) => void,
+	done?: (given: unknown) => void,
+): void {
+	const fail = (error: unknown): void => failed(new Failure("APPLICATION_FAILED", `${where}: ${describe(error)}`));
+	try {
+		const given = work();
+		// Not Promise.resolve, which would trust the members of a promise that the application has changed.
+		if (typeof given === "object" && given !== null) new Promise((resolve) => resolve(given)).then(done, fail);
+		else done?.(given);
+	} catch (error) {
+		fail(error);
+	}
+}
+
+/** What was thrown, in words. It may be anything, and may itself throw when it is looked at. */
+function describe(error: unknown): string {
+	try {
+		return String(error instanceof Error ? error.message : error);
+	} catch {
+		return "what cannot be told";
+	}
+}
+
+function contextOf(
+	device: Device,
+	connection: Connection,
+	end: (failure: Failure) => void,
+	report: (failure: Failure) => void,
+): ApplicationContext {
+	const { host } = device;
+	const { certificateId, thingName, deviceConfiguration } = device.record;
+	return Object.freeze({
+		identity: Object.freeze({
+			thingName: thingName!,
+			certificateId: certificateId!,
+			...(deviceConfiguration && { deviceConfiguration: Object.freeze({ ...deviceConfiguration }) }),
+		}),
+		serialNumber: host.device.serialNumber,
+		firmwareVersion: host.device.firmwareVersion,
+		connection: openTo(connection, end, report),
+		factoryReset(identity: "forget" | "keep") {
+			if (identity !== "forget" && identity !== "keep") throw new TypeError('neither "forget" nor "keep"');
+			device.askReset(identity);
+		},
+	});
+}
+
+/** The application's side of a connection. */
+function openTo(
+	connection: Connection,
+	end: (failure: Failure) => void,
+	report: (failure: Failure) => void,
+): ApplicationConnection {
+	let onMessage: ApplicationConnection["onMessage"];
+	let calls = 0;
+	let bytes = 0;
+	/** One for all, so that an application that never stops calling does not use up the memory by it. */
+	let full: Promise<never> | undefined;
+
+	// A rejection that nobody takes would end the machine, as an exception that nobody catches.
+	const quiet = <T>(promise: Promise<T>): Promise<T> => {
+		promise.catch(() => {});
+		return promise;
+	};
+	const isFull = (size: number): boolean => calls >= CALLS_LIMIT || bytes + size > PAYLOADS_LIMIT;
+	/**
+	 * Does what an application asks for. `prepare` throws what is wrong with it, and gives its bytes and how it is done, or
+	 * nothing when it is too much.
+	 */
+	const call = (prepare: () => readonly [size: number, work: () => Promise<unknown>] | undefined): Promise<void> => {
+		try {
+			const prepared = isFull(0) ? undefined : prepare();
+			if (prepared === undefined) {
+				full ??= quiet(Promise.reject(ownError(new Failure("SEND_QUEUE_FULL"))));
+				return full;
+			}
+			const [size, work] = prepared;
+			calls += 1;
+			bytes += size;
+			const done = (): void => {
+				calls -= 1;
+				bytes -= size;
+			};
+			// Applications are deep in the stack, of which a device has little: begin on an empty one.
+			return quiet(
+				Promise.resolve()
+					.then(work)
+					.then(done, (error) => {
+						done();
+						throw ownError(error);
+					}),
+			);
+		} catch (error) {
+			return quiet(Promise.reject(error));
+		}
+	};
+
+	const deliver = (topic: string, payload: Uint8Array): void => {
+		const handler = onMessage;
+		if (handler !== undefined) attempt("in onMessage", () => handler(topic, payload), report);
+	};
+	// For the same reason. One read of the socket has all that can come to wait here.
+	connection.onMessage = (topic, payload) => void Promise.resolve().then(() => deliver(topic, payload));
+	return Object.freeze({
+		clientId: connection.clientId,
+		get ended() {
+			return connection.ended;
+		},
+		get onMessage() {
+			return onMessage;
+		},
+		set onMessage(given) {
+			if (given !== undefined && typeof given !== "function") throw new TypeError("onMessage is not a function");
+			onMessage = given;
+		},
+		publish: (topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1) =>
+			call(() => {
+				if (!isTopic(topic)) throw new TypeError("not a topic");
+				if (qos !== 0 && qos !== 1) throw new TypeError("QoS is neither 0 nor 1");
+				const isText = typeof payload === "string";
+				if (!isText && !(payload instanceof Uint8Array && ArrayBuffer.isView(payload)))
+					throw new TypeError("the payload is neither text nor a Uint8Array");
+				const size = isText ? utf8Length(payload) : payload.byteLength;
+				if (isFull(size)) return undefined;
+				// Copied, since the application may go on using its buffer.
+				const body = isText ? payload : new Uint8Array(payload);
+				return [size, () => connection.publish(topic, body, qos)];
+			}),
+		subscribe: (filters: readonly string[]) =>
+			call(() => {
+				const checked = copyOf(filters);
+				return [0, () => connection.subscribe(checked)];
+			}),
+		unsubscribe: (filters: readonly string[]) =>
+			call(() => {
+				const checked = copyOf(filters);
+				return [0, () => connection.unsubscribe(checked)];
+			}),
+		close() {
+			onMessage = undefined;
+			connection.close();
+			end(new Failure("APPLICATION_CLOSED"));
+		},
+	});
+}
+
+/** A failure as an application is given it: an error that the device program and its classes have no part in. */
+const ownError = (failure: Failure): ConnectionError =>
+	Object.assign(new Error(failure.message), { code: failure.code });
+
+/** A topic without wildcards. Longer ones are not walked. */
+const isTopic = (topic: unknown): boolean => isLevels(topic) && !/[+#]/.test(topic);
+
+const isLevels = (text: unknown): text is string =>
+	typeof text === "string" &&
+	text.length > 0 &&
+	text.length <= TOPIC_LIMIT &&
+	utf8Length(text) <= TOPIC_LIMIT &&
+	!text.includes("\0");
+
+/** 1 to 8 topic filters, copied. @throws TypeError when they are not */
+function copyOf(filters: readonly string[]): string[] {
+	const count = Array.isArray(filters) ? filters.length : 0;
+	if (count === 0 || count > FILTERS_LIMIT) throw new TypeError(`not 1 to ${FILTERS_LIMIT} topic filters`);
+	const copy: string[] = [];
+	for (let i = 0; i < count; i++) {
+		const filter: unknown = filters[i];
+		if (!isFilter(filter)) throw new TypeError("not a topic filter");
+		copy.push(filter);
+	}
+	return copy;
+}
+
+/** Wildcards stand for whole levels, `#` for the last (MQTT 3.1.1, 4.7.1). */
+const isFilter = (filter: unknown): filter is string =>
+	isLevels(filter) &&
+	filter
+		.split("/")
+		.every((level, i, levels) => level === "+" || !/[+#]/.test(level) || (level === "#" && i === levels.length - 1));

@@ -1,0 +1,207 @@
+// What the steps of a device's life share: its memory, its patience, its clock, and how it connects.
+
+import { Backoff, backoffSeed, CONNECT_INTERVAL } from "../base/backoff.js";
+import { asFailure, Failure } from "../base/failure.js";
+import type { Application } from "../contract/application.js";
+import type { DeviceEvent, Role } from "../contract/events.js";
+import type { Credentials, Host, KeyPair } from "../contract/host.js";
+import type { DeviceRecord } from "../identity/record.js";
+import { Store } from "../identity/store.js";
+import { type Connection, connect } from "../mqtt/connection.js";
+import { Exchange } from "../provisioning/exchange.js";
+
+/** ms that the time servers may take. */
+const CLOCK_LIMIT = 60_000;
+/** Bytes of a packet while provisioning: AWS's longest reply has about 4 KB. */
+const PROVISIONING_PACKET = 10_240;
+/** Bytes of a packet for the application. */
+const APPLICATION_PACKET = 16_384;
+
+/** One power-on of a device. */
+export class Device {
+	readonly host: Host;
+	readonly application: Application;
+	readonly store: Store;
+	readonly backoff: Backoff;
+	/** What flash says. */
+	record: DeviceRecord;
+	/** An open visit to the provisioning API, kept from one step to the next. */
+	exchange: Exchange | undefined;
+	/** A key pair for which no certificate has been stored yet. */
+	keyPair: KeyPair | undefined;
+	/** A connection under the thing's name, made while proving it and kept for the application. */
+	connection: Connection | undefined;
+
+	/** A factory reset that the application has asked for, at whatever moment. */
+	#reset: "forget" | "keep" | undefined;
+	/** Told of it: whoever waits. */
+	#onReset: (() => void) | undefined;
+	#setByServer = false;
+	/** A certificate's dates did not fit: it may be the clock that is wrong. */
+	#clockDoubted = false;
+
+	constructor(host: Host, application: Application) {
+		this.host = host;
+		this.application = application;
+		this.store = new Store(host.storage, (event) => this.report(event));
+		this.backoff = new Backoff(backoffSeed(host.device.serialNumber, host.random(4)));
+		this.record = { state: "unprovisioned", savedAt: 0, setAsides: 0 };
+	}
+
+	report(event: DeviceEvent): void {
+		this.host.report(event);
+	}
+
+	/** Time of day in ms; only after `setClock`. */
+	now(): number {
+		return this.host.clock.now() ?? 0;
+	}
+
+	/** Waits, but not when a factory reset is asked for. The one place in the device program that does nothing. */
+	wait(milliseconds: number): Promise<void> {
+		const { timer } = this.host;
+		return new Promise((resolve) => {
+			const id = timer.set(resolve, milliseconds);
+			this.#onReset = () => {
+				timer.clear(id);
+				resolve();
+			};
+		});
+	}
+
+	/** The factory reset that was asked for and is to be carried out by the step of a proved identity. */
+	get reset(): "forget" | "keep" | undefined {
+		return this.#reset;
+	}
+
+	/** Asks for a factory reset: connected, waiting or on the way to either. */
+	askReset(identity: "forget" | "keep"): void {
+		this.#reset = identity;
+		this.#onReset?.();
+	}
+
+	/** Calls back when a factory reset is asked for, in place of whoever was to be told before. */
+	whenReset(callback: () => void): void {
+		this.#onReset = callback;
+	}
+
+	/** Makes `record` the one in flash, or throws a failure of step `store`. */
+	save(record: Omit<DeviceRecord, "savedAt">, credentialBytes = 0): void {
+		const complete = { ...record, savedAt: this.now() };
+		const bytes = this.store.save(complete) + credentialBytes;
+		this.record = complete;
+		const { state, certificateId } = record;
+		this.report({ event: "stored", state, bytes, ...(certificateId === undefined ? {} : { certificateId }) });
+	}
+
+	/**
+	 * Does what writes flash, again and again until it works: what it would keep (a certificate just issued, the name of
+	 * a thing just registered) is nowhere else.
+	 */
+	async persist<T>(write: () => T): Promise<T> {
+		for (;;) {
+			try {
+				// Encoding takes much stack, and there is little on a device: begin on an empty one.
+				await undefined;
+				return write();
+			} catch (error) {
+				const failure = asFailure(error);
+				if (
+					failure.code !== "STORE_FULL" &&
+					failure.code !== "STORE_WRITE_FAILED" &&
+					failure.code !== "STORE_READ_FAILED"
+				)
+					throw failure;
+				await this.pauseAfter(failure);
+			}
+		}
+	}
+
+	/**
+	 * Forgets a certificate that leads nowhere: what comes next asks for another. Its place in flash is used again by the
+	 * one after the next.
+	 */
+	async startAgain(): Promise<"continue"> {
+		await this.persist(() => this.save({ state: "unprovisioned", setAsides: this.record.setAsides }));
+		return "continue";
+	}
+
+	/** Reports a failure and waits as long as its class asks for, but not past `until` (ms since 1970) while that is to come. */
+	async pauseAfter(failure: Failure, until = 0): Promise<void> {
+		this.report({ event: "failure", failure: failure.report() });
+		const left = until - this.now();
+		const pause = this.backoff.next(failure.class);
+		const milliseconds = left > 0 ? Math.max(Math.min(pause, left), CONNECT_INTERVAL) : pause;
+		this.report({ event: "pause", milliseconds, code: failure.code, attempt: this.backoff.attempts });
+		await this.wait(milliseconds);
+	}
+
+	/** The visit to the provisioning API that is open, or a new one under the claim. */
+	async visit(): Promise<Exchange> {
+		if (this.exchange !== undefined && !this.exchange.ended) return this.exchange;
+		const claim = this.host.claim.read();
+		if (claim === undefined) throw new Failure("CLAIM_MISSING");
+		const connection = await this.#connect(
+			"claim",
+			`claim-${this.host.device.serialNumber}`,
+			claim,
+			PROVISIONING_PACKET,
+		);
+		this.exchange = new Exchange(this.host, connection);
+		const subscribed = this.exchange.subscribe();
+		// Pipelined, a failure to subscribe is told to the request that is under way.
+		if (this.host.configuration.pipeline === true && this.backoff.attempts === 0) subscribed.catch(() => {});
+		else await subscribed;
+		return this.exchange;
+	}
+
+	/** Ends the visit, if there is one. */
+	leave(): void {
+		this.exchange?.close();
+		this.exchange = undefined;
+	}
+
+	/** Connects under a thing's name. @throws Failure IDENTITY_REFUSED when the service will not have it, or of step `connect` */
+	connectAs(thingName: string, credentials: Credentials): Promise<Connection> {
+		return this.#connect("identity", thingName, credentials, APPLICATION_PACKET);
+	}
+
+	async #connect(role: Role, clientId: string, credentials: Credentials, packetLimit: number): Promise<Connection> {
+		await this.#setClock();
+		this.report({ event: "connecting", role, clientId, attempt: this.backoff.attempts + 1 });
+		try {
+			const connection = await connect(this.host, { role, clientId, credentials, packetLimit });
+			this.report({ event: "connected", role, clientId });
+			return connection;
+		} catch (error) {
+			this.#clockDoubted = asFailure(error).code === "SERVER_DATES";
+			throw error;
+		}
+	}
+
+	/**
+	 * Sees to it that the clock is at or above its floor: TLS checks certificates against it. A clock that nobody has
+	 * just set is held against the last good time too; a time server is not, or one that once lied about the future
+	 * would keep the device away for as long. When a certificate's dates do not fit, time servers are asked again.
+	 */
+	async #setClock(): Promise<void> {
+		const { clock, timer } = this.host;
+		const before = this.#clockDoubted ? undefined : clock.now();
+		if (before !== undefined && before >= Math.max(clock.floor, this.#setByServer ? 0 : this.record.savedAt)) return;
+		this.report({ event: "clock.synchronizing" });
+		await new Promise<void>((resolve, reject) => {
+			const limit = timer.set(() => reject(new Failure("CLOCK_UNSET", "no answer")), CLOCK_LIMIT);
+			clock.synchronize((error) => {
+				timer.clear(limit);
+				if (error === undefined) resolve();
+				else reject(new Failure("CLOCK_UNSET", error.message));
+			});
+		});
+		const now = clock.now();
+		if (now === undefined) throw new Failure("CLOCK_UNSET");
+		if (now < clock.floor) throw new Failure("CLOCK_BEHIND", `by ${Math.ceil((clock.floor - now) / 1000)} s`);
+		this.#setByServer = true;
+		this.#clockDoubted = false;
+		this.report({ event: "clock.set", now });
+	}
+}
