@@ -4,8 +4,8 @@
 import { SimulatedDevice } from "../../hosts/node/device.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
 import { createKeyPair } from "../../hosts/node/key-pair.js";
-import { VirtualTime } from "../../hosts/node/time.js";
 import { makeIssuer, TEMPLATE, VirtualCloud } from "../support/virtual-cloud.js";
+import { VirtualTime } from "../support/virtual-time.js";
 import { seededRandom } from "../support/world.js";
 
 /** One power-on of a fleet, in s of virtual time. */

@@ -2,7 +2,7 @@
 // runs for minutes.
 
 import t from "tap";
-import type { Tear } from "../../hosts/node/flash.js";
+import type { Tear } from "../support/failing-flash.js";
 import { playCuts, survey } from "../support/safety.js";
 import { sample } from "../support/sample.js";
 

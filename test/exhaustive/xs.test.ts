@@ -1,10 +1,10 @@
 // A sample of the power cuts, played in the real XS engine: at every packet, and at the edges of every write.
 
 import t from "tap";
-import type { Tear } from "../../hosts/node/flash.js";
 import { XsDevice } from "../../hosts/xs/device.js";
 import { Flash } from "../../hosts/xs/engine.js";
 import { deviceFirmware } from "../../hosts/xs/modules.js";
+import type { Tear } from "../support/failing-flash.js";
 import { playCut, survey } from "../support/safety.js";
 import type { Cut } from "../support/world.js";
 import { engineOrReason } from "../support/xs.js";

@@ -2,10 +2,10 @@
 
 import { generate, type Packet } from "mqtt-packet";
 import t from "tap";
-import { VirtualTime } from "../../hosts/node/time.js";
 import type { Failure } from "../../src/base/failure.js";
 import type { Host, SocketOptions } from "../../src/contract/host.js";
 import { Connection } from "../../src/mqtt/connection.js";
+import { VirtualTime } from "../support/virtual-time.js";
 
 const settle = () => new Promise(setImmediate);
 

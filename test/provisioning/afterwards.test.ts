@@ -4,9 +4,9 @@
 import t from "tap";
 import { SimulatedDevice } from "../../hosts/node/device.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
-import { VirtualTime } from "../../hosts/node/time.js";
 import type { ApplicationContext } from "../../src/contract/application.js";
 import { templateBody } from "../support/virtual-cloud.js";
+import { VirtualTime } from "../support/virtual-time.js";
 import { hello, SERIAL_NUMBER, World, type WorldOptions } from "../support/world.js";
 
 const HOUR = 3_600_000;

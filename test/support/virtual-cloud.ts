@@ -16,9 +16,9 @@ import { Provisioning } from "../../hosts/cloud/provisioning/provisioning.js";
 import { type CertificateIssuer, Registry } from "../../hosts/cloud/registry/registry.js";
 import { openState } from "../../hosts/cloud/state/state.js";
 import type { Network } from "../../hosts/node/device.js";
-import type { VirtualTime } from "../../hosts/node/time.js";
 import type { Credentials, Socket, SocketErrorReason } from "../../src/contract/host.js";
 import { certifyRequest, type Issued, issueCertificate, newKey } from "./credentials.js";
+import type { VirtualTime } from "./virtual-time.js";
 
 writeToStream.cacheNumbers = false;
 

@@ -1,13 +1,13 @@
 // One device and its cloud in virtual time: what a story is played in.
 
 import { SimulatedDevice, type SimulatedDeviceOptions } from "../../hosts/node/device.js";
-import { FailingFlash, MemoryFlash, type Tear } from "../../hosts/node/flash.js";
+import { MemoryFlash } from "../../hosts/node/flash.js";
 import { createKeyPair } from "../../hosts/node/key-pair.js";
-import { VirtualTime } from "../../hosts/node/time.js";
 import type { Application } from "../../src/contract/application.js";
 import type { Configuration } from "../../src/contract/configuration.js";
 import type { DeviceEvent } from "../../src/contract/events.js";
 import type { Storage } from "../../src/contract/host.js";
+import { FailingFlash, type Tear } from "./failing-flash.js";
 import {
 	type Fate,
 	makeIssuer,
@@ -16,6 +16,7 @@ import {
 	VirtualCloud,
 	type VirtualCloudOptions,
 } from "./virtual-cloud.js";
+import { VirtualTime } from "./virtual-time.js";
 
 /** What stories need of a simulated machine; the Node host's SimulatedDevice, or one in XS. */
 export interface Machine {

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
 import { cborReplacements, mqttReplacements, type Replacement } from "./replacements.js";
 
-const here = fileURLToPath(new URL(".", import.meta.url));
+const shims = fileURLToPath(new URL("shims/", import.meta.url));
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 interface Bundle {
@@ -56,7 +56,7 @@ function replace(replacements: readonly Replacement[]): Plugin {
 export async function buildPackages(): Promise<void> {
 	for (const { path, entry, replacements } of bundles)
 		await build({
-			entryPoints: [here + entry],
+			entryPoints: [shims + entry],
 			outfile: path,
 			absWorkingDir: root,
 			bundle: true,
@@ -67,13 +67,13 @@ export async function buildPackages(): Promise<void> {
 			minifySyntax: true,
 			legalComments: "inline",
 			// what there is of Node and of the web: nothing but these
-			inject: [`${here}text.js`],
+			inject: [`${shims}text.js`],
 			alias: {
-				bl: `${here}bl.cjs`,
-				buffer: `${here}buffer.js`,
-				debug: `${here}debug.cjs`,
-				events: `${here}events.js`,
-				"process-nextick-args": `${here}nextTick.js`,
+				bl: `${shims}bl.cjs`,
+				buffer: `${shims}buffer.js`,
+				debug: `${shims}debug.cjs`,
+				events: `${shims}events.js`,
+				"process-nextick-args": `${shims}nextTick.js`,
 			},
 			// with Function gone, cbor-x writes no code at run time; that is what its no-eval build is
 			define: { "globalThis.Buffer": "undefined", Buffer: "undefined", Function: "undefined" },
