@@ -4,8 +4,8 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import forge from "node-forge";
+import { root } from "../moddable/packages/root.js";
 import { CommandError, UsageError } from "./command.js";
 
 /** What `fleet claim embed` is given. */
@@ -43,7 +43,7 @@ export const resources = {
 	root: "root.der",
 } as const;
 
-const defaultFolder = fileURLToPath(new URL("../moddable/claim", import.meta.url));
+const defaultFolder = join(root, "hosts/moddable/claim");
 
 interface Pair {
 	readonly certificate: X509Certificate;

@@ -15,12 +15,13 @@ import {
 	readAccessKeys,
 } from "../cloud/control/iam.js";
 import { type ControlPlane, startControlPlane } from "../cloud/control/server.js";
+import { createClaim, policyNames, prepareTemplate } from "../cloud/prepare.js";
 import { fingerprint } from "../cloud/registry/certificates.js";
 import { StateInUseError } from "../cloud/state/state.js";
+import { claimFiles, writeClaim } from "./claim-files.js";
 import { CommandError, command, readPairs, UsageError, wholeNumber } from "./command.js";
 import { printedCall, quote } from "./invocation.js";
 import { narrateCloud } from "./narration.js";
-import { claimFiles, createClaim, policyNames, prepareTemplate, writeClaim } from "./prepare.js";
 import { clockTime, hanging, line, style } from "./terminal.js";
 import { templateName } from "./values.js";
 

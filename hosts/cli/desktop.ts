@@ -5,9 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { delimiter, join } from "node:path";
-import { fileURLToPath } from "node:url";
-
-export const root = fileURLToPath(new URL("../..", import.meta.url));
+import { root } from "../moddable/packages/root.js";
 
 /** Ends the process with one line. */
 export class Unfit extends Error {}

@@ -11,9 +11,9 @@ import {
 	type PolicyDocument,
 	provisioningTemplate,
 } from "../cloud/base/samples.js";
+import { CLAIM_CLIENT_IDS, policyNames } from "../cloud/prepare.js";
 import { CommandError, command } from "./command.js";
 import { printedCall, quote } from "./invocation.js";
-import { CLAIM_CLIENT_IDS, policyNames } from "./prepare.js";
 import { columns } from "./terminal.js";
 import { accountId, region as regionName, templateName } from "./values.js";
 

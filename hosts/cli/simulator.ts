@@ -9,8 +9,9 @@ import type { CloudEvent } from "../cloud/base/events.js";
 import { claimPolicy, devicePolicy, provisioningTemplate } from "../cloud/base/samples.js";
 import { type Cloud, startCloud } from "../cloud/cloud.js";
 import { buildPackages } from "../moddable/packages/build.js";
+import { root } from "../moddable/packages/root.js";
 import { embedClaim } from "./claim-embed.js";
-import { atEnd, buildProgram, findSdk, root, runToEnd, startProgram, Unfit } from "./desktop.js";
+import { atEnd, buildProgram, findSdk, runToEnd, startProgram, Unfit } from "./desktop.js";
 
 const TEMPLATE = "simulator";
 /** ms from the program's start until its application has spoken. */

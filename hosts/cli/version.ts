@@ -1,11 +1,11 @@
 // The version of this package, which is the simulated firmware's as well, and `fleet version`.
 
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../moddable/packages/root.js";
 import { command } from "./command.js";
 
-export const version = (
-	JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }
-).version;
+export const version = (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string }).version;
 
 export const versionCommand = command({
 	options: { json: { type: "boolean", help: "with the versions of Node and of the system, as one JSON object" } },

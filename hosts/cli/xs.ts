@@ -3,6 +3,7 @@
 
 import { createPrivateKey } from "node:crypto";
 import { startCloud } from "../cloud/cloud.js";
+import { createClaim, prepareTemplate } from "../cloud/prepare.js";
 import { MemoryFlash } from "../node/flash.js";
 import { buildEngine, NoEngine } from "../xs/build.js";
 import { XsDevice } from "../xs/device.js";
@@ -11,7 +12,6 @@ import { deviceFirmware } from "../xs/modules.js";
 import { HELLO_TOPIC, helloApplication } from "./application.js";
 import { CommandError, command } from "./command.js";
 import { certificatesIn, deviceKey } from "./credentials.js";
-import { createClaim, prepareTemplate } from "./prepare.js";
 import { bytes } from "./terminal.js";
 import { version } from "./version.js";
 

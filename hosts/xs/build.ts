@@ -8,9 +8,9 @@ import { cpus } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { root } from "../moddable/packages/root.js";
 
 const run = promisify(execFile);
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const engine = join(root, "hosts/xs/engine");
 const out = join(root, "build/xs");
 

@@ -2,13 +2,11 @@
 // Never bundles src/: module by module as in a Moddable build, so that the bytecode of each is known.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join, relative } from "node:path";
 import { build, transform } from "esbuild";
 import { buildPackages, bundles } from "../moddable/packages/build.js";
+import { root } from "../moddable/packages/root.js";
 import type { Module } from "./engine.js";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** A module of src/, its types stripped; named by its path from the root, without the ending. Preloaded. */
 async function moduleOf(path: string): Promise<Module> {
@@ -37,14 +35,14 @@ async function packageModules(): Promise<Module[]> {
 
 /** Packages and device program; all preloaded. */
 export async function firmware(): Promise<Module[]> {
-	const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter((file) =>
-		file.endsWith(".ts"),
+	const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter(
+		(file) =>
+			// index.ts is for Node: on a device, each file is imported by its own name.
+			file.endsWith(".ts") && file !== "index.ts",
 	);
 	const modules = await Promise.all(files.sort().map((file) => moduleOf(join(root, "src", file))));
 	return [...(await packageModules()), ...modules];
 }
-
-const here = dirname(fileURLToPath(import.meta.url));
 
 /** TypeScript to be bundled, and the folder that its imports start from. */
 export interface Source {
@@ -54,7 +52,7 @@ export interface Source {
 
 /** A module of this host that runs on the device. The numbers of kinds.ts are put in where they are used: XS would keep a stack slot for each. */
 async function ownModule(name: string, preload: boolean, source?: Source): Promise<Module> {
-	const path = join(here, "firmware", name);
+	const path = join(root, "hosts/xs/firmware", name);
 	const { outputFiles } = await build({
 		...(source === undefined ? { entryPoints: [`${path}.ts`] } : { stdin: { ...source, loader: "ts" } }),
 		outfile: `${path}.js`,

@@ -6,9 +6,9 @@ import { createPrivateKey } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { certificatesIn, deviceKey } from "../../hosts/cli/credentials.js";
-import { type Claim, createClaim, prepareTemplate } from "../../hosts/cli/prepare.js";
 import type { SettingsPatch } from "../../hosts/cloud/base/settings.js";
 import { type Cloud, startCloud } from "../../hosts/cloud/cloud.js";
+import { type Claim, createClaim, prepareTemplate } from "../../hosts/cloud/prepare.js";
 import type { Credentials } from "../../src/contract/host.js";
 import { type Relay, type Seen, startDelay, startWiretap, type WireBytes } from "./network.js";
 

@@ -2,13 +2,13 @@
 // Never changes what they put on the wire.
 
 import { readFileSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
 import { cborReplacements, mqttReplacements, type Replacement } from "./replacements.js";
+import { root } from "./root.js";
 
-const shims = fileURLToPath(new URL("shims/", import.meta.url));
-const root = fileURLToPath(new URL("../../..", import.meta.url));
+const shims = join(root, "hosts/moddable/packages/shims/");
 
 interface Bundle {
 	/** What `src/` imports it by. */
@@ -22,13 +22,13 @@ interface Bundle {
 export const bundles: readonly Bundle[] = [
 	{
 		specifier: "cbor-x/index-no-eval",
-		path: `${root}build/packages/cbor-x.js`,
+		path: join(root, "build/packages/cbor-x.js"),
 		entry: "cbor-x.js",
 		replacements: cborReplacements,
 	},
 	{
 		specifier: "mqtt-packet",
-		path: `${root}build/packages/mqtt-packet.js`,
+		path: join(root, "build/packages/mqtt-packet.js"),
 		entry: "mqtt-packet.js",
 		replacements: mqttReplacements,
 	},

@@ -1,10 +1,8 @@
-// What a local cloud needs before a device can provision itself: a template, a policy for devices, and a claim certificate
-// that may do nothing but provision with that template. What is there already is left as it is.
+// What a cloud needs before a device can provision itself: a template, a policy for devices, and a claim certificate that
+// may do nothing but provision with that template. Must leave what is there already as it is.
 
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { claimPolicy, devicePolicy, provisioningTemplate } from "../cloud/base/samples.js";
-import type { Cloud } from "../cloud/cloud.js";
+import { claimPolicy, devicePolicy, provisioningTemplate } from "./base/samples.js";
+import type { Cloud } from "./cloud.js";
 
 /** A claim certificate with its key: secret. */
 export interface Claim {
@@ -47,17 +45,4 @@ export async function createClaim({ registry }: Cloud, templateName: string): Pr
 		await registry.certificates.createKeysAndCertificate({ setAsActive: true });
 	registry.policies.attachPolicy({ policyName: policyNames(templateName).claim, target: certificateArn });
 	return { certificateId, certificatePem, privateKeyPem: keyPair.PrivateKey };
-}
-
-/** Where a claim is kept beside a cloud's state. */
-export const claimFiles = (directory: string, templateName: string) => ({
-	certificate: join(directory, `${templateName}-claim.pem`),
-	key: join(directory, `${templateName}-claim-key.pem`),
-});
-
-/** Writes a claim for its owner alone. */
-export function writeClaim(directory: string, templateName: string, claim: Claim): void {
-	const files = claimFiles(directory, templateName);
-	writeFileSync(files.certificate, claim.certificatePem, { mode: 0o600 });
-	writeFileSync(files.key, claim.privateKeyPem, { mode: 0o600 });
 }
