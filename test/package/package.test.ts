@@ -2,7 +2,7 @@
 // without our development tools, from plain Node and from both ways in which TypeScript resolves modules.
 
 import { execFile } from "node:child_process";
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -69,7 +69,7 @@ for (const { path: node, version } of programs) {
 	t.test(`in Node ${version} its fleet command runs without TypeScript`, async (test) => {
 		const fleet = join(folder, "node_modules/moddable-fleet-provisioning/hosts/cli/fleet.js");
 		const { stdout: demo } = await run(node, [fleet, "demo", "--json"], { cwd: folder, env });
-		test.match(demo, /"roundTripsAfterConnack":3/);
+		test.equal(JSON.parse(demo).roundTripsAfterConnack, 3);
 	});
 }
 
@@ -92,3 +92,14 @@ for (const [module, moduleResolution] of [
 		);
 		test.equal(output, "");
 	});
+
+// Each example as somebody has it who copied its folder: its package comes from the folder above.
+for (const example of readdirSync(join(root, "examples")))
+	if (existsSync(join(root, "examples", example, "package.json")))
+		t.test(`examples/${example} does what it says`, async (test) => {
+			const copy = join(folder, example);
+			cpSync(join(root, "examples", example), copy, { recursive: true });
+			const { stdout: report } = await run(process.execPath, ["--test"], { cwd: copy, env });
+			test.match(report, /^# fail 0$/m);
+			test.match(report, /^# pass [1-9]/m);
+		});

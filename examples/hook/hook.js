@@ -1,0 +1,23 @@
+// A pre-provisioning hook: lets only those devices register whose serial number the factory has made and nobody has
+// registered before. `handler` is what a Lambda function exports. Run as a program, it reads the request as JSON from
+// standard input and prints its answer, which is how `fleet cloud --hook` and the local cloud call it.
+
+import { readFileSync } from "node:fs";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+
+/** Serial numbers that the factory has made, one to a line. A real hook asks a database, and marks the number as used. */
+const made = new Set(
+	readFileSync(new URL("made.txt", import.meta.url), "utf8")
+		.split("\n")
+		.filter(Boolean),
+);
+
+/** @param {{ parameters: Record<string, string> }} request see AWS's developer guide, "Pre-provisioning hooks" */
+export async function handler({ parameters }) {
+	if (!made.has(parameters.SerialNumber)) return { allowProvisioning: false };
+	return { allowProvisioning: true, parameterOverrides: { Batch: `b${parameters.SerialNumber.slice(0, 2)}` } };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+	console.log(JSON.stringify(await handler(JSON.parse(await text(process.stdin)))));
