@@ -1,6 +1,8 @@
 // Given every import in src/ and hosts/, then each goes the way that the map in rooms.ts allows.
 
+import { readFileSync } from "node:fs";
 import t from "tap";
+import { drawn, page } from "./draw.js";
 import { floors, placeOf, readImports, rooms } from "./rooms.js";
 
 const imports = readImports();
@@ -60,4 +62,10 @@ t.test("packages are used only where the map says", async (test) => {
 		return !packages.includes("Moddable SDK") && !packages.includes(to);
 	});
 	test.same(wrong.map(told), []);
+});
+
+t.test("the documentation shows this map", async (test) => {
+	const text = readFileSync(page, "utf8");
+	test.match(text, "flowchart TD");
+	test.equal(text, drawn(text), "run npm run docs");
 });
