@@ -19,6 +19,7 @@ Measures round trips, memory in XS, storage and fleets against local clouds, abo
 test/bench/results. Parts that are not measured keep the results they had.
 
   --only PART,…  measure only these: roundtrips, memory, storage, fleet, power-on
+  --render       measure nothing, and write the page and its plots again from the results there are
   --quick        little of everything, to see that it works (half a minute); writes nothing
   --json         print the results as JSON, progress goes to standard error (npm's own lines: npm run --silent bench)
 `;
@@ -87,13 +88,14 @@ async function main(): Promise<void> {
 	const { values } = parseArgs({
 		options: {
 			only: { type: "string" },
+			render: { type: "boolean", default: false },
 			quick: { type: "boolean", default: false },
 			json: { type: "boolean", default: false },
 			help: { type: "boolean", default: false },
 		},
 	});
 	if (values.help) return console.log(usage);
-	const names = values.only?.split(",") ?? Object.keys(parts);
+	const names = values.render ? [] : (values.only?.split(",") ?? Object.keys(parts));
 	const unknown = names.find((name) => !(name in parts));
 	if (unknown !== undefined) throw new TypeError(`there is no part ${unknown}`);
 	let results: Partial<Results> = values.quick ? {} : before();

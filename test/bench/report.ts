@@ -325,10 +325,9 @@ function massText(runs: readonly MassPowerOn[], plots: Record<string, string>): 
 		title: "Registrations refused for being too many, each second",
 		xLabel: "s since power-on",
 		yLabel: "refusals",
-		// The first second, in which nearly all are refused, would hide the rest.
 		series: runs.map((run) => ({
-			name: `${name(run)} (first second: ${run.timeline[0]!.throttled})`,
-			points: run.timeline.slice(1).map(({ throttled }, i) => [i + 1, throttled] as const),
+			name: name(run),
+			points: run.timeline.map(({ throttled }, second) => [second, throttled] as const),
 		})),
 	});
 	const floor = Math.ceil((devices - 10) / 10);

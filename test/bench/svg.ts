@@ -124,12 +124,20 @@ export function barChart(chart: {
 			...bars.map(({ value, low, high }, i) => {
 				const left = start + i * barWidth;
 				const centre = at(left + barWidth / 2);
-				const top = bottom - y(high ?? value);
-				const whisker =
-					low === undefined || high === undefined
-						? ""
-						: `<path d="M${centre} ${at(bottom - y(low))}V${at(top)}" stroke="#777" stroke-width="1.5"/>`;
-				return `<rect x="${at(left + 1)}" y="${at(bottom - y(value))}" width="${at(barWidth - 2)}" height="${at(y(value))}" fill="${colours[i]}"/>${whisker}<text x="${centre}" y="${at(top - 4)}" text-anchor="middle" font-size="10">${Math.round(value).toLocaleString("en")}</text>`;
+				const label = (y: number, of: number, colour: string): string =>
+					`<text x="${centre}" y="${at(y)}" text-anchor="middle" font-size="10" fill="${colour}">${Math.round(of).toLocaleString("en")}</text>`;
+				const top = bottom - y(value);
+				const isRange = low !== undefined && high !== undefined;
+				const whisker = isRange
+					? `<path d="M${centre} ${at(bottom - y(low))}V${at(bottom - y(high))}" stroke="#777" stroke-width="1.5"/>`
+					: "";
+				// Above a long whisker stands the whisker's value; the bar's own stands in the bar then.
+				const isLong = isRange && y(high) - y(value) > 6;
+				const own = isLong
+					? label(top + 12, value, "#fff")
+					: label((isRange ? bottom - y(high) : top) - 4, value, "#777");
+				const most = isLong ? label(bottom - y(high) - 4, high, "#777") : "";
+				return `<rect x="${at(left + 1)}" y="${at(top)}" width="${at(barWidth - 2)}" height="${at(y(value))}" fill="${colours[i]}"/>${whisker}${own}${most}`;
 			}),
 		];
 	});
