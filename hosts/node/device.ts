@@ -56,6 +56,7 @@ export interface SimulatedDeviceOptions {
 	readonly forget?: boolean;
 	/** ms from power-on to the first line of the program. Default 300, as on an ESP32. */
 	readonly bootTime?: number;
+	/** Called with everything that the device program reports. */
 	onEvent?(event: DeviceEvent): void;
 	/** The device program ended without a restart: a failure of class `fatal`. */
 	onHalt?(): void;

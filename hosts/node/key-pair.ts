@@ -13,6 +13,7 @@ const ALGORITHM = {
 	modulusLength: 2048,
 };
 
+/** Makes an RSA-2048 key pair and a PKCS#10 request with this common name: a device's `createKeyPair`. */
 export async function createKeyPair(commonName: string): Promise<KeyPair> {
 	const keys = (await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
 	const request = await Pkcs10CertificateRequestGenerator.create({

@@ -8,7 +8,9 @@ export interface Time {
 	ticks(): number;
 	/** ms since 1970: what a time server would say. */
 	timeOfDay(): number;
+	/** Calls back once, after so many ms. */
 	set(callback: () => void, milliseconds: number): TimerId;
+	/** Not an error when it has already gone off. */
 	clear(id: TimerId): void;
 }
 
