@@ -32,7 +32,8 @@ t.test("between rooms, imports go only where the map says", async (test) => {
 	const wrong = imports.filter((one) => {
 		if (one.isPackage) return false;
 		const [from, to] = [placeOf(one.from)!.room, placeOf(one.to)?.room];
-		if (to === undefined || from === to) return to === undefined && one.to !== "package.json";
+		// What is compiled is the same rooms once more.
+		if (to === undefined || from === to) return to === undefined && !one.to.startsWith("dist/");
 		used.add(`${from} → ${to}`);
 		return !rooms[from]!.imports.includes(to);
 	});
