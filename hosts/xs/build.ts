@@ -3,7 +3,7 @@
 
 import { execFile, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -143,13 +143,17 @@ export async function buildEngine(variant: Variant, log: (line: string) => void 
 	return built;
 }
 
-/** Waits until nobody else builds the same: tests run two at a time. A lock left by a process that died is good for ten minutes. */
+/** Waits until nobody else builds the same: tests run two at a time. A lock that its process has not renewed for ten minutes is left over. */
 async function lock(path: string): Promise<() => void> {
 	const folder = `${path}.lock`;
 	for (;;) {
 		try {
 			mkdirSync(folder);
-			return () => rmSync(folder, { recursive: true, force: true });
+			const renewal = setInterval(() => utimesSync(folder, new Date(), new Date()), 10_000).unref();
+			return () => {
+				clearInterval(renewal);
+				rmSync(folder, { recursive: true, force: true });
+			};
 		} catch {
 			const since = statSync(folder, { throwIfNoEntry: false })?.mtimeMs;
 			if (since !== undefined && Date.now() - since > 600_000) rmSync(folder, { recursive: true, force: true });
