@@ -99,14 +99,18 @@ export class Broker {
 		);
 		aedes.authorizeForward = (client, packet) =>
 			mayReceive(client, packet as unknown as PublishPacket) ? packet : null;
-		aedes.published = hook("storing a message", async (client, packet, done) => {
-			const { qos, messageId, topic } = packet as unknown as PublishPacket;
+		// A QoS 1 message is acknowledged when what is kept of it survives the end of the process, and not before.
+		const published = hook("storing a message", async (client, packet: PublishPacket, done: () => void) => {
+			const { qos, messageId, topic } = packet;
 			if (qos === 1 && messageId !== undefined && topic !== takenTopic) {
 				await this.#sessions.stored();
 				this.#connectionOf(client)?.acknowledge(messageId);
 			}
 			done();
-		}) as typeof aedes.published;
+		});
+		aedes.published = (packet, client, done) => {
+			published(client, packet as unknown as PublishPacket, done);
+		};
 		aedes.on(
 			"keepaliveTimeout",
 			hook("the keep-alive", (client: Client) => {
