@@ -2,11 +2,12 @@
 // them: a mistake found here is not found in a thousand devices. Must never print or leave behind a key or a password.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import forge from "node-forge";
 import { root } from "../moddable/packages/root.js";
 import { CommandError, UsageError } from "./command.js";
+import { checkPair, deviceKey, readCertificates, readInput, readPrivateKey } from "./credentials.js";
 
 /** What `fleet claim embed` is given. */
 export interface ClaimEmbedOptions {
@@ -60,12 +61,12 @@ export async function embedClaim(options: ClaimEmbedOptions): Promise<EmbeddedCl
 	for (const root of roots) checkDates("root certificate", root, now());
 	const claim = await readClaim(options);
 	if (claim) {
-		checkKey(claim);
+		checkPair(claim.certificate, options.certificate!, claim.key, options.key ?? options.certificate!);
 		checkDates("claim certificate", claim.certificate, now());
 	}
 	write(folder, {
 		[resources.certificate]: claim?.certificate.raw,
-		[resources.key]: claim?.key.export({ type: "pkcs8", format: "der" }),
+		[resources.key]: claim && deviceKey(claim.key),
 		// One after another: DER says where each ends.
 		[resources.root]: Buffer.concat(roots.map(({ raw }) => raw)),
 	});
@@ -77,7 +78,7 @@ export async function embedClaim(options: ClaimEmbedOptions): Promise<EmbeddedCl
 }
 
 function readRoot(path: string): X509Certificate {
-	const certificates = readCertificates(path, read(path));
+	const certificates = readCertificates(path).map((der) => new X509Certificate(der));
 	if (certificates.length > 1)
 		throw new CommandError(`${path} holds ${certificates.length} certificates: give each root in a file of its own`);
 	const [root] = certificates as [X509Certificate];
@@ -93,54 +94,14 @@ async function readClaim({ certificate: path, key: keyPath, password }: ClaimEmb
 		if (keyPath !== undefined) throw new UsageError("--certificate is missing: --key alone is no claim");
 		return undefined;
 	}
-	const bytes = read(path);
+	const bytes = readInput(path);
 	if (isPkcs12(bytes)) {
 		if (keyPath !== undefined) throw new UsageError(`--key is not needed: ${path} holds the key as well`);
 		return readPkcs12(path, bytes, password);
 	}
 	if (keyPath === undefined) throw new UsageError(`--key is missing: ${path} holds a certificate only`);
-	const certificate = readCertificates(path, bytes)[0]!;
-	return { certificate, key: await readKey(keyPath, password) };
-}
-
-function read(path: string): Buffer {
-	try {
-		return readFileSync(path);
-	} catch (error) {
-		throw new CommandError(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
-	}
-}
-
-/** PEM with one certificate or more, or one in DER. */
-function readCertificates(path: string, bytes: Buffer): X509Certificate[] {
-	const blocks = bytes.toString("latin1").match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
-	try {
-		return (blocks ?? [bytes]).map((block) => new X509Certificate(block));
-	} catch {
-		throw new CommandError(`${path} holds no certificate in PEM or DER`);
-	}
-}
-
-async function readKey(path: string, password: () => Promise<string>): Promise<KeyObject> {
-	const bytes = read(path);
-	const text = bytes.toString("latin1");
-	if (text.includes("-----BEGIN")) {
-		const locked = text.includes("ENCRYPTED");
-		const passphrase = locked ? await password() : undefined;
-		try {
-			return createPrivateKey({ key: bytes, ...(passphrase !== undefined && { passphrase }) });
-		} catch {
-			throw new CommandError(locked ? `the password does not open ${path}` : `${path} holds no private key`);
-		}
-	}
-	for (const type of ["pkcs8", "pkcs1"] as const) {
-		try {
-			return createPrivateKey({ key: bytes, format: "der", type });
-		} catch {
-			// The next form, then.
-		}
-	}
-	throw new CommandError(`${path} holds no private key in PEM or DER (PKCS#8 or PKCS#1)`);
+	const certificate = new X509Certificate(readCertificates(path)[0]!);
+	return { certificate, key: await readPrivateKey(keyPath, password) };
 }
 
 /** PKCS#12 is a sequence that begins with version 3 (RFC 7292, 4); a certificate begins with another sequence. */
@@ -181,18 +142,6 @@ async function readPkcs12(path: string, bytes: Buffer, password: () => Promise<s
 	return { certificate, key };
 }
 
-/** The TLS of the Moddable SDK signs with RSA, PKCS#1 1.5, and nothing else. */
-function checkKey({ certificate, key }: Pair): void {
-	if (key.asymmetricKeyType !== "rsa") {
-		throw new CommandError(
-			`the claim's key is ${key.asymmetricKeyType?.toUpperCase()}: the device's TLS can use RSA only`,
-		);
-	}
-	const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-	if (bits < 2048) throw new CommandError(`the claim's key has ${bits} bits: AWS IoT takes RSA keys of 2048 and more`);
-	if (!certificate.checkPrivateKey(key)) throw new CommandError("the claim's key does not belong to its certificate");
-}
-
 function checkDates(what: string, { validFrom, validTo }: X509Certificate, now: number): void {
 	if (now < Date.parse(validFrom)) throw new CommandError(`the ${what} is not valid before ${validFrom}`);
 	if (now > Date.parse(validTo)) throw new CommandError(`the ${what} was valid until ${validTo}`);
@@ -203,7 +152,7 @@ function name(certificate: X509Certificate, which: "subject" | "issuer" = "subje
 }
 
 /** Writes all beside their places before the first takes its place; takes away what is undefined. */
-function write(folder: string, files: Record<string, Buffer | undefined>): void {
+function write(folder: string, files: Record<string, Uint8Array | undefined>): void {
 	mkdirSync(folder, { recursive: true, mode: 0o700 });
 	const fresh = (file: string) => join(folder, `.${file}.${process.pid}`);
 	const entries = Object.entries(files);

@@ -40,23 +40,43 @@ export function readCertificates(path: string): Uint8Array[] {
 /** A private key as a device takes it: PKCS#8, DER. */
 export const deviceKey = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ type: "pkcs8", format: "der" }));
 
-/** A certificate with its private key. @throws CommandError when they do not belong together, too */
-export function readCredentials(certificatePath: string, keyPath: string): Credentials {
+/** A certificate with its private key, checked to be of use to a device. @throws CommandError */
+export async function readCredentials(certificatePath: string, keyPath: string): Promise<Credentials> {
 	const certificate = readCertificates(certificatePath)[0]!;
-	const key = readPrivateKey(keyPath);
-	if (key.asymmetricKeyType !== "rsa")
-		throw new CommandError(`${keyPath} is no RSA key, and a device on the Moddable SDK can sign with nothing else`);
-	if (!new X509Certificate(certificate).checkPrivateKey(key))
-		throw new CommandError(`the key in ${keyPath} does not belong to the certificate in ${certificatePath}`);
+	const key = await readPrivateKey(keyPath);
+	checkPair(new X509Certificate(certificate), certificatePath, key, keyPath);
 	return { certificate, key: deviceKey(key) };
 }
 
-function readPrivateKey(path: string): KeyObject {
+/** That a device can sign with the key, and that it is the certificate's. @throws CommandError */
+export function checkPair(
+	certificate: X509Certificate,
+	certificatePath: string,
+	key: KeyObject,
+	keyPath: string,
+): void {
+	if (key.asymmetricKeyType !== "rsa")
+		throw new CommandError(`${keyPath} is no RSA key, and a device on the Moddable SDK can sign with nothing else`);
+	const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+	if (bits < 2048)
+		throw new CommandError(`the key in ${keyPath} has ${bits} bits: AWS IoT takes RSA keys of 2048 and more`);
+	if (!certificate.checkPrivateKey(key))
+		throw new CommandError(`the key in ${keyPath} does not belong to the certificate in ${certificatePath}`);
+}
+
+/**
+ * The private key of a file: PEM, or DER (PKCS#8 or PKCS#1). `password` is asked for when the file is locked; without it
+ * such a file is refused.
+ * @throws CommandError
+ */
+export async function readPrivateKey(path: string, password?: () => Promise<string>): Promise<KeyObject> {
 	const bytes = readInput(path);
-	if (/-----BEGIN ENCRYPTED |ENCRYPTED\r?\n/.test(bytes.toString("latin1")))
+	const isLocked = /-----BEGIN ENCRYPTED |ENCRYPTED\r?\n/.test(bytes.toString("latin1"));
+	if (isLocked && password === undefined)
 		throw new CommandError(`${path} is protected by a password: take that off first (openssl pkey)`);
+	const passphrase = isLocked ? await password?.() : undefined;
 	const forms = [
-		{ key: bytes, format: "pem" },
+		{ key: bytes, format: "pem", ...(passphrase === undefined ? {} : { passphrase }) },
 		{ key: bytes, format: "der", type: "pkcs8" },
 		{ key: bytes, format: "der", type: "pkcs1" },
 	] as const;
@@ -65,5 +85,5 @@ function readPrivateKey(path: string): KeyObject {
 			return createPrivateKey(form);
 		} catch {}
 	}
-	throw new CommandError(`${path} is not a private key (PEM or DER)`);
+	throw new CommandError(isLocked ? `the password does not open ${path}` : `${path} is not a private key (PEM or DER)`);
 }

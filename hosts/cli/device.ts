@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import type { Failure, FailureReport } from "../../src/base/failure.js";
 import { type Configuration, checkConfiguration } from "../../src/contract/configuration.js";
 import type { Credentials, Storage } from "../../src/contract/host.js";
+import { lock, StateInUseError } from "../cloud/state/state.js";
 import { SimulatedDevice } from "../node/device.js";
 import { FileFlash } from "../node/flash.js";
 import { createKeyPair } from "../node/key-pair.js";
@@ -88,12 +89,12 @@ the image forgets everything, the serial number too.`,
 		const reset = values["factory-reset"];
 		if (values.serial !== undefined) serialNumber(values.serial);
 		helloTopic(values.topic);
-		const claim = readClaim(values.claim, values["claim-key"]);
+		const claim = await readClaim(values.claim, values["claim-key"]);
 		const roots = readCertificates(values["root-ca"]);
 		if (claim !== undefined) checkDates(values.claim!, [claim.certificate]);
 		checkDates(values["root-ca"], roots);
 		check(configuration, values.serial ?? "any");
-		const flash = openFlash(values.flash);
+		const flash = await takeFlash(values.flash);
 		return run({
 			configuration,
 			roots,
@@ -210,7 +211,7 @@ function sayJson(event: object): void {
 
 const limit = (name: string, text: string): number => wholeNumber(name, text, 1, 1_000_000) * 1000;
 
-function readClaim(certificate: string | undefined, key: string | undefined): Credentials | undefined {
+async function readClaim(certificate: string | undefined, key: string | undefined): Promise<Credentials | undefined> {
 	if (certificate !== undefined && key !== undefined) return readCredentials(certificate, key);
 	if (certificate !== undefined) throw new UsageError("--claim-key FILE is missing");
 	if (key !== undefined) throw new UsageError("--claim FILE is missing");
@@ -228,6 +229,19 @@ function check(configuration: Configuration, serialNumber: string): void {
 		const { detail = "" } = error as Failure;
 		throw new UsageError(`${OPTION[detail] ?? `--${detail}`} is not valid`);
 	}
+}
+
+/** The flash image, for this process alone: two devices with one memory would overwrite each other's. */
+async function takeFlash(path: string): Promise<Storage> {
+	// Made when absent, and found fit, before it is taken; read again afterwards, as nobody else can write it any more.
+	openFlash(path);
+	try {
+		await lock(path);
+	} catch (error) {
+		if (!(error instanceof StateInUseError)) throw error;
+		throw new CommandError(`${path} is in use by another device: end that one first, or give this one its own --flash`);
+	}
+	return openFlash(path);
 }
 
 function openFlash(path: string): Storage {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import { type ClaimEmbedOptions, embedClaim } from "../../hosts/cli/claim-embed.js";
 import { CommandError, UsageError } from "../../hosts/cli/command.js";
+import { readCredentials } from "../../hosts/cli/credentials.js";
 
 const files = t.testdir();
 const path = (name: string) => join(files, name);
@@ -141,19 +142,19 @@ t.test("files that will not do are refused, and nothing is written", async (t) =
 	openssl("x509", "-in", "claim.csr", "-req", "-signkey", "claim.key", "-days", "30", "-out", "self.pem");
 	const year = 365 * 86_400_000;
 	const cases: [string, Partial<ClaimEmbedOptions>, string | RegExp][] = [
-		["a key of another certificate", { key: path("root.key") }, "the claim's key does not belong to its certificate"],
 		[
-			"a key on a curve",
-			{ certificate: path("curve.pem"), key: path("curve.key") },
-			/key is EC: the device's TLS can use RSA only/,
+			"a key of another certificate",
+			{ key: path("root.key") },
+			/the key in .*root.key does not belong to the certificate in .*claim.pem/,
 		],
-		["a key on a curve in PKCS#12", { certificate: path("curve.pfx"), key: undefined }, /key is EC/],
+		["a key on a curve", { certificate: path("curve.pem"), key: path("curve.key") }, /curve.key is no RSA key/],
+		["a key on a curve in PKCS#12", { certificate: path("curve.pfx"), key: undefined }, /curve.pfx is no RSA key/],
 		["a key of 1024 bits", { certificate: path("short.pem"), key: path("short.key") }, /has 1024 bits/],
-		["a certificate as key", { key: path("claim.pem") }, /claim.pem holds no private key/],
-		["a key as certificate", { certificate: path("claim.key") }, /claim.key holds no certificate/],
-		["no such file", { certificate: path("nowhere.pem") }, /nowhere.pem cannot be read \(ENOENT\)/],
+		["a certificate as key", { key: path("claim.pem") }, /claim.pem is not a private key/],
+		["a key as certificate", { certificate: path("claim.key") }, /claim.key is not a certificate/],
+		["no such file", { certificate: path("nowhere.pem") }, /there is no file .*nowhere.pem/],
 		["PKCS#12 without a key", { certificate: path("keyless.pfx"), key: undefined }, /holds 0 private keys/],
-		["text as root", { roots: [path("text")] }, /text holds no certificate/],
+		["text as root", { roots: [path("text")] }, /text is not a certificate/],
 		["the claim as root", { roots: [path("claim.pem")] }, /claim.pem is not the certificate of an authority/],
 		[
 			"a certificate that signed itself but is no authority",
@@ -216,4 +217,27 @@ t.test("a check that fails leaves the claim that is there alone", async (t) => {
 	await embedClaim(given);
 	await t.rejects(embedClaim({ ...given, key: path("root.key") }));
 	isEmbedded(t, given.folder);
+});
+
+t.test("a mistake is told in the same words by fleet claim embed and by fleet device", async (t) => {
+	const mistakes: [certificate: string, key: string][] = [
+		["nowhere.pem", "claim.key"],
+		["claim.key", "claim.key"],
+		["claim.pem", "nowhere.key"],
+		["claim.pem", "claim.pem"],
+		["claim.pem", "root.key"],
+		["curve.pem", "curve.key"],
+		["short.pem", "short.key"],
+	];
+	const said = (work: Promise<unknown>) =>
+		work.then(
+			() => "nothing",
+			(error: Error) => error.message,
+		);
+	for (const [certificate, key] of mistakes) {
+		const files = { certificate: path(certificate), key: path(key) };
+		const embed = await said(embedClaim(options(t, files)));
+		t.equal(embed, await said(readCredentials(files.certificate, files.key)), embed);
+		t.not(embed, "nothing");
+	}
 });

@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import t from "tap";
+import { lock } from "../../hosts/cloud/state/state.js";
 import { issueCertificate } from "../support/credentials.js";
 import {
 	credentialsInFlash,
@@ -76,6 +77,21 @@ t.test("files that will not do", async (t) => {
 		t.equal(readFileSync(at("broken.flash"), "utf8"), "{");
 		t.equal(readFileSync(at("foreign.flash"), "utf8"), '["a"]');
 	});
+});
+
+t.test("a second device on the flash image of one that runs is told so in one line", async (t) => {
+	const folder = temporaryFolder(t);
+	const { certificatePem } = await issueCertificate();
+	writeFileSync(join(folder, "root.pem"), certificatePem);
+	const flash = join(folder, "one.flash");
+	const common = ["device", "--endpoint", "localhost", "--template", "fleet", "--root-ca", join(folder, "root.pem")];
+	// Held by this process, as by a device that runs.
+	writeFileSync(flash, "{}");
+	const release = await lock(flash);
+	const second = await fleet(...common, "--flash", flash, "--once");
+	saysInOneLine(t, second, 1, /one\.flash is in use by another device/);
+	await release();
+	saysInOneLine(t, await fleet(...common, "--flash", flash, "--once"), 1, /CLAIM_MISSING/);
 });
 
 t.test("a device without a network", async (t) => {

@@ -175,3 +175,40 @@ t.test(
 		}
 	},
 );
+
+t.test("given UNSUBACK, then unsubscribing is done; without one, the connection ends", async (test) => {
+	const end = await connected(1000);
+	end.written.length = 0;
+	const done = end.connection.unsubscribe(["a/+", "b"]);
+	await settle();
+	const [bytes] = end.written;
+	test.equal(bytes![0], 0xa2, "UNSUBSCRIBE");
+	// Length, packet id, then each filter behind its length (MQTT 3.1.1, 3.10).
+	test.same([...bytes!.subarray(1)], [10, 0, 1, 0, 3, 0x61, 0x2f, 0x2b, 0, 1, 0x62]);
+	end.send({ cmd: "unsuback", messageId: 7 } as Packet);
+	end.send({ cmd: "unsuback", messageId: 1 } as Packet);
+	await done;
+	const silent = end.connection.unsubscribe(["b"]);
+	end.time.advance();
+	await test.rejects(silent, { code: "UNSUBSCRIBE_TIMEOUT" });
+	test.ok(end.connection.ended);
+});
+
+t.test("given 64 acknowledgements that are waited for, then no more is sent, and a ping still is", async (test) => {
+	const end = await connected(100_000);
+	const publishes = Array.from({ length: 64 }, () => end.connection.publish("a", ""));
+	for (const promise of publishes) promise.catch(() => {});
+	await settle();
+	await test.rejects(end.connection.publish("a", ""), { code: "SEND_QUEUE_FULL" });
+	await test.rejects(end.connection.subscribe(["a"]), { code: "SEND_QUEUE_FULL" });
+	await test.rejects(end.connection.unsubscribe(["a"]), { code: "SEND_QUEUE_FULL" });
+	end.written.length = 0;
+	test.ok(end.time.advance(), "half the keep-alive time passes");
+	await settle();
+	test.same([...end.written[0]!], [0xc0, 0], "PINGREQ");
+	end.send({ cmd: "pingresp" }, { cmd: "puback", messageId: 1 } as Packet);
+	end.connection.publish("a", "").catch(() => {});
+	await settle();
+	test.equal(end.connection.ended, false);
+	end.connection.close();
+});

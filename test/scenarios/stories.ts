@@ -1,6 +1,7 @@
 // The stories of a device's life, each told once, as data: what is given, and what must come of it. Every host plays
 // them all; a story that ends well on one and not on another is a defect.
 
+import type { Packet } from "mqtt-packet";
 import type { FailureCode } from "../../src/base/failure.js";
 import { type Fate, type Passing, templateBody } from "../support/virtual-cloud.js";
 import type { Cut, World, WorldOptions } from "../support/world.js";
@@ -44,6 +45,17 @@ const once = { times: 1, action: "reject" } as const;
 const RegisterThing = "RegisterThing" as const;
 const CreateKeysAndCertificate = "CreateKeysAndCertificate" as const;
 const rejection = (statusCode: number, errorCode: string) => ({ statusCode, errorCode, errorMessage: "no" });
+
+/** `{"statusCode": 403}`, with an integer longer than it need be: well-formed (RFC 8949, 4.1). */
+const deniedIn64Bits: Packet = {
+	cmd: "publish",
+	topic: "$aws/provisioning-templates/fleet/provision/cbor/rejected",
+	payload: Buffer.from("a16a737461747573436f64651b0000000000000193", "hex"),
+	qos: 1,
+	messageId: 1,
+	dup: false,
+	retain: false,
+};
 
 /** The power fails while RegisterThing's reply is on its way. */
 const replyLostInCut: Cut = { packet: 11, gotThrough: false };
@@ -188,6 +200,11 @@ export const stories: readonly Story[] = [
 		},
 		failures: ["TOKEN_REFUSED"],
 		certificates: 2,
+	},
+	{
+		name: "a denial whose status code has 64 bits",
+		given: { fate: to(reply("register"), { replace: deniedIn64Bits })() },
+		failures: ["REGISTER_DENIED", "TOKEN_REFUSED"],
 	},
 	{
 		name: "the first certificate reply is lost",

@@ -496,10 +496,11 @@ export async function openState(options: StateOptions = {}): Promise<State> {
 }
 
 /**
- * Takes a directory for this process by listening on a local socket named after it: the operating system lets go of it
+ * Takes a directory or a file for this process by listening on a local socket named after it: the operating system lets go of it
  * however the process ends, so that there is no stale lock to clean up after kill -9.
+ * @throws StateInUseError when another process has it
  */
-async function lock(directory: string): Promise<() => Promise<void>> {
+export async function lock(directory: string): Promise<() => Promise<void>> {
 	const name = `fleet-cloud-${createHash("sha256").update(realpathSync(directory)).digest("hex").slice(0, 24)}`;
 	// Linux has socket names outside the file system, which need no cleaning up; elsewhere it is a file.
 	const path = process.platform === "linux" ? `\0${name}` : join(tmpdir(), `${name}.sock`);
