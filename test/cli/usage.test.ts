@@ -6,8 +6,8 @@ import { fleet, saysInOneLine } from "./fleet.js";
 
 const COMMANDS = commands.map(({ name }) => name);
 
-t.jobs = 4;
-t.setTimeout(300_000);
+t.jobs = 2;
+t.setTimeout(1_800_000);
 
 t.test("without a command it lists its commands", async (t) => {
 	const { code, stdout } = await fleet();
