@@ -15,7 +15,7 @@ const texts = new Map([...markdownIn("."), ...markdownIn("docs")].map((page) => 
 
 /** Text without blocks of code, where a bracket is no link and a hash no heading. */
 function readPage(page: string): string {
-	return readFileSync(join(root, page), "utf8").replace(/^```[^]*?^```$/gm, "");
+	return readFileSync(join(root, page), "utf8").replace(/^```[\s\S]*?^```$/gm, "");
 }
 
 /** Names of the headings of a page, as the hosting sites make anchors of them. */
