@@ -1,10 +1,11 @@
-// `npm run simulator`: builds the firmware for the Moddable SDK's desktop simulator, runs it there without a screen against
+// `npm run simulator [-- --certificate rsa|ecdsa]`: builds the firmware for the Moddable SDK's desktop simulator, runs it there without a screen against
 // a local cloud, and waits until the cloud has seen it provisioned and its application speak. Touches nobody's claim or
 // flash: both are in a folder of its own that goes away afterwards.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import type { CloudEvent } from "../cloud/base/events.js";
 import { claimPolicy, devicePolicy, provisioningTemplate } from "../cloud/base/samples.js";
 import { type Cloud, startCloud } from "../cloud/cloud.js";
@@ -19,11 +20,16 @@ const LIMIT = 60_000;
 
 async function main(): Promise<void> {
 	findSdk();
+	const { values } = parseArgs({ options: { certificate: { type: "string", default: "rsa" } } });
+	const { certificate } = values;
+	if (certificate !== "rsa" && certificate !== "ecdsa") throw new Unfit("--certificate must be rsa or ecdsa");
 	const folder = mkdtempSync(join(tmpdir(), "fleet-simulator-"));
 	atEnd(() => rmSync(folder, { recursive: true, force: true }));
 	const events: CloudEvent[] = [];
 	let seen = () => {};
 	const cloud = await startCloud({
+		// A server with both shows this client the RSA one; the firmware knows both roots then.
+		settings: { tls: { certificates: certificate === "rsa" ? "both" : "ecdsa" } },
 		onEvent(event) {
 			events.push(event);
 			seen();
@@ -65,7 +71,7 @@ async function main(): Promise<void> {
 }
 
 /** A template, the policies, and a claim certificate where the build will find it. */
-async function makeClaim({ registry, rootCertificate }: Cloud, folder: string, claim: string): Promise<void> {
+async function makeClaim({ registry, rootCertificates }: Cloud, folder: string, claim: string): Promise<void> {
 	const { account } = registry.state;
 	registry.policies.createPolicy({
 		policyName: "claim",
@@ -88,7 +94,7 @@ async function makeClaim({ registry, rootCertificate }: Cloud, folder: string, c
 	await embedClaim({
 		certificate: file("claim.pem", made.certificatePem),
 		key: file("claim.key.pem", made.keyPair.PrivateKey),
-		roots: [file("root.pem", rootCertificate)],
+		roots: rootCertificates.map((root, index) => file(`root.${index}.pem`, root)),
 		folder: claim,
 		password: () => Promise.reject(new Error("nothing here is locked")),
 	});

@@ -38,19 +38,19 @@ const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		name: "resume: a certificate not yet registered is forgotten at power-on",
-		file: "provisioning/steps.ts",
+		file: "life/steps.ts",
 		find: "created: register,",
 		replace: "created: create,",
 	},
 	{
 		name: "unknown outcome: a refused token is taken for a failed registration",
-		file: "provisioning/steps.ts",
+		file: "life/steps.ts",
 		find: "if (!sentBefore) {",
 		replace: "if (true) {",
 	},
 	{
 		name: "persistence: what cannot be written is given up",
-		file: "device.ts",
+		file: "life/device.ts",
 		find: "await this.pauseAfter(failure);\n\t\t\t}",
 		replace: "throw failure;\n\t\t\t}",
 	},

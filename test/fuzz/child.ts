@@ -30,7 +30,7 @@ export type Report =
 	| { readonly at: number; readonly since: number }
 	/** This input failed. */
 	| { readonly index: number; readonly since: number; readonly failed: Failed }
-	/** All inputs of an order have been tried: so many units, so much memory held at most (bytes). */
+	/** All inputs of an order have been tried, which were so many units. */
 	| { readonly done: true; readonly units: number; readonly failed?: Failed };
 
 const maximumGrowth = 64 * 1024 * 1024;
@@ -105,6 +105,8 @@ async function attempt(target: Target, it: Opened, input: Uint8Array): Promise<n
 	} catch (error) {
 		failed ??= { kind: error instanceof Defect ? error.kind : "wrong", message: explain(error) };
 	}
+	// What it left to happen later shall not be put down to the next input.
+	await turn();
 	const { user, system } = process.cpuUsage(before);
 	const used = Math.round((user + system) / 1000);
 	if (used > target.maximumCpu) failed ??= { kind: "stall", message: `one input took ${used} ms of the processor` };
@@ -122,7 +124,6 @@ async function obey(order: Order): Promise<void> {
 	if ("input" in order) {
 		const it = await reopen(target);
 		units = await attempt(target, it, order.input);
-		await turn();
 		await close();
 		const found = takeFailure();
 		say({ done: true, units, ...(found && { failed: found }) });
@@ -140,10 +141,7 @@ async function obey(order: Order): Promise<void> {
 		}
 		units += await attempt(target, it, target.generate(Random.of(order.seed, index)));
 		const last = index + 1 === order.to;
-		if (last) {
-			await turn();
-			await close();
-		}
+		if (last) await close();
 		const found = takeFailure();
 		if (!found) continue;
 		say({ index, since, failed: found });

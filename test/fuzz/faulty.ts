@@ -12,7 +12,7 @@ function faulty(name: string, fail: () => void): Target {
 		weight: 1,
 		maximumCpu: 1_000,
 		form: "bytes",
-		generate: (random) => Uint8Array.from({ length: 12 }, () => random.next(256)),
+		generate: (random) => Uint8Array.from({ length: 3 }, () => 0x20 + random.next(32)),
 		open: async () => ({
 			close: () => {},
 			run: (input) => {

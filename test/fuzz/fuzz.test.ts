@@ -11,7 +11,7 @@ t.setTimeout(850_000);
 
 /** Inputs of each target: a cloud's are some milliseconds of work each, a device's some microseconds. */
 const inputsOf = (name: string) =>
-	name === "MQTT streams" ? 80 : name === "MQTT streams over TLS" ? 20 : name === "HTTP requests" ? 400 : 800;
+	name === "MQTT streams" ? 40 : name === "MQTT streams over TLS" ? 20 : name === "HTTP requests" ? 200 : 1_000;
 
 t.test("targets", async (t) => {
 	const supervisor = new Supervisor(new URL("targets.ts", import.meta.url).href);
@@ -46,8 +46,10 @@ t.test("a fuzzer that cannot fail would prove nothing", async (t) => {
 		await t.test(`given a target that ${target.name}, then it finds out`, async (t) => {
 			// The hang's limit is also the time a hang takes to be found; the shrinker meets it several times.
 			const silence = target.name === "hangs" ? 5_000 : 90_000;
+			// The first life is what the later ones are measured against.
+			const lives = target.name.startsWith("leaks") ? 3 : 1;
 			const supervisor = new Supervisor(new URL("faulty.ts", import.meta.url).href, { silence });
-			const { findings } = await supervisor.fuzz({ target, seed: 1, goOn: (tried) => tried < 60 });
+			const { findings } = await supervisor.fuzz({ target, seed: 6, goOn: (tried) => tried < lives * target.life });
 			supervisor.close();
 			t.equal(findings[0]?.kind, kinds[target.name]);
 			// A leak of one input alone is beneath what is measured against.

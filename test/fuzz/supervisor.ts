@@ -115,7 +115,8 @@ export class Supervisor {
 		};
 		const alone = target.generate(Random.of(seed, index));
 		const finding = { ...failed, target: target.name, times: 1 };
-		const tries = failed.kind === "end" ? 60 : failed.kind === "hang" ? 10 : 600;
+		// Each of these takes a new process, or the whole wait.
+		const tries = failed.kind === "end" ? 60 : failed.kind === "hang" ? 2 : 600;
 		if (await fails(alone)) return { ...finding, repeats: true, input: await shrink(target, alone, fails, tries) };
 		if (target.form === "bytes") return { ...finding, repeats: false, input: alone };
 		// It may need what came before it.

@@ -1,0 +1,18 @@
+// Mutated certificates on Node: a few for `npm test`, 100,000 for the long set. `npm run sdk-tests` tries as many in XS on the
+// SDK's own modules. Import sdk.js ahead of this.
+
+import type { Test } from "tap";
+import { makeChains, WILD } from "./chains.js";
+
+/** None of `count` is trusted, and none leads to anything but being read or refused. */
+export async function tryMutations(t: Test, count: number, seed = 9): Promise<void> {
+	const given = (await makeChains()).filter(({ rule }) => rule === undefined);
+	const seeds = [...given.flatMap(({ certificates }) => certificates), WILD];
+	const { Fuzzer } = await import("./certificate-fuzz.js");
+	const fuzzer = new Fuzzer({ count, seed, seeds, roots: given[0]!.roots, serverName: given[0]!.serverName });
+	fuzzer.run(count);
+	const { read, refused, findings } = fuzzer.outcome;
+	t.same(findings, []);
+	t.equal(read + refused, count);
+	t.ok(read > count / 100, `${read} were read`);
+}
