@@ -1,4 +1,4 @@
-// Given every page of the documentation, then what it links to is there, and its tables say what they were made from.
+// Given every page of the documentation, then what it links to and names is there, and its tables say what they were made from.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -53,6 +53,33 @@ t.test("every relative link leads to a file, and every anchor to a heading", asy
 		}
 	test.same(dead, []);
 	test.ok(links > 50, `${links} links were looked at`);
+});
+
+t.test("every file of this repository that is named is there", async (test) => {
+	// What git ignores is made on the reader's machine.
+	const ignored = ["test/node_modules", "hosts/moddable/claim/"];
+	const missing: string[] = [];
+	let named = 0;
+	for (const [page, text] of texts)
+		for (const [, path] of text.matchAll(/`((?:src|hosts|test|docs|examples)\/[\w./-]*)`/g)) {
+			named += 1;
+			const places = [path!, `${path}.ts`].map((place) => join(root, place));
+			if (!ignored.includes(path!) && !places.some((place) => existsSync(place))) missing.push(`${page}: ${path}`);
+		}
+	test.same(missing, []);
+	test.ok(named > 30, `${named} names were looked at`);
+});
+
+t.test("every script that is to be run by npm is one", async (test) => {
+	const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+	const called = [...texts.keys()].flatMap((page) =>
+		[...readFileSync(join(root, page), "utf8").matchAll(/\bnpm run ([a-z][\w:-]*)/g)].map(([, name]) => name!),
+	);
+	test.same(
+		[...new Set(called)].filter((name) => !Object.hasOwn(scripts, name)),
+		[],
+	);
+	test.ok(called.length > 10, `${called.length} calls were looked at`);
 });
 
 for (const { page, now, wanted } of pages())
