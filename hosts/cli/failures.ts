@@ -35,7 +35,7 @@ type Entry = (typeof entries)[number];
 
 export const failures = command({
 	options: {
-		markdown: { type: "boolean", help: "as a table for the README" },
+		markdown: { type: "boolean", help: "as the Markdown table of docs/failures.md" },
 		json: { type: "boolean", help: "as one JSON object by code" },
 	},
 	operand: {
@@ -51,7 +51,7 @@ export const failures = command({
 	async run({ markdown, json }, [wanted]) {
 		const chosen = wanted === undefined ? entries : [find(wanted)];
 		if (json) console.log(JSON.stringify(Object.fromEntries(chosen.map(withoutCode)), undefined, "\t"));
-		else if (markdown) console.log(markdownTable(chosen));
+		else if (markdown) console.log(table(chosen));
 		else console.log(wanted === undefined ? listing() : explanation(chosen[0]!));
 		return 0;
 	},
@@ -77,7 +77,8 @@ function explanation({ code, number, step, class: cls, meaning, advice }: Entry)
 	])}`;
 }
 
-function markdownTable(chosen: readonly Entry[]): string {
+/** Failures as a Markdown table; all without an argument. */
+export function table(chosen: readonly Entry[] = entries): string {
 	const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
 	return [
 		"| number | code | class | what it means | what to do |",

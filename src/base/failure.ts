@@ -1,4 +1,4 @@
-// The one catalogue of what can go wrong. Devices, command line, tests and README speak of failures by these codes.
+// The one catalogue of what can go wrong. Devices, command line, tests and docs speak of failures by these codes.
 // Codes and numbers are never reused for anything else. A failure never holds a secret, and the firmware holds codes alone:
 // what they mean in words stands in hosts/cli/failure-words.ts, which no device program imports.
 
@@ -33,7 +33,7 @@ interface Entry {
 const entry = (number: number, step: FailureStep, cls: FailureClass): Entry =>
 	Object.freeze({ number, step, class: cls });
 
-/** Every failure by code. The README's table is made from it and from the words in hosts/cli/failure-words.ts. */
+/** Every failure by code. docs/failures.md is made from it and from the words in hosts/cli/failure-words.ts. */
 export const catalogue = Object.freeze({
 	CONFIGURATION_INVALID: entry(11, "start", "fatal"),
 	CLAIM_MISSING: entry(12, "start", "operator"),

@@ -8,7 +8,7 @@ export type Role = "claim" | "identity";
 /** The three calls of the provisioning API. */
 export type Operation = "CreateKeysAndCertificate" | "CreateCertificateFromCsr" | "RegisterThing";
 
-/** Where a device stands, by what its flash says (see the table "Life of a device" in the README). */
+/** Where a device stands, by what its flash says (see "The life of a device" in docs/architecture.md). */
 export type DeviceState = "unprovisioned" | "created" | "registering" | "registered" | "refused" | "proved";
 
 /** One thing that happened. `event` is stable; members may be added. */

@@ -81,10 +81,10 @@ t.test("every event of the device program and of the cloud is documented, and no
 	const application = ["published", "acknowledged", "message"];
 	t.strictSame(
 		[...eventShapesOf("fleet device").keys()].sort(),
-		[...eventsIn("../../src/events.ts"), ...application].sort(),
+		[...eventsIn("../../src/contract/events.ts"), ...application].sort(),
 	);
 	t.strictSame(
 		[...eventShapesOf("fleet cloud").keys()].sort(),
-		["started", ...eventsIn("../../hosts/cloud/events.ts")].sort(),
+		["started", ...eventsIn("../../hosts/cloud/base/events.ts")].sort(),
 	);
 });

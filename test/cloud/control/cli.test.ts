@@ -1,4 +1,4 @@
-// AWS's command line with `--endpoint-url` sets up what a fleet needs, by the commands of the README.
+// AWS's command line with `--endpoint-url` sets up what a fleet needs, by the commands of docs/real-account.md.
 
 import { execFile } from "node:child_process";
 import { X509Certificate } from "node:crypto";

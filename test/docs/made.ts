@@ -1,0 +1,128 @@
+// Makes the tables of README.md and docs/failures.md that repeat what stands elsewhere: measured numbers, the catalogue of
+// failures. Run as a program it writes the pages (after `npm run bench`, or a change of the catalogue); the test beside it
+// compares.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { table as failureTable } from "../../hosts/cli/failures.js";
+import { bytecode } from "../bench/memory.js";
+import type { Results } from "../bench/results.js";
+
+const root = new URL("../../", import.meta.url);
+const results: Results = JSON.parse(readFileSync(new URL("test/bench/results/results.json", root), "utf8"));
+
+/** Pages with a table in them, each between `<!-- NAME: … -->` and `<!-- /NAME -->`. */
+const made: readonly { readonly page: string; readonly name: string; readonly make: () => string }[] = [
+	{ page: "README.md", name: "measured", make: measuredTable },
+	{ page: "docs/failures.md", name: "failures", make: failureTable },
+];
+
+/** What is wanted of something that must be there. @throws Error */
+function found<T>(value: T | undefined, what: string): T {
+	if (value === undefined) throw new Error(`test/bench/results/results.json has no ${what}`);
+	return value;
+}
+
+const number = (value: number) => value.toLocaleString("en");
+const kilobytes = (bytes: number) => (bytes / 1024).toFixed(1);
+
+const OURS = "this project";
+const PIPELINED = "this project, pipelined";
+const AWS = "aws-iot-device-sdk-v2";
+const FIRST = "aws-iot-device-sdk-v2, first interface";
+
+function measuredTable(): string {
+	const { costs, timings } = results.roundTrips;
+	const is = (name: string, format: string) => (one: { name: string; format: string; keyPair: string }) =>
+		one.name === name && one.format === format && one.keyPair === "keys";
+	const cost = (name: string, format = "cbor") => found(costs.find(is(name, format)), name);
+	const delay = Math.max(...timings.map((one) => one.delay));
+	const timing = (name: string, format = "cbor") =>
+		found(
+			timings.filter((one) => one.delay === delay).find((one) => is(name, format)(one)),
+			`time of ${name}`,
+		);
+	const ratio = (part: "total" | "afterConnack", ours: string, theirs: string) =>
+		(timing(ours)[part].median / timing(theirs, "json")[part].median).toFixed(2);
+
+	const { stories, smallest, flash } = results.memory;
+	const story = (keyPair: string) =>
+		found(
+			stories.find((one) => one.preset === "esp32" && one.keyPair === keyPair),
+			keyPair,
+		);
+	const [keys, csr] = [story("keys"), story("csr")];
+	const running = found(keys.steps.at(-1), "last step");
+	const stored = found(
+		results.storage.find(({ keyPair }) => keyPair === "keys"),
+		"storage",
+	);
+	const powerOn = (spread: boolean) =>
+		found(
+			results.massPowerOn.find(({ startSpread }) => startSpread > 0 === spread),
+			"power-on",
+		);
+	const fleet = powerOn(false);
+
+	const rows: readonly (readonly [string, string, string])[] = [
+		[
+			"round trips after CONNACK",
+			`${cost(OURS).roundTripsAfterConnack}; ${cost(PIPELINED).roundTripsAfterConnack} with the setting \`pipeline\``,
+			`${cost(AWS, "json").roundTripsAfterConnack} for AWS's \`IotIdentityClientv2\`; ${cost(FIRST, "json").roundTripsAfterConnack} for the interface before it, with its subscriptions sent together`,
+		],
+		[
+			`time to provision, ${delay} ms each way`,
+			`after CONNACK ${ratio("afterConnack", OURS, AWS)}, with TCP, TLS and CONNECT ${ratio("total", OURS, AWS)}; with \`pipeline\` ${ratio("afterConnack", PIPELINED, AWS)} and ${ratio("total", PIPELINED, AWS)}`,
+			`1 for \`IotIdentityClientv2\`; ${ratio("total", OURS, FIRST)} of the time of the interface before it`,
+		],
+		[
+			"MQTT bytes, the service makes the keys",
+			`${number(cost(OURS).bytesSent)} sent, ${number(cost(OURS).bytesReceived)} received`,
+			`${number(cost(AWS, "json").bytesSent)} sent, ${number(cost(AWS, "json").bytesReceived)} received by \`IotIdentityClientv2\``,
+		],
+		[
+			"slots and chunks in XS, the most alive at once",
+			`${kilobytes(keys.peak)} KB, or ${kilobytes(csr.peak)} KB with a key pair of its own; ${kilobytes(running.slots + running.chunks)} KB once connected as itself`,
+			"",
+		],
+		[
+			"stack, slots and chunks together, the least that suffices",
+			`${kilobytes(Math.max(...smallest.map(({ area }) => area)))} KB`,
+			"92 KB is what the Moddable SDK gives an ESP32-C3",
+		],
+		[
+			"stack",
+			`${keys.stack} slots at its deepest, ${Math.max(...smallest.map(({ stack }) => stack))} as the least that suffices (tried in steps of 8)`,
+			"the firmware has 512; the SDK gives an ESP32-C3 384",
+		],
+		["bytecode in flash", `${kilobytes(bytecode(flash).total)} KB, both packages included`, ""],
+		[
+			"flash written",
+			`${stored.provisioning.writes} writes, ${kilobytes(stored.provisioning.bytes)} KB for a provisioning; ${stored.ordinary.writes} in ${number(stored.boots)} power-ons after it`,
+			"",
+		],
+		[
+			`${number(fleet.devices)} devices switched on at once, 10 registrations a second allowed`,
+			`all registered after ${fleet.all} s of virtual time; ${powerOn(true).all} s with \`startSpread\``,
+			"99 s is the least that any client could need",
+		],
+	];
+	return [
+		"| | this project | to compare |",
+		"|---|---|---|",
+		...rows.map(([what, ours, beside]) => `| ${what} | ${ours} | ${beside} |`),
+	].join("\n");
+}
+
+/** Each page with what it says now, and what it must say. */
+export function pages(): { readonly page: string; readonly now: string; readonly wanted: string }[] {
+	return made.map(({ page, name, make }) => {
+		const now = readFileSync(new URL(page, root), "utf8");
+		const between = new RegExp(`(<!-- ${name}: [^>]*-->\n)[^]*?(\n<!-- /${name} -->)`);
+		if (!between.test(now)) throw new Error(`${page} has no marks for ${name}`);
+		return { page, now, wanted: now.replace(between, (_, begin, end) => `${begin}${make()}${end}`) };
+	});
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+	for (const { page, wanted } of pages()) writeFileSync(new URL(page, root), wanted);
