@@ -1,7 +1,7 @@
 // What the steps of a device's life share: flash, pauses, the clock, and how the device connects.
 
 import { Backoff, backoffSeed, CONNECT_INTERVAL } from "../base/backoff.js";
-import { asFailure, Failure } from "../base/failure.js";
+import { asFailure, catalogue, Failure } from "../base/failure.js";
 import type { Application } from "../contract/application.js";
 import type { DeviceEvent, Role } from "../contract/events.js";
 import type { Credentials, Host, KeyPair } from "../contract/host.js";
@@ -118,12 +118,7 @@ export class Device {
 				return write();
 			} catch (error) {
 				const failure = asFailure(error);
-				if (
-					failure.code !== "STORE_FULL" &&
-					failure.code !== "STORE_WRITE_FAILED" &&
-					failure.code !== "STORE_READ_FAILED"
-				)
-					throw failure;
+				if (catalogue[failure.code].step !== "store") throw failure;
 				await this.pauseAfter(failure);
 			}
 		}

@@ -83,7 +83,7 @@ export class Connection {
 			host: configuration.endpoint,
 			port,
 			serverName: configuration.serverName ?? configuration.endpoint,
-			...(port === 443 ? { protocols: ["x-amzn-mqtt-ca"] } : {}),
+			...(port === 443 && { protocols: ["x-amzn-mqtt-ca"] }),
 			credentials: options.credentials,
 			roots: host.roots,
 			onReadable: () =>
