@@ -1,4 +1,4 @@
-// Power-on: which step is this device at, and what does it do next.
+// Power-on: takes one step after the other until the machine restarts. Must never throw.
 
 import { CONNECT_INTERVAL } from "./base/backoff.js";
 import { asFailure } from "./base/failure.js";
@@ -6,20 +6,20 @@ import type { Application } from "./contract/application.js";
 import { checkConfiguration } from "./contract/configuration.js";
 import type { Host } from "./contract/host.js";
 import { Device } from "./life/device.js";
-import { forget } from "./life/run.js";
-import { steps } from "./life/steps.js";
+import { forget } from "./life/identity.js";
+import { takeStep } from "./life/steps.js";
 
 /**
- * The device program. Does what flash says is next, step by step, until the machine restarts; fails at nothing but
- * tries again, later and later. Ends only with `host.restart()` called, or with a failure of class `fatal` reported.
- * Never throws.
+ * The device program. Takes the step of the state that flash is in, and then the next, until the machine restarts. After
+ * a failure it tries again, after longer and longer pauses. Ends only after calling `host.restart()`, or after reporting
+ * a failure of class `fatal`. Never throws.
  */
 export async function boot(host: Host, application: Application): Promise<void> {
 	const device = new Device(host, application);
 	let begun = false;
 	for (;;) {
 		try {
-			// What called boot still has its frames on the stack, of which a device has little: begin on an empty one.
+			// Whoever called boot still has frames on the stack, and a device has little: begin with an empty one.
 			await undefined;
 			if (!begun) {
 				checkConfiguration(host.configuration, host.device.serialNumber);
@@ -30,12 +30,10 @@ export async function boot(host: Host, application: Application): Promise<void> 
 				const { startSpread = 0 } = host.configuration;
 				if (startSpread > 0) await device.wait(device.backoff.spread(0, startSpread));
 			}
-			const { state } = device.record;
-			const next = await steps[state](device);
-			if (next === "restart") {
+			if ((await takeStep(device)) === "restart") {
 				const reason = device.record.state === "registered" ? "provisioned" : "reset";
 				device.report({ event: "restart", reason });
-				// It comes back under the name it has just had, and may have connected only now.
+				// It comes back under the same client id, and may have connected only just now: AWS limits connects per client id.
 				if (reason === "reset") await device.wait(CONNECT_INTERVAL);
 				host.restart();
 				return;
@@ -47,14 +45,15 @@ export async function boot(host: Host, application: Application): Promise<void> 
 				device.report({ event: "failure", failure: failure.report() });
 				return;
 			}
-			await device.pauseAfter(failure, device.record.deadline);
+			await device.pauseAfter(failure, "deadline" in device.record ? device.record.deadline : undefined);
 		}
 	}
 }
 
 /** Tells what flash says. */
 function begin(device: Device): void {
-	const { state, thingName } = device.record;
+	const { record } = device;
 	const { firmwareVersion } = device.host.device;
-	device.report({ event: "boot", state, firmwareVersion, ...(thingName === undefined ? {} : { thingName }) });
+	const thing = "thingName" in record && { thingName: record.thingName };
+	device.report({ event: "boot", state: record.state, firmwareVersion, ...thing });
 }

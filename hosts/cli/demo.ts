@@ -38,7 +38,7 @@ and a claim certificate; switches on an ESP32 with empty flash; ends when the cl
 the device under its new identity. Exit code 0 only if the cloud confirms that.`,
 	async run({ format, csr, pipeline, keep, json }) {
 		const choices: Choices = {
-			format,
+			encoding: format,
 			keyPair: csr ? "csr" : "keys",
 			pipeline,
 			...(keep === undefined ? {} : { folder: emptyFolder(keep) }),
@@ -59,7 +59,7 @@ the device under its new identity. Exit code 0 only if the cloud confirms that.`
 });
 
 interface Choices {
-	readonly format: "cbor" | "json";
+	readonly encoding: "cbor" | "json";
 	readonly keyPair: "keys" | "csr";
 	readonly pipeline: boolean;
 	/** Where to keep everything; in memory without. */
@@ -143,7 +143,7 @@ type Device = Omit<Summary, "confirmed" | "refusals">;
 async function provision(
 	cloud: Cloud,
 	claim: Credentials,
-	{ format, keyPair, pipeline, folder }: Choices,
+	{ encoding, keyPair, pipeline, folder }: Choices,
 	watch: Stopwatch,
 	tell: Tell,
 ): Promise<[device: Device, firstMessage: Received]> {
@@ -158,7 +158,7 @@ async function provision(
 	});
 	const fail = (why: string) => settle.reject(new CommandError(why));
 	const machine = new SimulatedDevice({
-		configuration: { endpoint: "localhost", port: cloud.port, template: TEMPLATE, format, keyPair, pipeline },
+		configuration: { endpoint: "localhost", port: cloud.port, template: TEMPLATE, encoding, keyPair, pipeline },
 		device: { serialNumber: `240ac4${randomBytes(3).toString("hex")}`, firmwareVersion: version },
 		claim,
 		roots: certificatesIn(cloud.rootCertificate),
@@ -210,7 +210,7 @@ async function provision(
 				.reduce((total, connection) => total + connection[member], 0);
 		const device: Device = {
 			...identity!,
-			format,
+			format: encoding,
 			keyPair,
 			roundTripsAfterConnack: sum("roundTripsAfterConnack", "claim"),
 			bytesSent: sum("bytesSent"),

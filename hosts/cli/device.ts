@@ -82,7 +82,7 @@ the image forgets everything, the serial number too.`,
 			template: templateName(values.template),
 			parameters: readPairs("parameter", values.parameter),
 			...(values["thing-name"] === undefined ? {} : { thingName: thingName(values["thing-name"]) }),
-			format: values.format,
+			encoding: values.format,
 			keyPair: values.csr ? "csr" : "keys",
 			pipeline: values.pipeline,
 		};

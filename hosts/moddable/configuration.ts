@@ -6,7 +6,6 @@ import type { Configuration } from "../../src/contract/configuration.js";
 
 /** What the program is told of the maker's decisions. Throws when `parameters` is text and not JSON. */
 export function readConfiguration(): Configuration {
-	// `format` is taken: mcconfig keeps the screen's pixel format there.
 	const { endpoint, serverName, template, parameters, thingName, encoding, keyPair, claimAfterwards, pipeline } =
 		config;
 	const settings = {
@@ -15,7 +14,7 @@ export function readConfiguration(): Configuration {
 		template,
 		parameters: typeof parameters === "string" ? JSON.parse(parameters) : parameters,
 		thingName,
-		format: encoding,
+		encoding,
 		keyPair,
 		claimAfterwards,
 		pipeline: pipeline === "true" ? true : pipeline === "false" ? false : pipeline,

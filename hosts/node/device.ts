@@ -29,7 +29,7 @@ export type Network = (options: SocketOptions, now: () => number | undefined) =>
 export interface SimulatedDeviceOptions {
 	readonly configuration: Configuration;
 	readonly device: DeviceFacts;
-	/** `undefined`: it left the factory without. */
+	/** `undefined`: it left the factory without one. */
 	readonly claim?: Credentials;
 	/** DER. */
 	readonly roots: readonly Uint8Array[];
@@ -48,7 +48,7 @@ export interface SimulatedDeviceOptions {
 	readonly network?: Network;
 	/** Counts the MQTT bytes of the default network. */
 	readonly traffic?: Traffic;
-	/** Makes key pairs for signing requests; without it the machine cannot. */
+	/** Makes key pairs for signing requests. Without it the device cannot. */
 	readonly createKeyPair?: (commonName: string) => Promise<KeyPair>;
 	/** Default: the machine's own. Tests give a seeded one. */
 	readonly random?: (count: number) => Uint8Array;
@@ -56,7 +56,7 @@ export interface SimulatedDeviceOptions {
 	readonly forget?: boolean;
 	/** ms from power-on to the first line of the program. Default 300, as on an ESP32. */
 	readonly bootTime?: number;
-	/** Called with everything that the device program reports. */
+	/** Called with every event that the device program reports. */
 	onEvent?(event: DeviceEvent): void;
 	/** The device program ended without a restart: a failure of class `fatal`. */
 	onHalt?(): void;
@@ -67,7 +67,7 @@ export interface SimulatedDeviceOptions {
 /** A machine that runs the device program. Made switched off. */
 export class SimulatedDevice {
 	readonly #options: SimulatedDeviceOptions;
-	#life: Life | undefined;
+	#power: PowerOn | undefined;
 	#boots = 0;
 	#claimErased = false;
 
@@ -84,10 +84,10 @@ export class SimulatedDevice {
 		return this.#claimErased;
 	}
 
-	/** Switches on. Nothing when it is on already. */
+	/** Switches on. Does nothing when it is on already. */
 	powerOn(): void {
-		if (this.#life !== undefined) return;
-		const life = new Life(this.#options, {
+		if (this.#power !== undefined) return;
+		const power = new PowerOn(this.#options, {
 			restart: () => {
 				this.powerOff();
 				this.powerOn();
@@ -98,22 +98,22 @@ export class SimulatedDevice {
 				this.#claimErased = true;
 			},
 		});
-		this.#life = life;
-		life.timer.set(() => {
+		this.#power = power;
+		power.timer.set(() => {
 			this.#boots += 1;
-			life.begin();
+			power.begin();
 		}, this.#options.bootTime ?? BOOT_TIME);
 	}
 
-	/** Cuts the power: whatever the device program was about to do, it does no more. */
+	/** Cuts the power: the device program does nothing of what it had still to do. */
 	powerOff(): void {
-		this.#life?.end();
-		this.#life = undefined;
+		this.#power?.end();
+		this.#power = undefined;
 	}
 }
 
-/** What of the machine outlives a power-on. */
-interface Machine {
+/** What of a device outlives a power-on. */
+interface Board {
 	readonly forget: boolean;
 	restart(): void;
 	claimErased(): boolean;
@@ -121,9 +121,9 @@ interface Machine {
 }
 
 /** One power-on: the host that the device program sees, and its end. */
-class Life {
+class PowerOn {
 	readonly #options: SimulatedDeviceOptions;
-	readonly #machine: Machine;
+	readonly #board: Board;
 	readonly #time: Time;
 	readonly #started: number;
 	readonly #timers = new Set<TimerId>();
@@ -132,9 +132,9 @@ class Life {
 	#clockOffset: number | undefined;
 	#ended = false;
 
-	constructor(options: SimulatedDeviceOptions, machine: Machine) {
+	constructor(options: SimulatedDeviceOptions, board: Board) {
 		this.#options = options;
-		this.#machine = machine;
+		this.#board = board;
 		this.#time = options.time ?? realTime;
 		this.#started = this.#time.ticks();
 		const { clock = "set" } = options;
@@ -156,7 +156,7 @@ class Life {
 		this.#sockets.clear();
 	}
 
-	/** Timers that end with the life. */
+	/** Timers that end with the power. */
 	readonly timer = {
 		set: (callback: () => void, milliseconds: number): TimerId => {
 			if (this.#ended) return undefined;
@@ -182,13 +182,13 @@ class Life {
 		return {
 			configuration,
 			device,
-			forget: this.#machine.forget,
+			forget: this.#board.forget,
 			roots,
 			claim: {
-				read: () => (this.#machine.claimErased() ? undefined : claim),
-				erase: () => this.#machine.eraseClaim(),
+				read: () => (this.#board.claimErased() ? undefined : claim),
+				erase: () => this.#board.eraseClaim(),
 			},
-			// What a dead machine would still do, it does not do.
+			// A device that is off does nothing, not even what it had begun.
 			storage: {
 				read: (key) => this.#living(() => storage.read(key)),
 				write: (key, value) => this.#living(() => storage.write(key, value)),
@@ -210,7 +210,7 @@ class Life {
 			openSocket: (options) => this.#openSocket(options, now),
 			random: random ?? ((count) => new Uint8Array(randomBytes(count))),
 			restart: () => {
-				if (!this.#ended) this.#machine.restart();
+				if (!this.#ended) this.#board.restart();
 			},
 			report: (event) => {
 				if (!this.#ended) this.#options.onEvent?.(event);

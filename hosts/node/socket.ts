@@ -7,7 +7,7 @@ import type { Socket, SocketError, SocketErrorReason, SocketOptions } from "../.
 /** How many bytes a simulated device may hand over before it has to wait, as on the ESP32 (lwIP's TCP_SND_BUF is 5,744). */
 const WINDOW = 5744;
 
-/** What goes over the wire, for whoever counts. Plain MQTT bytes, not TLS's. */
+/** Is told what goes over the wire, to count it: bytes of MQTT, not of TLS. */
 export interface Traffic {
 	sent(bytes: Uint8Array): void;
 	received(bytes: Uint8Array): void;
@@ -86,7 +86,7 @@ export function openTlsSocket(options: SocketOptions, now: () => number | undefi
 			if (ended) return;
 			ended = true;
 			socket.end();
-			// A server that does not hang up in turn is not waited for.
+			// Do not wait for a server that does not hang up in turn.
 			setTimeout(() => socket.destroy(), 1000).unref();
 		},
 	};

@@ -2,7 +2,7 @@
 
 import type { TimerId } from "../../src/contract/host.js";
 
-/** What runs timers and knows how late it is. */
+/** Runs timers and knows the time. */
 export interface Time {
 	/** ms since some moment; never goes back. */
 	ticks(): number;

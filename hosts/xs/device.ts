@@ -43,7 +43,7 @@ export interface XsDeviceOptions extends SimulatedDeviceOptions {
 export class XsDevice {
 	readonly #flash: Flash;
 	readonly #options: XsDeviceOptions;
-	#session: Session | undefined;
+	#power: PowerOn | undefined;
 	#bootTimer: TimerId;
 	#boots = 0;
 	#claimErased = false;
@@ -60,24 +60,24 @@ export class XsDevice {
 
 	/** What the heap holds now, after a collection; `undefined` when it is off. */
 	measure(): MemoryReport | undefined {
-		return this.#session?.measure();
+		return this.#power?.measure();
 	}
 
 	/** Switches on. Nothing when it is on already. */
 	powerOn(): void {
-		if (this.#session !== undefined || this.#bootTimer !== undefined) return;
+		if (this.#power !== undefined || this.#bootTimer !== undefined) return;
 		const { time = realTime, bootTime = BOOT_TIME } = this.#options;
 		this.#bootTimer = time.set(() => {
 			this.#bootTimer = undefined;
 			this.#boots += 1;
-			this.#session = new Session(this.#flash, this.#options, {
+			this.#power = new PowerOn(this.#flash, this.#options, {
 				claimErased: () => this.#claimErased,
 				eraseClaim: () => {
 					this.#claimErased = true;
 				},
 				ended: (ending) => this.#ended(ending),
 			});
-			this.#session.begin();
+			this.#power.begin();
 		}, bootTime);
 	}
 
@@ -85,24 +85,24 @@ export class XsDevice {
 	powerOff(): void {
 		if (this.#bootTimer !== undefined) (this.#options.time ?? realTime).clear(this.#bootTimer);
 		this.#bootTimer = undefined;
-		const session = this.#session;
-		this.#session = undefined;
-		session?.end();
+		const power = this.#power;
+		this.#power = undefined;
+		power?.end();
 	}
 
 	#ended(ending: Ending): void {
 		this.#options.onLifeEnd?.(ending);
-		// when it was switched off, there is no session any more
-		const session = this.#session;
-		this.#session = undefined;
-		session?.end();
-		if (session === undefined) return;
+		// when it was switched off, there is no PowerOn any more
+		const power = this.#power;
+		this.#power = undefined;
+		power?.end();
+		if (power === undefined) return;
 		if (ending.reason === "restart") this.powerOn();
 		else this.#options.onCrash?.(new Error(`${ending.reason} (exit code ${ending.code})\n${ending.detail ?? ""}`));
 	}
 }
 
-/** What of the machine outlives a power-on. */
+/** What of a device outlives a power-on. */
 interface Board {
 	claimErased(): boolean;
 	eraseClaim(): void;
@@ -117,7 +117,7 @@ interface RemoteConnection {
 }
 
 /** One power-on: answers what the device asks. */
-class Session {
+class PowerOn {
 	readonly #options: XsDeviceOptions;
 	readonly #board: Board;
 	readonly #life: Life;

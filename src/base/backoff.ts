@@ -6,7 +6,7 @@ import type { FailureClass } from "./failure.js";
 export const CONNECT_INTERVAL = 1100;
 
 const MINUTE = 60_000;
-/** From which pause on, by class, in ms. What an operator has to mend is not mended within a second. */
+/** From which pause on, by class, in ms. What an operator has to fix is not fixed within a second. */
 const BASE: Readonly<Record<FailureClass, number>> = Object.freeze({
 	retry: 1000,
 	recreate: 1000,

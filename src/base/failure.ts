@@ -147,8 +147,8 @@ export class Failure extends Error {
 		return {
 			code: this.code,
 			...catalogue[this.code],
-			...(detail === undefined ? {} : { detail }),
-			...(rejection === undefined ? {} : { rejection }),
+			...(detail !== undefined && { detail }),
+			...(rejection && { rejection }),
 		};
 	}
 }

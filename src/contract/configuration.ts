@@ -20,7 +20,7 @@ export interface Configuration {
 	 */
 	readonly thingName?: string;
 	/** Encoding of requests and replies. Default `cbor`. */
-	readonly format?: "cbor" | "json";
+	readonly encoding?: "cbor" | "json";
 	/** `keys` (default): the service makes the key pair. `csr`: the machine does, and the key never travels. */
 	readonly keyPair?: "keys" | "csr";
 	/**
@@ -41,7 +41,7 @@ const PATTERNS = Object.freeze({
 	endpoint: /^[a-zA-Z0-9.:_-]{1,253}$/,
 	serverName: /^[a-zA-Z0-9._-]{1,253}$/,
 	template: /^[0-9A-Za-z_-]{1,36}$/,
-	format: /^(cbor|json)$/,
+	encoding: /^(cbor|json)$/,
 	keyPair: /^(keys|csr)$/,
 	claimAfterwards: /^(keep|erase)$/,
 });

@@ -1,6 +1,6 @@
 // Walks DER (ITU-T X.690), no further than a certificate and an RSA key need. Never recurses, never reads past the end.
 
-import { Malformed } from "../base/well-formed.js";
+import { Malformed } from "../base/malformed.js";
 
 export const INTEGER = 0x02;
 export const BIT_STRING = 0x03;

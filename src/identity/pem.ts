@@ -1,6 +1,6 @@
 // PEM text (RFC 7468) to DER bytes. Strict: what is not exactly one block of the kind asked for is refused.
 
-import { Malformed } from "../base/well-formed.js";
+import { Malformed } from "../base/malformed.js";
 
 /** The block's label and its bytes. */
 export interface PemBlock {

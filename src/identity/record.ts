@@ -1,36 +1,101 @@
-// What a device keeps in flash, as bytes: framed with a version and a checksum, so that a torn or rotten value is known
-// for what it is. The layout is a promise; see "Flash format" in the README before changing anything here.
+// What a device keeps in flash, as bytes: framed with a version and a checksum, so that a torn or corrupted value
+// is recognized. The layout is a promise: read docs/flash-format.md before you change anything here.
 
-import { Decoder, Encoder } from "cbor-x/index-no-eval";
-import { checkCbor } from "../base/well-formed.js";
+import { Decoder } from "cbor-x/index-no-eval";
+import { checkCbor, encodeCbor } from "../base/cbor.js";
 import type { DeviceState } from "../contract/events.js";
 import type { Credentials } from "../contract/host.js";
 
 /** Which of the two places credentials or a record are in. */
 export type Slot = "a" | "b";
 
-/** Where a device stands in its life. */
-export interface DeviceRecord {
-	readonly state: DeviceState;
-	/** Time of day when this was written, ms since 1970: the clock cannot be right before it. */
-	readonly savedAt: number;
-	/** How often a new identity was put aside, which makes the pause before the next one longer. */
-	readonly setAsides: number;
-	/** The identity was to be forgotten: its credentials are to be erased before anything else. */
-	readonly forgotten?: boolean;
-	/** The certificate that all below is about; absent while `unprovisioned`. */
-	readonly certificateId?: string;
-	readonly slot?: Slot;
-	/** Secret; in `created` and `registering`. */
-	readonly ownershipToken?: string;
-	/** When the token stops working, ms since 1970. */
-	readonly deadline?: number;
-	/** From `registered` on. */
-	readonly thingName?: string;
-	readonly deviceConfiguration?: Readonly<Record<string, string>>;
-	/** How often in a row the broker refused the new identity. */
-	readonly refusals?: number;
+/** What a member may be, by the word that the tables below have for it. */
+interface Kinds {
+	readonly number: number;
+	readonly string: string;
+	readonly boolean: boolean;
+	readonly id: string;
+	readonly slot: Slot;
+	readonly object: Readonly<Record<string, string>>;
 }
+
+const ALWAYS = {
+	/** Time of day when this was written, ms since 1970: the clock cannot be right before it. */
+	savedAt: "number",
+	/** How often a new identity was put aside, which makes the pause before the next one longer. */
+	setAsides: "number",
+} as const;
+const CERTIFICATE = {
+	...ALWAYS,
+	/** The certificate that everything below is about. */
+	certificateId: "id",
+	/** Where its credentials are. */
+	slot: "slot",
+	/** How often in a row the broker refused the new identity. */
+	refusals: "number?",
+} as const;
+const TOKEN = {
+	...CERTIFICATE,
+	/** Secret. */
+	ownershipToken: "string",
+	/** When the token stops working, ms since 1970. */
+	deadline: "number",
+} as const;
+const THING = {
+	...CERTIFICATE,
+	thingName: "string",
+	/** From the template. Absent when RegisterThing's reply was lost but its effect was not. */
+	deviceConfiguration: "object?",
+} as const;
+
+/**
+ * The members of a record, beside `state`, in each state; those with a question mark may be absent. The type of a record and
+ * the check of what is read follow from it.
+ */
+const MEMBERS = Object.freeze({
+	/** `forgotten`: the identity was to be forgotten, and its credentials are to be erased before anything else. */
+	unprovisioned: { ...ALWAYS, forgotten: "boolean?" },
+	created: TOKEN,
+	registering: TOKEN,
+	registered: THING,
+	refused: THING,
+	proved: THING,
+} as const satisfies Record<DeviceState, Record<string, keyof Kinds | `${keyof Kinds}?`>>);
+
+/** What a table says, as a type. */
+type Described<Table> = {
+	readonly [M in keyof Table as Table[M] extends keyof Kinds ? M : never]: Kinds[Table[M] & keyof Kinds];
+} & {
+	readonly [M in keyof Table as Table[M] extends keyof Kinds ? never : M]?: Table[M] extends `${infer Kind}?`
+		? Kinds[Kind & keyof Kinds]
+		: never;
+};
+
+/** Whether a value is of a kind. The checksum says that it was written so; this guards against firmware that wrote it wrong. */
+function isOf(kind: string, value: unknown): boolean {
+	if (kind.endsWith("?")) return value === undefined || isOf(kind.slice(0, -1), value);
+	if (kind === "id") return typeof value === "string" && value.length === 64;
+	if (kind === "slot") return value === "a" || value === "b";
+	return typeof value === kind && value !== null;
+}
+
+/** The record of a device in one of these states. */
+export type RecordOf<State extends DeviceState> = State extends DeviceState
+	? { readonly state: State } & Described<(typeof MEMBERS)[State]>
+	: never;
+
+/** Where a device stands in its life. Which members there are follows from `state`. */
+export type DeviceRecord = RecordOf<DeviceState>;
+
+/** A record that is about a certificate. */
+export type CertificateRecord = RecordOf<Exclude<DeviceState, "unprovisioned">>;
+
+type Unsaved<Saved> = Saved extends DeviceRecord ? Omit<Saved, "savedAt"> : never;
+/** A record as it is handed over to be saved. */
+export type UnsavedRecord = Unsaved<DeviceRecord>;
+
+/** The record of a device that was never provisioned. */
+export const UNPROVISIONED: DeviceRecord = Object.freeze({ state: "unprovisioned", savedAt: 0, setAsides: 0 });
 
 /** What a value from flash turned out to be. */
 export type Read<T> =
@@ -72,11 +137,7 @@ function unframe<T>(kind: number, buffer: ArrayBuffer | undefined, decode: (body
 }
 
 export const encodeRecord = (record: DeviceRecord, sequence: number): ArrayBuffer =>
-	frame(
-		RECORD,
-		sequence,
-		new Encoder({ useRecords: false, mapsAsObjects: true, variableMapSize: true }).encode(record),
-	);
+	frame(RECORD, sequence, encodeCbor(record));
 
 /** Never throws: whatever is in flash, the answer says what it is. Members that this release does not know are dropped. */
 export const decodeRecord = (buffer: ArrayBuffer | undefined): Read<DeviceRecord> =>
@@ -102,35 +163,20 @@ export const decodeCredentials = (buffer: ArrayBuffer | undefined, certificateId
 		return { certificate: body.slice(34, end), key: body.slice(end) };
 	});
 
-const STATES: readonly DeviceState[] = Object.freeze([
-	"unprovisioned",
-	"created",
-	"registering",
-	"registered",
-	"refused",
-	"proved",
-] as const);
-
 function readRecord(body: Uint8Array): DeviceRecord {
-	const value = new Decoder({ useRecords: false, mapsAsObjects: true }).decode(checkCbor(body).bytes) as DeviceRecord;
-	const { state, savedAt, setAsides, certificateId, slot, ownershipToken, deadline, thingName, refusals } = value;
-	// The checksum says that this was written so; what follows guards against firmware that wrote it wrong.
-	const hasToken = state === "created" || state === "registering";
-	const hasThing = state === "registered" || state === "refused" || state === "proved";
-	const sound =
-		STATES.includes(state) &&
-		typeof savedAt === "number" &&
-		typeof setAsides === "number" &&
-		(state === "unprovisioned" ||
-			(typeof certificateId === "string" && certificateId.length === 64 && (slot === "a" || slot === "b"))) &&
-		(!hasToken || (typeof ownershipToken === "string" && typeof deadline === "number")) &&
-		(!hasThing || typeof thingName === "string") &&
-		(refusals === undefined || typeof refusals === "number");
-	if (!sound) throw new Error();
-	return value;
+	const value = new Decoder({ useRecords: false, mapsAsObjects: true }).decode(checkCbor(body).bytes);
+	const { state } = value as DeviceRecord;
+	if (!Object.hasOwn(MEMBERS, state)) throw new Error();
+	const record: Record<string, unknown> = { state };
+	for (const [name, kind] of Object.entries(MEMBERS[state])) {
+		const member = value[name];
+		if (!isOf(kind, member)) throw new Error();
+		if (member !== undefined) record[name] = member;
+	}
+	return record as DeviceRecord;
 }
 
-/** CRC-32 (IEEE 802.3, as in zip), without a table: it runs seldom, and a table would be a kilobyte. */
+/** CRC-32 (IEEE 802.3, as in zip), without a table: it rarely runs, and a table would take a kilobyte. */
 export function crc32(bytes: Uint8Array): number {
 	let crc = 0xffffffff;
 	for (let i = 0; i < bytes.length; i++) {

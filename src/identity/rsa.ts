@@ -1,6 +1,6 @@
 // RSA keys (RFC 8017, appendix A.1) and the certificates they belong to: is this key whole, and is it this certificate's?
 
-import { Malformed } from "../base/well-formed.js";
+import { Malformed } from "../base/malformed.js";
 import {
 	BIT_STRING,
 	checkDer,

@@ -1,12 +1,13 @@
-// Keeps record and credentials in flash so that a power cut at any byte leaves the old or the new, never neither:
-// two places for each, a marker that says which record holds, and every write read back before it is relied upon.
-// Nothing live is ever overwritten, and nothing is erased unasked.
+// Keeps the record and the credentials in flash so that a power cut at any byte leaves the old ones or the new ones whole.
+// There are two places for each, a marker says which record is valid, and every write is read back before it is relied on.
+// Must never overwrite what is in use, nor erase anything unasked.
 
 import { Failure } from "../base/failure.js";
 import type { DeviceEvent } from "../contract/events.js";
 import type { Credentials, Storage } from "../contract/host.js";
 import { equalBytes } from "./der.js";
 import {
+	type CertificateRecord,
 	type DeviceRecord,
 	decodeCredentials,
 	decodeRecord,
@@ -14,6 +15,7 @@ import {
 	encodeRecord,
 	type Read,
 	type Slot,
+	UNPROVISIONED,
 } from "./record.js";
 
 // At most 15 characters (NVS).
@@ -21,10 +23,8 @@ const RECORD_KEYS: Readonly<Record<Slot, string>> = Object.freeze({ a: "state.a"
 const CREDENTIALS_KEYS: Readonly<Record<Slot, string>> = Object.freeze({ a: "cred.a", b: "cred.b" });
 const MARKER_KEY = "state.live";
 
-/** How often a write that does not read back is tried. */
+/** How often a value is written until it reads back as it was written. */
 const WRITE_TRIES = 3;
-
-const EMPTY: DeviceRecord = Object.freeze({ state: "unprovisioned", savedAt: 0, setAsides: 0 });
 
 const other = (slot: Slot | undefined): Slot => (slot === "a" ? "b" : "a");
 
@@ -32,7 +32,7 @@ const other = (slot: Slot | undefined): Slot => (slot === "a" ? "b" : "a");
 export class Store {
 	readonly #storage: Storage;
 	readonly #report: (event: DeviceEvent) => void;
-	/** Where the record that holds is; undefined before the first. */
+	/** Where the valid record is; undefined before the first. */
 	#live: Slot | undefined;
 	#sequence = 0;
 
@@ -42,8 +42,8 @@ export class Store {
 	}
 
 	/**
-	 * The record that holds: the one the marker names, or where marker or record is damaged, the newest that is whole.
-	 * Without any, a device that never was provisioned. Writes nothing.
+	 * The valid record: the one that the marker names, or, when the marker or that record is damaged, the newest one that is
+	 * whole. When there is none, the record of a device that was never provisioned. Writes nothing.
 	 * @throws Failure STORE_READ_FAILED, STORE_NEWER
 	 */
 	load(): DeviceRecord {
@@ -62,12 +62,12 @@ export class Store {
 			if (read.is === "damaged") this.#damaged(RECORD_KEYS[slot]);
 		}
 		this.#live = undefined;
-		return EMPTY;
+		return UNPROVISIONED;
 	}
 
 	/**
-	 * Makes `record` the one that holds. Gives the bytes written.
-	 * @throws Failure STORE_FULL, STORE_WRITE_FAILED, STORE_READ_FAILED: then the one before still holds, or already this one
+	 * Makes `record` the valid one. Gives the number of bytes written.
+	 * @throws Failure STORE_FULL, STORE_WRITE_FAILED, STORE_READ_FAILED: then either the previous record or this one is valid
 	 */
 	save(record: DeviceRecord): number {
 		const slot = other(this.#live);
@@ -82,8 +82,8 @@ export class Store {
 	 * The credentials of a record, from its slot or from the copy beside it; `undefined` when neither is whole.
 	 * @throws Failure STORE_READ_FAILED, STORE_NEWER
 	 */
-	loadCredentials(record: DeviceRecord): Credentials | undefined {
-		for (const slot of [record.slot!, other(record.slot)]) {
+	loadCredentials(record: CertificateRecord): Credentials | undefined {
+		for (const slot of [record.slot, other(record.slot)]) {
 			const read = this.#readCredentials(slot, record);
 			if (read.is === "newer") throw new Failure("STORE_NEWER");
 			if (read.is === "good") return read.value;
@@ -93,26 +93,26 @@ export class Store {
 	}
 
 	/**
-	 * Sees to it that there are two whole copies of a proved identity's credentials, so that a rotten byte costs none.
-	 * Writes nothing when there are. @throws as save
+	 * Makes sure that there are two whole copies of a proved identity's credentials, so that a corrupted byte does no harm.
+	 * Writes nothing when there are two already. @throws Failure as `save`
 	 */
-	mirrorCredentials(record: DeviceRecord): void {
+	mirrorCredentials(record: CertificateRecord): void {
 		const { a, b } = { a: this.#readCredentials("a", record), b: this.#readCredentials("b", record) };
 		const whole = a.is === "good" ? a : b;
 		if (whole.is !== "good" || (a.is === "good" && b.is === "good")) return;
-		this.#write(CREDENTIALS_KEYS[a.is === "good" ? "b" : "a"], encodeCredentials(record.certificateId!, whole.value));
+		this.#write(CREDENTIALS_KEYS[a.is === "good" ? "b" : "a"], encodeCredentials(record.certificateId, whole.value));
 	}
 
-	#readCredentials(slot: Slot, record: DeviceRecord): Read<Credentials> {
-		return decodeCredentials(this.#read(CREDENTIALS_KEYS[slot]), record.certificateId!);
+	#readCredentials(slot: Slot, record: CertificateRecord): Read<Credentials> {
+		return decodeCredentials(this.#read(CREDENTIALS_KEYS[slot]), record.certificateId);
 	}
 
 	/**
-	 * Puts new credentials beside those of `record` and says where. Not in use before a record names that slot.
-	 * @throws as save
+	 * Writes new credentials into the slot that `record` does not use, and gives that slot and the number of bytes. They are
+	 * not in use before a record names the slot. @throws Failure as `save`
 	 */
 	saveCredentials(record: DeviceRecord, certificateId: string, credentials: Credentials): [slot: Slot, bytes: number] {
-		const slot = other(record.slot);
+		const slot = other("slot" in record ? record.slot : undefined);
 		return [slot, this.#write(CREDENTIALS_KEYS[slot], encodeCredentials(certificateId, credentials))];
 	}
 
@@ -143,7 +143,7 @@ export class Store {
 		try {
 			return this.#storage.read(key);
 		} catch {
-			// Not the same as absent: taking it for that would cost the device its identity.
+			// Flash that cannot be read is not empty: taking it for empty would cost the device its identity.
 			throw new Failure("STORE_READ_FAILED", key);
 		}
 	}

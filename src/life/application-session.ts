@@ -1,9 +1,10 @@
-// The application on one connection: what it is handed, and what becomes of all that it throws. Nothing that an application
-// does may stop the device program: it is called in `attempt` only, and is given no object that others rely upon.
+// Runs the application on one connection: what it is given, and what happens to whatever it throws. Nothing that an
+// application does may stop the device program: it is called only by `attempt`, and gets no object that other code relies on.
 
 import { Failure } from "../base/failure.js";
 import { utf8Length } from "../base/utf8.js";
 import type { ApplicationConnection, ApplicationContext, ConnectionError } from "../contract/application.js";
+import type { RecordOf } from "../identity/record.js";
 import type { Connection } from "../mqtt/connection.js";
 import type { Device } from "./device.js";
 
@@ -11,16 +12,20 @@ import type { Device } from "./device.js";
 const TOPIC_LIMIT = 256;
 /** Filters in a SUBSCRIBE or UNSUBSCRIBE. AWS IoT takes no more. */
 const FILTERS_LIMIT = 8;
-/** Calls that may be under way at a time, each some 150 slots of the heap, and bytes of their payloads. */
+/** Calls that may be under way at a time (each takes some 150 slots of the heap), and the bytes of their payloads. */
 const CALLS_LIMIT = 8;
 const PAYLOADS_LIMIT = 16_384;
 
 /**
- * Runs the application until the connection ends, which is thrown, or until a factory reset is asked for. Then closes the
- * connection and has the application stop what it has begun.
+ * Runs the application until the connection ends, which is thrown as a failure, or until a factory reset is asked for. Then
+ * closes the connection and lets the application stop what it has begun.
  * @throws Failure how the connection ended: APPLICATION_CLOSED or APPLICATION_FAILED when it was the application's doing
  */
-export async function runApplication(device: Device, connection: Connection): Promise<void> {
+export async function runApplication(
+	device: Device,
+	record: RecordOf<"proved">,
+	connection: Connection,
+): Promise<void> {
 	const report = (failure: Failure): void => device.report({ event: "failure", failure: failure.report() });
 	let closed = false;
 	let stop: unknown;
@@ -29,7 +34,7 @@ export async function runApplication(device: Device, connection: Connection): Pr
 		stop = undefined;
 		if (typeof callback === "function") attempt("when stopped", () => callback(), report);
 	};
-	// What an application has left of the stack is its own: begin on an empty one.
+	// The application should have as much of the stack as possible: begin with an empty one.
 	await undefined;
 	try {
 		await new Promise<void>((resolve, reject) => {
@@ -44,11 +49,11 @@ export async function runApplication(device: Device, connection: Connection): Pr
 			if (device.reset !== undefined) return resolve();
 			attempt(
 				"when called",
-				() => device.application(contextOf(device, connection, end, report)),
+				() => device.application(contextOf(device, record, connection, end, report)),
 				(failure) => (over || closed ? report(failure) : end(failure)),
 				(given) => {
 					stop = given;
-					// An async one may be ready only now.
+					// An async application may return only after the connection has ended.
 					if (closed) callStop();
 				},
 			);
@@ -61,7 +66,7 @@ export async function runApplication(device: Device, connection: Connection): Pr
 	}
 }
 
-/** Calls what is the application's. What it throws, at once or by a promise, goes to `failed`; what it gives, to `done`. */
+/** Calls the application's code. What it throws or rejects with goes to `failed`; what it returns or resolves to goes to `done`. */
 function attempt(
 	where: string,
 	work: () => unknown,
@@ -71,7 +76,7 @@ function attempt(
 	const fail = (error: unknown): void => failed(new Failure("APPLICATION_FAILED", `${where}: ${describe(error)}`));
 	try {
 		const given = work();
-		// Not Promise.resolve, which would trust the members of a promise that the application has changed.
+		// Not Promise.resolve, which trusts the members of a promise, and the application may have changed those.
 		if (typeof given === "object" && given !== null) new Promise((resolve) => resolve(given)).then(done, fail);
 		else done?.(given);
 	} catch (error) {
@@ -79,7 +84,7 @@ function attempt(
 	}
 }
 
-/** What was thrown, in words. It may be anything, and may itself throw when it is looked at. */
+/** What was thrown, in words. It may be anything, and reading its members may throw. */
 function describe(error: unknown): string {
 	try {
 		return String(error instanceof Error ? error.message : error);
@@ -90,16 +95,16 @@ function describe(error: unknown): string {
 
 function contextOf(
 	device: Device,
+	{ certificateId, thingName, deviceConfiguration }: RecordOf<"proved">,
 	connection: Connection,
 	end: (failure: Failure) => void,
 	report: (failure: Failure) => void,
 ): ApplicationContext {
 	const { host } = device;
-	const { certificateId, thingName, deviceConfiguration } = device.record;
 	return Object.freeze({
 		identity: Object.freeze({
-			thingName: thingName!,
-			certificateId: certificateId!,
+			thingName,
+			certificateId,
 			...(deviceConfiguration && { deviceConfiguration: Object.freeze({ ...deviceConfiguration }) }),
 		}),
 		serialNumber: host.device.serialNumber,
@@ -121,10 +126,10 @@ function openTo(
 	let onMessage: ApplicationConnection["onMessage"];
 	let calls = 0;
 	let bytes = 0;
-	/** One for all, so that an application that never stops calling does not use up the memory by it. */
+	/** One promise for all refused calls, so that an application that never stops calling does not use up the memory. */
 	let full: Promise<never> | undefined;
 
-	// A rejection that nobody takes would end the machine, as an exception that nobody catches.
+	// A rejection that is not handled would restart the device, as an uncaught exception would.
 	const quiet = <T>(promise: Promise<T>): Promise<T> => {
 		promise.catch(() => {});
 		return promise;
@@ -148,7 +153,7 @@ function openTo(
 				calls -= 1;
 				bytes -= size;
 			};
-			// Applications are deep in the stack, of which a device has little: begin on an empty one.
+			// The application has used much of the stack already, and a device has little: begin with an empty one.
 			return quiet(
 				Promise.resolve()
 					.then(work)

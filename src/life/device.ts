@@ -1,21 +1,24 @@
-// What the steps of a device's life share: its memory, its patience, its clock, and how it connects.
+// What the steps of a device's life share: flash, pauses, the clock, and how the device connects.
 
 import { Backoff, backoffSeed, CONNECT_INTERVAL } from "../base/backoff.js";
-import { asFailure, Failure } from "../base/failure.js";
+import { asFailure, catalogue, Failure } from "../base/failure.js";
 import type { Application } from "../contract/application.js";
 import type { DeviceEvent, Role } from "../contract/events.js";
 import type { Credentials, Host, KeyPair } from "../contract/host.js";
-import type { DeviceRecord } from "../identity/record.js";
+import { type DeviceRecord, UNPROVISIONED, type UnsavedRecord } from "../identity/record.js";
 import { Store } from "../identity/store.js";
 import { type Connection, connect } from "../mqtt/connection.js";
 import { Exchange } from "../provisioning/exchange.js";
 
-/** ms that the time servers may take. */
+/** ms that the time servers have to answer. */
 const CLOCK_LIMIT = 60_000;
 /** Bytes of a packet while provisioning: AWS's longest reply has about 4 KB. */
 const PROVISIONING_PACKET = 10_240;
 /** Bytes of a packet for the application. */
 const APPLICATION_PACKET = 16_384;
+
+/** What comes after a step: the step of the state that is now saved, or a restart of the machine. */
+export type Next = "continue" | "restart";
 
 /** One power-on of a device. */
 export class Device {
@@ -34,10 +37,10 @@ export class Device {
 
 	/** A factory reset that the application has asked for, at whatever moment. */
 	#reset: "forget" | "keep" | undefined;
-	/** Told of it: whoever waits. */
+	/** Called when a factory reset is asked for: set by what is waiting at the moment. */
 	#onReset: (() => void) | undefined;
 	#setByServer = false;
-	/** A certificate's dates did not fit: it may be the clock that is wrong. */
+	/** A server's certificate was refused for its dates: the clock may be what is wrong. */
 	#clockDoubted = false;
 
 	constructor(host: Host, application: Application) {
@@ -45,7 +48,7 @@ export class Device {
 		this.application = application;
 		this.store = new Store(host.storage, (event) => this.report(event));
 		this.backoff = new Backoff(backoffSeed(host.device.serialNumber, host.random(4)));
-		this.record = { state: "unprovisioned", savedAt: 0, setAsides: 0 };
+		this.record = UNPROVISIONED;
 	}
 
 	report(event: DeviceEvent): void {
@@ -57,7 +60,7 @@ export class Device {
 		return this.host.clock.now() ?? 0;
 	}
 
-	/** Waits, but not when a factory reset is asked for. The one place in the device program that does nothing. */
+	/** Waits. A factory reset that is asked for ends the wait. */
 	wait(milliseconds: number): Promise<void> {
 		const { timer } = this.host;
 		return new Promise((resolve) => {
@@ -69,64 +72,68 @@ export class Device {
 		});
 	}
 
-	/** The factory reset that was asked for and is to be carried out by the step of a proved identity. */
+	/** The factory reset that was asked for. The step of a proved identity carries it out. */
 	get reset(): "forget" | "keep" | undefined {
 		return this.#reset;
 	}
 
-	/** Asks for a factory reset: connected, waiting or on the way to either. */
+	/** Asks for a factory reset. May be called at any time, whatever the device is doing. */
 	askReset(identity: "forget" | "keep"): void {
 		this.#reset = identity;
 		this.#onReset?.();
 	}
 
-	/** Calls back when a factory reset is asked for, in place of whoever was to be told before. */
+	/** Calls back when a factory reset is asked for. Replaces the callback given before. */
 	whenReset(callback: () => void): void {
 		this.#onReset = callback;
 	}
 
-	/** Makes `record` the one in flash, or throws a failure of step `store`. */
-	save(record: Omit<DeviceRecord, "savedAt">, credentialBytes = 0): void {
-		const complete = { ...record, savedAt: this.now() };
-		const bytes = this.store.save(complete) + credentialBytes;
-		this.record = complete;
-		const { state, certificateId } = record;
-		this.report({ event: "stored", state, bytes, ...(certificateId === undefined ? {} : { certificateId }) });
+	/**
+	 * Writes `record` to flash, once. `credentialBytes` have been written for it already.
+	 * @throws Failure of step `store`: then `this.record` is what it was
+	 */
+	save(record: UnsavedRecord, credentialBytes = 0): void {
+		const saved = { ...record, savedAt: this.now() };
+		const bytes = this.store.save(saved) + credentialBytes;
+		this.record = saved;
+		const certificate = "certificateId" in saved && { certificateId: saved.certificateId };
+		this.report({ event: "stored", state: saved.state, bytes, ...certificate });
+	}
+
+	/** Writes `record` to flash, again and again until it works. */
+	keep(record: UnsavedRecord, credentialBytes?: number): Promise<void> {
+		return this.persist(() => this.save(record, credentialBytes));
 	}
 
 	/**
-	 * Does what writes flash, again and again until it works: what it would keep (a certificate just issued, the name of
-	 * a thing just registered) is nowhere else.
+	 * Does what writes flash, again and again until it works: a certificate that has just been issued, or the name of a
+	 * thing that has just been registered, is stored nowhere else.
+	 * @throws Failure that is not about reading or writing flash
 	 */
 	async persist<T>(write: () => T): Promise<T> {
 		for (;;) {
 			try {
-				// Encoding takes much stack, and there is little on a device: begin on an empty one.
+				// Encoding needs much stack, and a device has little: begin with an empty one.
 				await undefined;
 				return write();
 			} catch (error) {
 				const failure = asFailure(error);
-				if (
-					failure.code !== "STORE_FULL" &&
-					failure.code !== "STORE_WRITE_FAILED" &&
-					failure.code !== "STORE_READ_FAILED"
-				)
-					throw failure;
+				if (catalogue[failure.code].step !== "store") throw failure;
 				await this.pauseAfter(failure);
 			}
 		}
 	}
 
 	/**
-	 * Forgets a certificate that leads nowhere: what comes next asks for another. Its place in flash is used again by the
-	 * one after the next.
+	 * Gives up a certificate that leads nowhere, so that the next step asks for another. Its place in flash is used again
+	 * by the certificate after the next.
 	 */
-	async startAgain(): Promise<"continue"> {
-		await this.persist(() => this.save({ state: "unprovisioned", setAsides: this.record.setAsides }));
+	async startAgain(): Promise<Next> {
+		await this.keep({ state: "unprovisioned", setAsides: this.record.setAsides });
 		return "continue";
 	}
 
-	/** Reports a failure and waits as long as its class asks for, but not past `until` (ms since 1970) while that is to come. */
+	/** Reports a failure and waits as long as its class asks for, but not beyond `until` (ms since 1970) if that is in the future. */
 	async pauseAfter(failure: Failure, until = 0): Promise<void> {
 		this.report({ event: "failure", failure: failure.report() });
 		const left = until - this.now();
@@ -149,7 +156,7 @@ export class Device {
 		);
 		this.exchange = new Exchange(this.host, connection);
 		const subscribed = this.exchange.subscribe();
-		// Pipelined, a failure to subscribe is told to the request that is under way.
+		// When pipelined, the request that is under way fails with the failure to subscribe.
 		if (this.host.configuration.pipeline === true && this.backoff.attempts === 0) subscribed.catch(() => {});
 		else await subscribed;
 		return this.exchange;
@@ -180,9 +187,10 @@ export class Device {
 	}
 
 	/**
-	 * Sees to it that the clock is at or above its floor: TLS checks certificates against it. A clock that nobody has
-	 * just set is held against the last good time too; a time server is not, or one that once lied about the future
-	 * would keep the device away for as long. When a certificate's dates do not fit, time servers are asked again.
+	 * Makes sure that the clock is not behind its floor, since TLS checks certificates against it. A clock that no time server
+	 * has set since power-on must not be behind the last time saved in flash either. What a time server says is not held
+	 * against that: if one had once been wrong and in the future, the device could not connect until that time had come.
+	 * When a server's certificate was refused for its dates, time servers are asked again.
 	 */
 	async #setClock(): Promise<void> {
 		const { clock, timer } = this.host;

@@ -1,20 +1,24 @@
-// The step of a proved identity: the application's, for as long as the connection lasts.
+// The step of a proved identity: connects, and runs the application for as long as the connection lasts.
 
 import { asFailure, Failure } from "../base/failure.js";
+import type { RecordOf } from "../identity/record.js";
 import { runApplication } from "./application-session.js";
-import type { Device } from "./device.js";
-import type { Next } from "./steps.js";
+import type { Device, Next } from "./device.js";
+import { forget } from "./identity.js";
 
-/** ms that a connection must have lasted for the pauses after it to begin anew: a broker may hang up on what is published. */
+/**
+ * ms that a connection must last before the pauses start small again. A broker that hangs up on what the application
+ * publishes ends connections sooner, and then the pauses go on growing.
+ */
 const LASTING = 60_000;
 
 /**
  * Connects under the thing's name, unless proving it has left a connection, and runs the application until the
- * connection ends or a factory reset is asked for. A proved identity that is refused is tried again for ever: to fall
- * back on the claim would undo a revocation.
+ * connection ends or a factory reset is asked for. A proved identity that is refused is tried again forever: falling back
+ * on the claim would undo a revocation.
  */
-export async function run(device: Device): Promise<Next> {
-	const { host, record, store } = device;
+export async function run(device: Device, record: RecordOf<"proved">): Promise<Next> {
+	const { host, store } = device;
 	if (device.reset !== undefined) {
 		if (device.reset === "forget") await forget(device);
 		return "restart";
@@ -23,15 +27,15 @@ export async function run(device: Device): Promise<Next> {
 	device.connection = undefined;
 	if (connection === undefined || connection.ended) {
 		const credentials = store.loadCredentials(record);
-		// Nothing is left to connect with. A claim gives the thing a new certificate.
+		// Nothing is left to connect with. The claim gets the thing a new certificate.
 		if (credentials === undefined) return device.startAgain();
-		connection = await device.connectAs(record.thingName!, credentials);
+		connection = await device.connectAs(record.thingName, credentials);
 	}
 	const began = host.clock.ticks();
 	try {
-		keepCopy(device);
+		keepCopy(device, record);
 		eraseClaim(device);
-		await runApplication(device, connection);
+		await runApplication(device, record, connection);
 	} catch (error) {
 		device.report({ event: "disconnected", role: "identity", code: asFailure(error).code });
 		if (host.clock.ticks() - began >= LASTING) device.backoff.reset();
@@ -40,24 +44,17 @@ export async function run(device: Device): Promise<Next> {
 	return "continue";
 }
 
-/** Forgets the identity; power may fail in it, and then the next power-on goes on. */
-export async function forget(device: Device): Promise<void> {
-	await device.persist(() => device.save({ state: "unprovisioned", setAsides: 0, forgotten: true }));
-	await device.persist(() => device.store.eraseCredentials());
-	device.report({ event: "identity.forgotten" });
-}
-
-/** A second copy of the credentials, where there is none yet. */
-function keepCopy(device: Device): void {
+/** Writes a second copy of the credentials, unless there is one already. */
+function keepCopy(device: Device, record: RecordOf<"proved">): void {
 	try {
-		device.store.mirrorCredentials(device.record);
+		device.store.mirrorCredentials(record);
 	} catch (error) {
-		// One copy is enough to live on.
+		// The device works with one copy.
 		device.report({ event: "failure", failure: asFailure(error).report() });
 	}
 }
 
-/** Where the device maker wants it so: a claim that has done its work can do no harm. */
+/** Erases the claim when the device maker wants that: a claim that has done its work should not be there to be stolen. */
 function eraseClaim({ host }: Device): void {
 	if (host.configuration.claimAfterwards !== "erase") return;
 	try {

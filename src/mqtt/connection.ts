@@ -1,9 +1,9 @@
 // One MQTT 3.1.1 connection over a TLS socket: CONNECT, subscribe, publish, keep alive. Every wait has a limit, every
-// queue a bound; whatever goes wrong ends the connection with one typed failure, told to everybody who waits.
+// queue has a bound. Whatever goes wrong ends the connection with one failure, and all that wait for something get it.
 
 import { asFailure, Failure, type FailureCode } from "../base/failure.js";
 import type { Role } from "../contract/events.js";
-import type { Credentials, Host, Socket, SocketError, TimerId } from "../contract/host.js";
+import type { Credentials, Host, Socket, SocketError, SocketErrorReason, TimerId } from "../contract/host.js";
 import { encodePacket, type Packet, PacketReader } from "./packets.js";
 
 /** ms until TLS is up and CONNACK is here. RSA on an ESP32 alone takes seconds. */
@@ -14,11 +14,21 @@ const SUBSCRIBE_LIMIT = 15_000;
 const PUBLISH_LIMIT = 60_000;
 /** ms until PINGRESP. */
 const PING_LIMIT = 10_000;
-/** What may wait until the socket takes it: bytes of payloads and topics, and packets. */
+/** How much may wait until the socket takes it: bytes of payloads and topics, and number of packets. */
 const QUEUE_LIMIT = 16_384;
 const QUEUE_PACKETS = 64;
-/** How many acknowledgements may be waited for at a time. AWS IoT answers no more than 100 PUBLISHes in flight. */
+/** How many acknowledgements may be outstanding at a time. AWS IoT answers no more than 100 PUBLISHes in flight. */
 const IN_FLIGHT = 64;
+
+/** What a socket's end means, but for refusals of this device's certificate. */
+const SOCKET_FAILURES = Object.freeze({
+	resolve: "HOST_UNKNOWN",
+	connect: "HOST_UNREACHABLE",
+	tls: "TLS_FAILED",
+	"tls-dates": "SERVER_DATES",
+	"tls-server": "SERVER_UNTRUSTED",
+	closed: "CONNECTION_LOST",
+} as const satisfies Partial<Record<SocketErrorReason, FailureCode>>);
 
 /** Who connects, and what for. */
 export interface ConnectionOptions {
@@ -29,7 +39,7 @@ export interface ConnectionOptions {
 	readonly packetLimit: number;
 }
 
-/** Somebody who waits for an acknowledgement. */
+/** A call that waits for an acknowledgement. */
 interface Waiter {
 	resolve(packet: Packet): void;
 	reject(failure: Failure): void;
@@ -41,7 +51,7 @@ export class Connection {
 	readonly clientId: string;
 	/** Called with each PUBLISH. What it throws ends the connection. */
 	onMessage: ((topic: string, payload: Uint8Array) => void) | undefined;
-	/** Called once when the connection ended otherwise than by `close`, after those who waited were told. */
+	/** Called once when the connection ended otherwise than by `close`, after the calls that were waiting have failed. */
 	onEnd: ((failure: Failure) => void) | undefined;
 
 	readonly #host: Host;
@@ -49,7 +59,7 @@ export class Connection {
 	readonly #socket: Socket;
 	/** Keys: `connack`, `ping`, or `suback`/`unsuback`/`puback` with the packet id. */
 	readonly #waiting = new Map<string, Waiter>();
-	/** Packets not yet encoded, and how many bytes they will have at least. */
+	/** Packets that are not encoded yet, and the bytes of their topics and payloads. */
 	#queue: Packet[] = [];
 	#queued = 0;
 	/** What is left of the packet that is being written. */
@@ -73,7 +83,7 @@ export class Connection {
 			host: configuration.endpoint,
 			port,
 			serverName: configuration.serverName ?? configuration.endpoint,
-			...(port === 443 ? { protocols: ["x-amzn-mqtt-ca"] } : {}),
+			...(port === 443 && { protocols: ["x-amzn-mqtt-ca"] }),
 			credentials: options.credentials,
 			roots: host.roots,
 			onReadable: () =>
@@ -92,7 +102,7 @@ export class Connection {
 	}
 
 	/** Sends CONNECT (clean session, no will) and waits for CONNACK. For `connect` only. */
-	async handshake(): Promise<void> {
+	async open(): Promise<void> {
 		const { clientId } = this;
 		const keepalive = this.#host.configuration.keepAlive ?? 300;
 		const { returnCode } = (await this.#request("connack", CONNECT_LIMIT, "CONNECT_TIMEOUT", {
@@ -131,7 +141,7 @@ export class Connection {
 	}
 
 	/**
-	 * Takes subscriptions back. Messages that were on their way may still come.
+	 * Ends subscriptions. Messages that were already on their way may still come.
 	 * @throws Failure SEND_QUEUE_FULL, UNSUBSCRIBE_TIMEOUT, or how the connection ended
 	 */
 	unsubscribe(filters: readonly string[]): Promise<unknown> {
@@ -161,10 +171,10 @@ export class Connection {
 		return this.#ended;
 	}
 
-	/** Says DISCONNECT and hangs up. Everybody who waits gets CONNECTION_LOST; `onEnd` is not called. */
+	/** Sends DISCONNECT and hangs up. All calls that are waiting fail with CONNECTION_LOST; `onEnd` is not called. */
 	close(): void {
 		if (this.#ended) return;
-		// The two bytes of DISCONNECT, when nothing is before them: what had not been sent is not waited for.
+		// The two bytes of DISCONNECT, if nothing is queued before them: closing does not wait until the queue is sent.
 		this.#guard(() => {
 			const idle = this.#rest === undefined && this.#queue.length === 0;
 			if (this.#accepted && idle && this.#writable >= 2) this.#socket.write(Uint8Array.of(0xe0, 0));
@@ -191,7 +201,7 @@ export class Connection {
 
 	#settle(key: string, packet: Packet): void {
 		const waiter = this.#waiting.get(key);
-		// Unknown ids are left alone: a late or doubled acknowledgement does no harm.
+		// Unknown ids are ignored: a late or repeated acknowledgement does no harm.
 		if (waiter === undefined) return;
 		this.#waiting.delete(key);
 		this.#host.timer.clear(waiter.timer);
@@ -204,7 +214,7 @@ export class Connection {
 		switch (packet.cmd) {
 			case "connack":
 				if (!this.#waiting.has("connack")) throw new Failure("PROTOCOL_ERROR", "a second CONNACK");
-				// Set here, not by whoever waits: the next packet may be in the same read.
+				// Set here, not in `open` after its wait: the next packet may be in the same read.
 				this.#accepted = packet.returnCode === 0;
 				return this.#settle("connack", packet);
 			case "suback":
@@ -222,12 +232,12 @@ export class Connection {
 		}
 	}
 
-	/** Has a packet sent soon. Not at once: encoding takes much stack, and callers are deep in it. */
+	/** Queues a packet, to be sent soon. Not at once: encoding needs much stack, and callers are already deep in it. */
 	#send(packet: Packet): void {
 		if (this.#ended) throw new Failure("CONNECTION_LOST", "it had ended before");
 		const size = packet.cmd === "publish" ? packet.topic.length + packet.payload.length : 0;
-		// One read may bring as many messages as the broker has in flight (AWS: 100), and each wants its PUBACK. A ping has a
-		// place always: a queue that publishing has filled is no reason to give the connection up.
+		// One read may bring as many messages as the broker has in flight (AWS: 100), and each needs its PUBACK. A ping always has
+		// a place: a queue that is full of messages is no reason to give up the connection.
 		const { cmd } = packet;
 		const places = cmd === "puback" ? 4 * QUEUE_PACKETS : cmd === "pingreq" ? Number.POSITIVE_INFINITY : QUEUE_PACKETS;
 		if (this.#queued + size > QUEUE_LIMIT || this.#queue.length >= places) throw new Failure("SEND_QUEUE_FULL");
@@ -257,7 +267,7 @@ export class Connection {
 	#scheduleKeepAlive(interval: number): void {
 		this.#keepAlive = this.#host.timer.set(() => {
 			this.#scheduleKeepAlive(interval);
-			// No answer ends the connection, which whoever owns it is told.
+			// A ping that is not answered ends the connection, and `onEnd` is called for that.
 			this.#request("ping", PING_LIMIT, "KEEP_ALIVE_TIMEOUT", { cmd: "pingreq" }).catch(() => {});
 		}, interval);
 	}
@@ -279,7 +289,7 @@ export class Connection {
 		this.#socket.close();
 		for (const [key, waiter] of this.#waiting) {
 			this.#host.timer.clear(waiter.timer);
-			// A broker refuses a subscription by hanging up; whoever waits for SUBACK should hear of that.
+			// AWS IoT refuses a subscription by hanging up, so a call that waits for SUBACK gets a failure of its own.
 			const hungUp = failure.code === "CONNECTION_LOST" && key.startsWith("suback");
 			waiter.reject(hungUp ? new Failure("SUBSCRIBE_HUNG_UP", failure.detail) : failure);
 		}
@@ -291,34 +301,20 @@ export class Connection {
 		return this.#role === "claim" ? "CLAIM_REFUSED" : "IDENTITY_REFUSED";
 	}
 
-	#explain(error: SocketError): Failure {
-		const { reason, message } = error;
-		switch (reason) {
-			case "resolve":
-				return new Failure("HOST_UNKNOWN", message);
-			case "connect":
-				return new Failure("HOST_UNREACHABLE", message);
-			case "tls":
-				return new Failure("TLS_FAILED", message);
-			case "tls-dates":
-				return new Failure("SERVER_DATES", message);
-			case "tls-server":
-				return new Failure("SERVER_UNTRUSTED", message);
-			case "tls-client":
-				return new Failure(this.#refused, message);
-			case "closed":
-				// TLS was up and CONNACK did not come: policy or certificate, as AWS refuses (no CONNACK, just the end).
-				return new Failure(this.#secured && !this.#accepted ? this.#refused : "CONNECTION_LOST", message);
-		}
+	#explain({ reason, message }: SocketError): Failure {
+		if (reason === "tls-client") return new Failure(this.#refused, message);
+		// TLS was up and CONNACK did not come: policy or certificate, as AWS refuses (no CONNACK, just the end).
+		if (reason === "closed" && this.#secured && !this.#accepted) return new Failure(this.#refused, message);
+		return new Failure(SOCKET_FAILURES[reason], message);
 	}
 }
 
 /**
  * Connects and waits until the broker has accepted.
- * @throws Failure of step `connect`, CLAIM_REFUSED or IDENTITY_REFUSED when the service will not have these credentials
+ * @throws Failure of step `connect`, CLAIM_REFUSED or IDENTITY_REFUSED when the service refuses these credentials
  */
 export async function connect(host: Host, options: ConnectionOptions): Promise<Connection> {
 	const connection = new Connection(host, options);
-	await connection.handshake();
+	await connection.open();
 	return connection;
 }

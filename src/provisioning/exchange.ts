@@ -15,7 +15,7 @@ import {
 	readRegistration,
 	readRejection,
 } from "./messages.js";
-import { type Format, replyTopics, requestTopic } from "./topics.js";
+import { type Encoding, replyTopics, requestTopic } from "./topics.js";
 
 /** ms to wait for a reply. A pre-provisioning hook alone may take five seconds. */
 const REPLY_LIMIT = 20_000;
@@ -30,17 +30,11 @@ interface Pending {
 	reject(failure: Failure): void;
 }
 
-/** The failures of an operation by what happened. */
-const CODES = Object.freeze({
-	create: Object.freeze({ timeout: "CREATE_TIMEOUT", hungUp: "CREATE_HUNG_UP" }),
-	register: Object.freeze({ timeout: "REGISTER_TIMEOUT", hungUp: "REGISTER_HUNG_UP" }),
-} as const satisfies Record<string, Record<string, FailureCode>>);
-
 /** A connection that may call the provisioning API. */
 export class Exchange {
 	readonly #host: Host;
 	readonly #connection: Connection;
-	readonly #format: Format;
+	readonly #encoding: Encoding;
 	readonly #template: string;
 	#pending: Pending | undefined;
 
@@ -48,15 +42,15 @@ export class Exchange {
 	constructor(host: Host, connection: Connection) {
 		this.#host = host;
 		this.#connection = connection;
-		this.#format = host.configuration.format ?? "cbor";
+		this.#encoding = host.configuration.encoding ?? "cbor";
 		this.#template = host.configuration.template;
 		connection.onMessage = (topic, payload) => this.#receive(topic, payload);
 		connection.onEnd = (failure) => {
 			this.#report({ event: "disconnected", role: "claim", code: failure.code });
-			const codes = this.#pending && codesOf(this.#pending.operation);
-			this.#settle()?.reject(
-				codes !== undefined && failure.code === "CONNECTION_LOST" ? new Failure(codes.hungUp, failure.detail) : failure,
-			);
+			const pending = this.#settle();
+			if (pending === undefined) return;
+			const hungUp = failure.code === "CONNECTION_LOST";
+			pending.reject(hungUp ? new Failure(`${stepOf(pending.operation)}_HUNG_UP`, failure.detail) : failure);
 		};
 	}
 
@@ -81,20 +75,20 @@ export class Exchange {
 
 	/** Asks for a certificate: with a key pair of the service's making, or for `keyPair`. @throws Failure of step `create` */
 	async createCertificate(keyPair?: KeyPair): Promise<IssuedCertificate> {
-		const format = this.#format;
+		const encoding = this.#encoding;
 		if (keyPair === undefined) {
 			const payload = await this.#request("CreateKeysAndCertificate", encodeCreateKeys());
-			return readIssuedCertificate(format, payload);
+			return readIssuedCertificate(encoding, payload);
 		}
-		const request = encodeCreateFromCsr(format, keyPair.certificateSigningRequest);
+		const request = encodeCreateFromCsr(encoding, keyPair.certificateSigningRequest);
 		const payload = await this.#request("CreateCertificateFromCsr", request);
-		return readIssuedCertificate(format, payload, keyPair.key);
+		return readIssuedCertificate(encoding, payload, keyPair.key);
 	}
 
 	/** Registers the thing that owns `ownershipToken`. @throws Failure of step `register` */
 	async registerThing(ownershipToken: string, parameters: Readonly<Record<string, string>>): Promise<Registration> {
-		const request = encodeRegisterThing(this.#format, ownershipToken, parameters);
-		return readRegistration(this.#format, await this.#request("RegisterThing", request));
+		const request = encodeRegisterThing(this.#encoding, ownershipToken, parameters);
+		return readRegistration(this.#encoding, await this.#request("RegisterThing", request));
 	}
 
 	get ended(): boolean {
@@ -109,7 +103,7 @@ export class Exchange {
 	}
 
 	#topic(operation: Operation): string {
-		return requestTopic(operation, this.#template, this.#format);
+		return requestTopic(operation, this.#template, this.#encoding);
 	}
 
 	#request(operation: Operation, payload: Uint8Array): Promise<Uint8Array> {
@@ -118,7 +112,7 @@ export class Exchange {
 		this.#report({ event: "request", operation, topic, bytes: payload.length });
 		return new Promise((resolve, reject) => {
 			const timer = this.#host.timer.set(
-				() => this.#settle()?.reject(new Failure(codesOf(operation).timeout)),
+				() => this.#settle()?.reject(new Failure(`${stepOf(operation)}_TIMEOUT`)),
 				REPLY_LIMIT,
 			);
 			this.#pending = { operation, accepted, rejected, timer, resolve, reject };
@@ -140,7 +134,7 @@ export class Exchange {
 		this.#report({ event: "reply", operation, topic, bytes: payload.length, accepted });
 		if (accepted) pending.resolve(payload);
 		else {
-			const rejection = readRejection(this.#format, payload);
+			const rejection = readRejection(this.#encoding, payload);
 			pending.reject(new Failure(rejectionCode(operation, rejection), undefined, rejection));
 		}
 	}
@@ -157,24 +151,22 @@ export class Exchange {
 	}
 }
 
-const codesOf = (operation: Operation) => (operation === "RegisterThing" ? CODES.register : CODES.create);
+/** The step that an operation belongs to, as the codes of its failures have it. */
+const stepOf = (operation: Operation) => (operation === "RegisterThing" ? "REGISTER" : "CREATE");
 
 /**
  * By status code, since AWS documents no errorCode; the one that has been seen, for a token, is the exception
  * (aws-iot-device-sdk-js-v2 issue 69).
  */
 function rejectionCode(operation: Operation, { statusCode, errorCode }: Rejection): FailureCode {
-	if (operation === "RegisterThing") {
+	const step = stepOf(operation);
+	if (step === "REGISTER") {
 		if (errorCode === "InvalidCertificateOwnershipToken") return "TOKEN_REFUSED";
 		if (statusCode === 404) return "TEMPLATE_UNKNOWN";
 		if (statusCode === 409) return "RESOURCE_CONFLICT";
-		if (statusCode === 429) return "REGISTER_THROTTLED";
-		if (statusCode === 401 || statusCode === 403) return "REGISTER_DENIED";
-		if (statusCode >= 500) return "REGISTER_FAULT";
-		return statusCode >= 400 ? "REGISTER_INVALID" : "REGISTER_REPLY_MALFORMED";
 	}
-	if (statusCode === 429) return "CREATE_THROTTLED";
-	if (statusCode === 401 || statusCode === 403) return "CREATE_DENIED";
-	if (statusCode >= 500) return "CREATE_FAULT";
-	return statusCode >= 400 ? "CREATE_INVALID" : "CREATE_REPLY_MALFORMED";
+	if (statusCode === 429) return `${step}_THROTTLED`;
+	if (statusCode === 401 || statusCode === 403) return `${step}_DENIED`;
+	if (statusCode >= 500) return `${step}_FAULT`;
+	return statusCode >= 400 ? `${step}_INVALID` : `${step}_REPLY_MALFORMED`;
 }

@@ -1,10 +1,12 @@
 // Requests and replies of the provisioning API, in CBOR and JSON: written exactly, read with suspicion.
 // Members and meaning: AWS IoT developer guide, "Device provisioning MQTT API".
 
-import { Decoder, Encoder } from "cbor-x/index-no-eval";
+import { Decoder } from "cbor-x/index-no-eval";
+import { checkCbor, encodeCbor } from "../base/cbor.js";
 import { Failure, type FailureCode, type Rejection } from "../base/failure.js";
+import { checkJson } from "../base/json.js";
+import { Malformed } from "../base/malformed.js";
 import { fromUtf8, toUtf8 } from "../base/utf8.js";
-import { checkCbor, checkJson, Malformed } from "../base/well-formed.js";
 import type { Credentials } from "../contract/host.js";
 import { decodePem } from "../identity/pem.js";
 import {
@@ -15,7 +17,7 @@ import {
 	unwrapPkcs8,
 	wrapPkcs1,
 } from "../identity/rsa.js";
-import type { Format } from "./topics.js";
+import type { Encoding } from "./topics.js";
 
 /** AWS's own samples hold 512 to 1,024; the real length is not documented. */
 const TOKEN_LIMIT = 2048;
@@ -44,30 +46,27 @@ export interface Registration {
 export const encodeCreateKeys = (): Uint8Array => new Uint8Array(0);
 
 /** The payload of CreateCertificateFromCsr; the request is PEM text. */
-export const encodeCreateFromCsr = (format: Format, certificateSigningRequest: string): Uint8Array =>
-	encode(format, { certificateSigningRequest });
+export const encodeCreateFromCsr = (encoding: Encoding, certificateSigningRequest: string): Uint8Array =>
+	encode(encoding, { certificateSigningRequest });
 
 /** The payload of RegisterThing. */
 export const encodeRegisterThing = (
-	format: Format,
+	encoding: Encoding,
 	certificateOwnershipToken: string,
 	parameters: Readonly<Record<string, string>>,
-): Uint8Array => encode(format, { certificateOwnershipToken, parameters });
+): Uint8Array => encode(encoding, { certificateOwnershipToken, parameters });
 
-function encode(format: Format, message: object): Uint8Array {
-	return format === "cbor" ? encoder().encode(message) : toUtf8(JSON.stringify(message));
+function encode(encoding: Encoding, message: object): Uint8Array {
+	return encoding === "cbor" ? encodeCbor(message) : toUtf8(JSON.stringify(message));
 }
-
-const encoder = (): Encoder => new Encoder({ useRecords: false, mapsAsObjects: true, variableMapSize: true });
-const decoder = (): Decoder => new Decoder({ useRecords: false, mapsAsObjects: false });
 
 /**
  * Reads the reply to a request for a certificate. Without `ownKey` the private key is in the reply; with it (PKCS#8)
  * the certificate must be for that key.
  * @throws Failure CREATE_REPLY_MALFORMED, CERTIFICATE_MALFORMED, KEY_MISMATCH
  */
-export function readIssuedCertificate(format: Format, payload: Uint8Array, ownKey?: Uint8Array): IssuedCertificate {
-	const members = decode(format, payload, "CREATE_REPLY_MALFORMED");
+export function readIssuedCertificate(encoding: Encoding, payload: Uint8Array, ownKey?: Uint8Array): IssuedCertificate {
+	const members = decode(encoding, payload, "CREATE_REPLY_MALFORMED");
 	const text = (name: string, limit: number): string => textMember(members, name, limit, "CREATE_REPLY_MALFORMED");
 	const certificateId = text("certificateId", 64);
 	if (!/^[0-9a-f]{64}$/.test(certificateId))
@@ -108,8 +107,8 @@ function readKeyPem(pem: string): Uint8Array {
  * Reads the reply to RegisterThing. `deviceConfiguration` may be absent or empty; its values may be any scalar.
  * @throws Failure REGISTER_REPLY_MALFORMED, THING_NAME_MISSING
  */
-export function readRegistration(format: Format, payload: Uint8Array): Registration {
-	const members = decode(format, payload, "REGISTER_REPLY_MALFORMED");
+export function readRegistration(encoding: Encoding, payload: Uint8Array): Registration {
+	const members = decode(encoding, payload, "REGISTER_REPLY_MALFORMED");
 	if (members.get("thingName") === undefined || members.get("thingName") === null)
 		throw new Failure("THING_NAME_MISSING");
 	const thingName = textMember(members, "thingName", 128, "REGISTER_REPLY_MALFORMED");
@@ -129,10 +128,10 @@ export function readRegistration(format: Format, payload: Uint8Array): Registrat
 }
 
 /** Reads a `rejected` reply; what cannot be read is a status of 0, since a refusal it is in any case. */
-export function readRejection(format: Format, payload: Uint8Array): Rejection {
+export function readRejection(encoding: Encoding, payload: Uint8Array): Rejection {
 	let members: Members;
 	try {
-		members = decode(format, payload, "PROTOCOL_ERROR");
+		members = decode(encoding, payload, "PROTOCOL_ERROR");
 	} catch {
 		return { statusCode: 0, errorCode: "", errorMessage: "" };
 	}
@@ -162,9 +161,9 @@ function textMember(members: Members, name: string, limit: number, code: Failure
 	return value;
 }
 
-function decode(format: Format, payload: Uint8Array, code: FailureCode): Members {
+function decode(encoding: Encoding, payload: Uint8Array, code: FailureCode): Members {
 	try {
-		return format === "cbor" ? decodeCbor(payload) : decodeJson(payload);
+		return encoding === "cbor" ? decodeCbor(payload) : decodeJson(payload);
 	} catch (error) {
 		// A decoder's own message may quote what it read, and that may be a key.
 		throw new Failure(code, error instanceof Malformed ? error.message : "the decoder refused it");
@@ -173,7 +172,7 @@ function decode(format: Format, payload: Uint8Array, code: FailureCode): Members
 
 function decodeCbor(payload: Uint8Array): Members {
 	const { bytes, entries } = checkCbor(payload);
-	const members = decoder().decode(bytes) as Map<string, unknown>;
+	const members = new Decoder({ useRecords: false, mapsAsObjects: false }).decode(bytes) as Map<string, unknown>;
 	if (!(members instanceof Map) || members.size !== entries) throw new Malformed("CBOR has a key twice");
 	return members;
 }

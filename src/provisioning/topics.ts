@@ -1,19 +1,20 @@
 // The reserved topics of the provisioning API (AWS IoT developer guide, "Device provisioning MQTT API").
 
+import type { Configuration } from "../contract/configuration.js";
 import type { Operation } from "../contract/events.js";
 
 /** How requests and replies are written; part of the topic. */
-export type Format = "cbor" | "json";
+export type Encoding = NonNullable<Configuration["encoding"]>;
 
 /** What a request is published to; replies come to it with `/accepted` or `/rejected`. */
-export function requestTopic(operation: Operation, template: string, format: Format): string {
+export function requestTopic(operation: Operation, template: string, encoding: Encoding): string {
 	switch (operation) {
 		case "CreateKeysAndCertificate":
-			return `$aws/certificates/create/${format}`;
+			return `$aws/certificates/create/${encoding}`;
 		case "CreateCertificateFromCsr":
-			return `$aws/certificates/create-from-csr/${format}`;
+			return `$aws/certificates/create-from-csr/${encoding}`;
 		case "RegisterThing":
-			return `$aws/provisioning-templates/${template}/provision/${format}`;
+			return `$aws/provisioning-templates/${template}/provision/${encoding}`;
 	}
 }
 

@@ -54,7 +54,7 @@ const deviceProgram = (format: "cbor" | "json", kind: "keys" | "csr", pipeline =
 					endpoint: "localhost",
 					port: endpoint.port,
 					template: TEMPLATE,
-					format,
+					encoding: format,
 					keyPair: kind,
 					pipeline,
 				},

@@ -198,7 +198,8 @@ export function printedNoSecret(t: Test, secrets: readonly Uint8Array[]): void {
 /** The private key that a flash image holds, PKCS#8 DER, with its certificate. */
 export function credentialsInFlash(path: string): Credentials {
 	const store = new Store(new FileFlash(path), () => {});
-	const credentials = store.loadCredentials(store.load());
+	const record = store.load();
+	const credentials = record.state === "unprovisioned" ? undefined : store.loadCredentials(record);
 	if (credentials === undefined) throw new Error("there is no identity in this flash");
 	return credentials;
 }

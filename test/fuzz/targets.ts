@@ -6,7 +6,7 @@ import { encode } from "cborg";
 import { generate } from "mqtt-packet";
 import { MemoryFlash } from "../../hosts/node/flash.js";
 import { Failure } from "../../src/base/failure.js";
-import { Malformed } from "../../src/base/well-formed.js";
+import { Malformed } from "../../src/base/malformed.js";
 import { decodePem } from "../../src/identity/pem.js";
 import { decodeCredentials, encodeCredentials, encodeRecord } from "../../src/identity/record.js";
 import { readCertificate, readPrivateKey, unwrapPkcs8 } from "../../src/identity/rsa.js";

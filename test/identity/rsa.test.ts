@@ -2,7 +2,7 @@
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import t from "tap";
-import { Malformed } from "../../src/base/well-formed.js";
+import { Malformed } from "../../src/base/malformed.js";
 import { decodePem } from "../../src/identity/pem.js";
 import { readCertificate, readPrivateKey, samePublicKey, unwrapPkcs8, wrapPkcs1 } from "../../src/identity/rsa.js";
 import { issueCertificate } from "../support/credentials.js";

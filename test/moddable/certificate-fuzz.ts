@@ -3,7 +3,7 @@
 
 import { type Certificate, readCertificate } from "../../hosts/moddable/tls/certificate.js";
 import { Handshake, HandshakeError } from "../../hosts/moddable/tls/handshake.js";
-import { Malformed } from "../../src/base/well-formed.js";
+import { Malformed } from "../../src/base/malformed.js";
 import { DerReader, encodeDer } from "../../src/identity/der.js";
 import { mutate, Random } from "../fuzz/mutate.js";
 

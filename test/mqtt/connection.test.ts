@@ -62,7 +62,7 @@ const message = (messageId: number): Packet => ({
 
 async function connected(window: number) {
 	const end = open();
-	const done = end.connection.handshake();
+	const done = end.connection.open();
 	end.socket().onWritable(window);
 	await settle();
 	end.send(CONNACK);
@@ -72,7 +72,7 @@ async function connected(window: number) {
 
 t.test("given CONNACK, then nothing but CONNECT was sent before it", async (test) => {
 	const end = open();
-	const done = end.connection.handshake();
+	const done = end.connection.open();
 	await settle();
 	test.equal(end.written.length, 0, "nothing before TLS is up");
 	end.socket().onWritable(1000);
@@ -91,7 +91,7 @@ t.test(
 	"given a connection that ends in the read that brought CONNACK, then it is not taken for a good one",
 	async (test) => {
 		const end = open();
-		const done = end.connection.handshake();
+		const done = end.connection.open();
 		end.socket().onWritable(1000);
 		await settle();
 		end.send(CONNACK, { cmd: "connack", returnCode: 0, sessionPresent: false });
@@ -140,7 +140,7 @@ t.test(
 	"given a malformed packet, a packet ahead of CONNACK, or one that only clients send, then the connection ends so",
 	async (test) => {
 		const early = open();
-		const done = early.connection.handshake();
+		const done = early.connection.open();
 		early.socket().onWritable(1000);
 		await settle();
 		early.send({ cmd: "pingresp" });
@@ -168,7 +168,7 @@ t.test(
 			[false, "tls-client", "IDENTITY_REFUSED"],
 		] as const) {
 			const end = open();
-			const done = end.connection.handshake();
+			const done = end.connection.open();
 			if (secured) end.socket().onWritable(1000);
 			end.socket().onError({ reason, message: "over" });
 			await test.rejects(done, { code });

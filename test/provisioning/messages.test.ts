@@ -4,8 +4,9 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { encode } from "cborg";
 import t from "tap";
+import { checkCbor } from "../../src/base/cbor.js";
 import { Failure } from "../../src/base/failure.js";
-import { checkCbor, Malformed } from "../../src/base/well-formed.js";
+import { Malformed } from "../../src/base/malformed.js";
 import {
 	encodeRegisterThing,
 	readIssuedCertificate,

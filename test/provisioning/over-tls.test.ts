@@ -78,12 +78,12 @@ async function bootDevice(
 const since = (from: number): readonly CloudEvent[] => rig.events.slice(from);
 
 for (const keyPair of ["keys", "csr"] as const)
-	for (const format of ["cbor", "json"] as const)
+	for (const encoding of ["cbor", "json"] as const)
 		t.test(
-			`given an empty flash, then it is provisioned by ${keyPair} in ${format} in three round trips`,
+			`given an empty flash, then it is provisioned by ${keyPair} in ${encoding} in three round trips`,
 			async (test) => {
 				const from = rig.events.length;
-				const { events, failures, serialNumber } = await bootDevice(rig.cloud, { keyPair, format });
+				const { events, failures, serialNumber } = await bootDevice(rig.cloud, { keyPair, encoding });
 				test.same(failures, []);
 				const proved = events.find((event) => event.event === "proved");
 				if (proved?.event !== "proved") return test.fail("not proved");
@@ -138,12 +138,12 @@ t.test(
 	"given each rejection that AWS documents or was seen to send, then the failure is its own, with what AWS said",
 	async (test) => {
 		for (const [operation, statusCode, errorCode, code] of REJECTIONS)
-			for (const format of ["cbor", "json"] as const) {
+			for (const encoding of ["cbor", "json"] as const) {
 				const rejection = { statusCode, errorCode, errorMessage: "as a test has it" };
 				changeSettings(rig.cloud.settings, { faults: [{ operation, times: 1, action: "reject", rejection }] });
 				const keyPair = operation === "CreateCertificateFromCsr" ? "csr" : "keys";
-				const { failures, events } = await bootDevice(rig.cloud, { format, keyPair });
-				test.match(failures[0], { code, rejection }, `${operation} ${statusCode} ${errorCode} in ${format}`);
+				const { failures, events } = await bootDevice(rig.cloud, { encoding, keyPair });
+				test.match(failures[0], { code, rejection }, `${operation} ${statusCode} ${errorCode} in ${encoding}`);
 				// What was stored, if anything, is not called an identity.
 				test.notOk(events.some((event) => event.event === "stored" && event.state === "registered"));
 			}

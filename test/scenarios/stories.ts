@@ -62,9 +62,9 @@ const replyLostInCut: Cut = { packet: 11, gotThrough: false };
 
 export const stories: readonly Story[] = [
 	{ name: "by keys, in CBOR", boots: 2 },
-	{ name: "by keys, in JSON", given: { configuration: { format: "json" } }, boots: 2 },
+	{ name: "by keys, in JSON", given: { configuration: { encoding: "json" } }, boots: 2 },
 	{ name: "by signing request, in CBOR", given: { configuration: { keyPair: "csr" } }, boots: 2 },
-	{ name: "by signing request, in JSON", given: { configuration: { keyPair: "csr", format: "json" } }, boots: 2 },
+	{ name: "by signing request, in JSON", given: { configuration: { keyPair: "csr", encoding: "json" } }, boots: 2 },
 	{ name: "asked in the same flight as subscribed", given: { configuration: { pipeline: true } }, boots: 2 },
 	{
 		name: "asked in the same flight, but the answer is missed",

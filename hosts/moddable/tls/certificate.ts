@@ -2,7 +2,7 @@
 // SDK's own reader (x509.c) believes lengths that lead far out of the certificate, so it must never see one that has not
 // been read here. Judges nothing: handshake.ts does.
 
-import { Malformed } from "../../../src/base/well-formed.js";
+import { Malformed } from "../../../src/base/malformed.js";
 import {
 	BIT_STRING,
 	checkDer,

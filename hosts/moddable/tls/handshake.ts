@@ -3,7 +3,7 @@
 // that every message comes in its turn. Must be at least as strict as TLS in what it reads, see each record before TLS, and
 // let nothing pass for which TLS would set aside more memory than a device has.
 
-import { Malformed } from "../../../src/base/well-formed.js";
+import { Malformed } from "../../../src/base/malformed.js";
 import { equalBytes } from "../../../src/identity/der.js";
 import {
 	type Certificate,

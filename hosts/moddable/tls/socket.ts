@@ -24,7 +24,7 @@ const ALERT = "alert: ";
 
 /** Begins a connection; see SocketOptions. @param random see Host */
 export function openSocket(options: SocketOptions, random: Host["random"]): Socket {
-	return new Connection(options, random);
+	return new TlsSocket(options, random);
 }
 
 /** TCP under TLS, which keeps the counts of what may be read and written on it. */
@@ -36,7 +36,7 @@ class Wire extends TCP {
 	readonly #handshake: Handshake;
 
 	/** TLS passes on all of its own options. */
-	constructor(options: TLSOptions & { owner: Connection; handshake: Handshake }) {
+	constructor(options: TLSOptions & { owner: TlsSocket; handshake: Handshake }) {
 		const { address, port, owner, handshake } = options;
 		super({
 			address,
@@ -69,7 +69,7 @@ class Wire extends TCP {
 	}
 }
 
-class Connection implements Socket {
+class TlsSocket implements Socket {
 	readonly #options: SocketOptions;
 	readonly #random: Host["random"];
 	#tls: TLSSocket | undefined;

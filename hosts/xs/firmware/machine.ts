@@ -3,7 +3,8 @@
 /** Nothing to send, or text, or bytes. */
 export type Payload = string | ArrayBuffer | Uint8Array;
 
-export interface Machine {
+/** The global `machine`. */
+export interface NativeFunctions {
 	/** Says something that needs no answer. */
 	tell(kind: number, id?: number, number?: number, bytes?: Payload): void;
 	/** Asks, and waits for the answer. Throws what the host answers with an error; does not return when the power is cut. */
@@ -13,7 +14,7 @@ export interface Machine {
 }
 
 declare global {
-	var machine: Machine;
+	var machine: NativeFunctions;
 	interface StringConstructor {
 		/** XS's own: text from UTF-8. */
 		fromArrayBuffer(bytes: ArrayBuffer): string;

@@ -1,13 +1,12 @@
-// Looks over bytes from the network before a decoder that recurses and trusts lengths may have them.
-// Never recurses, never reads past the end, and bounds nesting: on XS a deep stack ends in an abort that no code can catch.
+// CBOR: checks bytes from the network before cbor-x, which recurses and trusts lengths, may decode them; and encodes.
+// The check never recurses and never reads past the end: on XS a stack that is too deep ends in an abort that no code catches.
 
-/** How deep replies may nest. AWS's need 2; at 8 cbor-x overflows the stack of an ESP32-C3 (384 slots). */
-const DEPTH = 4;
-/** How many items a reply may have: each costs a decoder more memory than it has bytes. */
-const ITEMS = 512;
+import { Encoder } from "cbor-x/index-no-eval";
+import { DEPTH_LIMIT, ITEMS_LIMIT, Malformed } from "./malformed.js";
 
-/** What is wrong with some bytes. Holds none of them. */
-export class Malformed extends Error {}
+/** An object as a CBOR map. */
+export const encodeCbor = (value: object): Uint8Array =>
+	new Encoder({ useRecords: false, mapsAsObjects: true, variableMapSize: true }).encode(value);
 
 const MAP = 5;
 const TAG = 6;
@@ -23,7 +22,8 @@ interface Open {
 
 /**
  * Checks that `bytes` is one well-formed CBOR map (RFC 8949) without tags, nested at most 4 deep, of at most
- * 512 items and followed by nothing, and gives it with text and byte strings of indefinite length made definite, which cbor-x does not take.
+ * 512 items and followed by nothing. Gives the bytes with strings of indefinite length made definite, since cbor-x does not
+ * take those.
  * `entries` is the number of pairs in the outermost map: a decoder that finds fewer has met a key twice.
  * @throws Malformed
  */
@@ -94,7 +94,7 @@ export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; read
 	do {
 		need(1);
 		items += 1;
-		if (items > ITEMS) throw new Malformed("CBOR has too many items");
+		if (items > ITEMS_LIMIT) throw new Malformed("CBOR has too many items");
 		const from = at;
 		const head = bytes[at++]!;
 		const major = head >> 5;
@@ -113,7 +113,7 @@ export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; read
 			}
 			if (info === 31 && (major === 2 || major === 3)) indefiniteString(major);
 			else if (major === 4 || major === MAP) {
-				if (open.length === DEPTH) throw new Malformed("CBOR nests too deep");
+				if (open.length === DEPTH_LIMIT) throw new Malformed("CBOR nests too deep");
 				const count = info === 31 ? BREAK : readArgument(info) * (major === MAP ? 2 : 1);
 				// Each item has at least one byte: a count beyond that would only make a decoder reserve memory.
 				if (count !== BREAK) need(count);
@@ -138,29 +138,4 @@ export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; read
 	} while (open.length > 0);
 	if (at !== bytes.length) throw new Malformed("CBOR is followed by more bytes");
 	return { bytes: copy === undefined ? bytes : copy.subarray(0, written), entries };
-}
-
-/**
- * Checks that JSON text opens at most 4 brackets at a time and has at most 512 items; the parser sees to the rest.
- * @throws Malformed
- */
-export function checkJson(text: string): void {
-	let depth = 0;
-	let items = 1;
-	let quoted = false;
-	for (let i = 0; i < text.length; i++) {
-		const c = text.charCodeAt(i);
-		if (quoted) {
-			if (c === 0x5c) i += 1;
-			else if (c === 0x22) quoted = false;
-		} else if (c === 0x22) quoted = true;
-		else if (c === 0x7b || c === 0x5b) {
-			depth += 1;
-			if (depth > DEPTH) throw new Malformed("JSON nests too deep");
-		} else if (c === 0x7d || c === 0x5d) depth -= 1;
-		else if (c === 0x2c) {
-			items += 1;
-			if (items > ITEMS) throw new Malformed("JSON has too many items");
-		}
-	}
 }
