@@ -244,18 +244,22 @@ export class Table<T extends object, I extends string = never> {
 		return this.#rows.size;
 	}
 
+	/** The row with this key. */
 	get(key: string): T | undefined {
 		return this.#rows.get(key);
 	}
 
+	/** Whether there is a row with this key. */
 	has(key: string): boolean {
 		return this.#rows.has(key);
 	}
 
+	/** All keys, oldest first. */
 	keys(): IterableIterator<string> {
 		return this.#rows.keys();
 	}
 
+	/** All rows, oldest first. */
 	values(): IterableIterator<T> {
 		return this.#rows.values();
 	}
