@@ -236,7 +236,7 @@ function confirm({ registry }: Cloud, { thingName, certificateId }: Device, firs
 	const policies = registry.policies
 		.listAttachedPolicies({ target: certificateArn })
 		.policies.map(({ policyName }) => policyName);
-	const { principals } = registry.things.listThingPrincipals({ thingName });
+	const { principals } = registry.thingPrincipals.listThingPrincipals({ thingName });
 	const { device } = policyNames(TEMPLATE);
 	if (status !== "ACTIVE") throw new CommandError(`the cloud says that the certificate is ${status}`);
 	if (!principals.includes(certificateArn))

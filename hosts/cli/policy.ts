@@ -59,7 +59,7 @@ changes the exit code.`,
 			templateName: values.template,
 			parameters: readPairs("parameter", values.parameter),
 			creation: values.csr ? "create-from-csr" : "create",
-			format: values.format,
+			encoding: values.format,
 			hook: values.hook === true,
 			...(clientId === undefined ? {} : { clientId }),
 		}).catch((error: unknown) => {

@@ -7,7 +7,7 @@ import { changeSettings, defaultSettings, type Settings, type SettingsPatch } fr
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control/server.js";
 import { openBroker } from "./mqtt/broker.js";
 import { openListener } from "./mqtt/listener.js";
-import { type Authority, openAuthority } from "./pki/authority.js";
+import { type CertificateAuthority, openAuthority } from "./pki/authority.js";
 import { Provisioning } from "./provisioning/provisioning.js";
 import { Registry } from "./registry/registry.js";
 import { KeptSettings } from "./state/kept-settings.js";
@@ -29,6 +29,7 @@ export interface CloudOptions {
 	readonly accountId?: string;
 	/** Default us-east-1. */
 	readonly region?: string;
+	/** What shall differ from the defaults. */
 	readonly settings?: SettingsPatch;
 	/**
 	 * Shell commands that stand for pre-provisioning hooks, by `targetArn`: JSON on standard input, JSON on standard output.
@@ -47,9 +48,11 @@ export interface CloudOptions {
 export interface Cloud {
 	/** Name of the data endpoint as AWS forms it; the server certificate is for it, too. */
 	readonly endpoint: string;
-	/** Where it listens. */
+	/** The address that it listens on. */
 	readonly host: string;
+	/** MQTT over TLS. */
 	readonly port: number;
+	/** MQTT over TLS for clients that ask for ALPN `x-amzn-mqtt-ca`. */
 	readonly alpnPort: number;
 	/** PEM of the root that devices must trust: of the RSA certificate, unless the server has only the ECDSA one. */
 	readonly rootCertificate: string;
@@ -57,8 +60,11 @@ export interface Cloud {
 	readonly rootCertificates: readonly string[];
 	/** The same as files, in this order; empty without a directory. */
 	readonly rootCertificatePaths: readonly string[];
+	/** The account's resources. Its methods are the operations of the control plane, callable without HTTP. */
 	readonly registry: Registry;
-	readonly authority: Authority;
+	/** Signs the certificates of devices. */
+	readonly authority: CertificateAuthority;
+	/** Fleet provisioning without MQTT. */
 	readonly provisioning: Provisioning;
 	/** Live: a change takes effect at its next use. */
 	readonly settings: Settings;
@@ -67,7 +73,9 @@ export interface Cloud {
 	 * by its options. `faults` are for this run. @throws TypeError, and then nothing has changed
 	 */
 	changeSettings(patch: SettingsPatch): void;
+	/** What happened: the last events, and a way to listen to the next ones. */
 	readonly events: EventLog;
+	/** Counters under the names that CloudWatch has for them. */
 	readonly metrics: Metrics;
 	/** Absent unless it was asked for. */
 	readonly controlPlane?: ControlPlane;
@@ -80,8 +88,23 @@ export interface Cloud {
 const alpnProtocol = "x-amzn-mqtt-ca";
 
 /**
- * Starts a cloud. Throws StateInUseError when another process has the directory, the system's error when a port is taken,
- * TypeError for a wrong setting.
+ * Starts a cloud.
+ *
+ * @throws StateInUseError when another process has opened the directory
+ * @throws TypeError for a setting that does not exist or a value that it cannot have
+ * @throws the system's error (`code` EADDRINUSE, …) when it cannot listen on a port
+ * @example
+ * ```ts
+ * const cloud = await startCloud({ settings: { token: { lifetime: 60_000 } } });
+ * try {
+ * 	prepareTemplate(cloud, "my-template");
+ * 	const claim = await createClaim(cloud, "my-template");
+ * 	// Connect a device to 127.0.0.1:cloud.port. It trusts cloud.rootCertificate and proves itself with the claim.
+ * 	console.log(cloud.port, cloud.rootCertificate, claim.certificatePem);
+ * } finally {
+ * 	await cloud.close();
+ * }
+ * ```
  */
 export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 	const { host = "127.0.0.1", now = Date.now } = options;

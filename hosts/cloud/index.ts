@@ -1,6 +1,6 @@
 // The local cloud as a library: for the tests of one's own devices, templates and policies.
 
-export { AwsError, type AwsErrorName } from "./base/errors.js";
+export { AwsError, type AwsErrorName, type awsErrorStatus } from "./base/errors.js";
 export type {
 	CloudEvent,
 	CloudEventBody,
@@ -18,9 +18,41 @@ export {
 	type PolicyDocument,
 	provisioningTemplate,
 } from "./base/samples.js";
-export type { Rejection, RejectionCase, ReplyFault, Settings, SettingsPatch, Throttle } from "./base/settings.js";
+export type {
+	Patch,
+	ProvisioningOperation,
+	Rejection,
+	RejectionCase,
+	ReplyFault,
+	Settings,
+	SettingsPatch,
+	Throttle,
+} from "./base/settings.js";
 export { type Cloud, type CloudOptions, startCloud } from "./cloud.js";
 export type { AccessKey } from "./control/iam.js";
-export type { ControlPlane } from "./control/server.js";
+export type { ControlPlane, ControlPlaneOptions } from "./control/server.js";
+export type { CertificateAuthority, ServerIdentities, ServerIdentity } from "./pki/authority.js";
+export type { Condition, NamedPolicy, Policy, Statement } from "./policy/policy.js";
 export { type Claim, createClaim, prepareTemplate } from "./prepare.js";
-export type { Registry } from "./registry/registry.js";
+export type { Encoding } from "./provisioning/codec.js";
+export type { HookCaller, HookTarget } from "./provisioning/hook.js";
+export type {
+	Provisioning,
+	ProvisioningOptions,
+	ProvisioningReply,
+	ProvisioningRequest,
+} from "./provisioning/provisioning.js";
+export type { BillingGroups } from "./registry/billing-groups.js";
+export type { Certificates } from "./registry/certificates.js";
+export type { ArnKind, CertificateIssuer, IssuedCertificate, RegistryContext } from "./registry/context.js";
+export type { Tag } from "./registry/limits.js";
+export type { Paging } from "./registry/paging.js";
+export type { Policies } from "./registry/policies.js";
+export type { Registry, RegistryOptions } from "./registry/registry.js";
+export type { Tags } from "./registry/tags.js";
+export type { Templates } from "./registry/templates.js";
+export type { ThingGroups } from "./registry/thing-groups.js";
+export type { ThingPrincipals } from "./registry/thing-principals.js";
+export type { ThingTypes } from "./registry/thing-types.js";
+export type { Things } from "./registry/things.js";
+export type * from "./state/state.js";

@@ -4,7 +4,7 @@
 import type { CloudEventBody } from "./base/events.js";
 import type { CreationTopic } from "./base/samples.js";
 import { defaultSettings, type ProvisioningOperation } from "./base/settings.js";
-import { Authorizer, type ConnectionFacts } from "./mqtt/principal.js";
+import { Authorizer, type ConnectionFacts } from "./mqtt/authorizer.js";
 import { openAuthority } from "./pki/authority.js";
 import { parsePolicy, type Statement } from "./policy/policy.js";
 import { Provisioning } from "./provisioning/provisioning.js";
@@ -28,7 +28,7 @@ export interface PolicyCheckInput {
 	/** How devices get their certificate. Default `create`: the service makes the keys. */
 	readonly creation?: CreationTopic;
 	/** Default `cbor`. */
-	readonly format?: "json" | "cbor";
+	readonly encoding?: "json" | "cbor";
 	/** A pre-provisioning hook decides who may register what: what it stops is not warned of. Default false. */
 	readonly hook?: boolean;
 	/** Client id of the claim connection. Default `claim-` and the serial number. */
@@ -89,7 +89,7 @@ interface Step {
 
 /** Runs the flow. Throws PolicyError, TemplateError or AwsError when a document is none. */
 export async function checkPolicies(input: PolicyCheckInput): Promise<PolicyCheckReport> {
-	const { templateName = "fleet-template", creation = "create", format = "cbor" } = input;
+	const { templateName = "fleet-template", creation = "create", encoding = "cbor" } = input;
 	const notes: string[] = [];
 	const settings = defaultSettings();
 	settings.keyPairs.ahead = 0;
@@ -113,8 +113,8 @@ export async function checkPolicies(input: PolicyCheckInput): Promise<PolicyChec
 		const clientId = input.clientId ?? `claim-${parameters.SerialNumber ?? "device"}`;
 		const check = checker(registry, authorizer, plan);
 		const claimFacts: ConnectionFacts = { certificateId: claim.certificateId, clientId, sourceIp: "127.0.0.1" };
-		const createTopic = `$aws/certificates/${creation}/${format}`;
-		const registerTopic = `$aws/provisioning-templates/${templateName}/provision/${format}`;
+		const createTopic = `$aws/certificates/${creation}/${encoding}`;
+		const registerTopic = `$aws/provisioning-templates/${templateName}/provision/${encoding}`;
 		const claimSteps = claimFlow(clientId, createTopic, registerTopic);
 		const steps = [];
 		for (const step of claimSteps) {
@@ -221,7 +221,7 @@ function planFor(input: PolicyCheckInput, notes: string[]): { plan: Plan; parame
 
 /** Makes what must exist before the first device comes. */
 function prepare(registry: Registry, input: PolicyCheckInput, templateName: string, plan: Plan, notes: string[]): void {
-	const { policies, things, templates } = registry;
+	const { policies, templates } = registry;
 	policies.createPolicy({ policyName: "claim", policyDocument: input.claimPolicy });
 	for (const { policyName, policyDocument } of plan.policies) {
 		if (policyDocument !== undefined) continue;
@@ -232,10 +232,12 @@ function prepare(registry: Registry, input: PolicyCheckInput, templateName: stri
 		}
 	}
 	const { thingTypeName, thingGroups = [], billingGroup } = plan.thing ?? {};
-	if (thingTypeName !== undefined) things.createThingType({ thingTypeName: checkThingTypeName(thingTypeName) });
+	if (thingTypeName !== undefined)
+		registry.thingTypes.createThingType({ thingTypeName: checkThingTypeName(thingTypeName) });
 	for (const thingGroupName of thingGroups)
-		things.createThingGroup({ thingGroupName: checkThingGroupName(thingGroupName) });
-	if (billingGroup !== undefined) things.createBillingGroup({ billingGroupName: checkBillingGroupName(billingGroup) });
+		registry.thingGroups.createThingGroup({ thingGroupName: checkThingGroupName(thingGroupName) });
+	if (billingGroup !== undefined)
+		registry.billingGroups.createBillingGroup({ billingGroupName: checkBillingGroupName(billingGroup) });
 	const assumed = [thingTypeName, ...thingGroups, billingGroup].filter((name) => name !== undefined);
 	if (assumed.length > 0) notes.push(`Taken to exist: ${assumed.join(", ")}.`);
 	templates.createProvisioningTemplate({
@@ -287,7 +289,7 @@ async function provision(
 	const ask = async (operation: ProvisioningOperation, payload: object) => {
 		const reply = await provisioning.handle({
 			operation,
-			format: "json",
+			encoding: "json",
 			templateName,
 			payload: Buffer.from(JSON.stringify(payload)),
 			claimCertificateId,

@@ -68,7 +68,7 @@ export async function startCore(
 	) => {
 		const reply = await provisioning.handle({
 			operation,
-			format: "json",
+			encoding: "json",
 			...(operation === "RegisterThing" && { templateName: "T" }),
 			payload:
 				payload instanceof Uint8Array ? payload : Buffer.from(payload === undefined ? "" : JSON.stringify(payload)),

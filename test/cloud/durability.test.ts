@@ -104,14 +104,14 @@ t.test("A process that is killed loses nothing that was acknowledged", async (t)
 		});
 		await once(process, "exit");
 		const cloud = await startCloud({ directory: where });
-		const { state, certificates, things } = cloud.registry;
+		const { state, certificates, thingPrincipals } = cloud.registry;
 		for (let number = 0; number <= acknowledged; number++) {
 			t.equal(state.things.has(`thing-${number}`), true, `thing-${number} is there`);
 		}
 		// The last one may have been written and not acknowledged; a half of it must not be there.
 		for (const { thingName } of state.things.values()) {
 			const [attachment] = state.thingPrincipals.by("thingName", thingName);
-			const id = things.listThingPrincipals({ thingName }).principals[0]?.split("/")[1] ?? "";
+			const id = thingPrincipals.listThingPrincipals({ thingName }).principals[0]?.split("/")[1] ?? "";
 			t.equal(certificates.get(id)?.status, "ACTIVE");
 			t.equal(state.attachments.by("target", attachment?.principal ?? "").length, 1);
 		}

@@ -157,19 +157,19 @@ t.test("A thing that exists: OverrideSettings", async (t) => {
 			},
 		};
 		const { registry, register } = await startCore(body, patch);
-		const { things } = registry;
+		const { things, thingPrincipals, thingGroups, thingTypes, billingGroups } = registry;
 		for (const number of ["1", "2"]) {
-			things.createThingType({ thingTypeName: `type${number}` });
-			things.createThingGroup({ thingGroupName: `group${number}` });
-			things.createBillingGroup({ billingGroupName: `billing${number}` });
+			thingTypes.createThingType({ thingTypeName: `type${number}` });
+			thingGroups.createThingGroup({ thingGroupName: `group${number}` });
+			billingGroups.createBillingGroup({ billingGroupName: `billing${number}` });
 		}
 		const attributePayload = { attributes: { a: "old", b: "old" } };
 		things.createThing({ thingName: "T1", attributePayload, thingTypeName: "type1", billingGroupName: "billing1" });
-		things.addThingToThingGroup({ thingName: "T1", thingGroupName: "group1" });
+		thingGroups.addThingToThingGroup({ thingName: "T1", thingGroupName: "group1" });
 		const { accepted, statusCode, errorCode } = await register();
 		const { attributes, thingTypeName, billingGroupName } = things.describeThing({ thingName: "T1" });
-		const certificates = things.listThingPrincipals({ thingName: "T1" }).principals.length;
-		const what = [attributes, thingTypeName, things.groupsOf("T1").sort(), billingGroupName, certificates];
+		const certificates = thingPrincipals.listThingPrincipals({ thingName: "T1" }).principals.length;
+		const what = [attributes, thingTypeName, thingGroups.groupsOf("T1").sort(), billingGroupName, certificates];
 		return accepted ? what : [statusCode, errorCode, ...what];
 	};
 	const old = { a: "old", b: "old" };
@@ -330,11 +330,11 @@ t.test("A certificate is attached as ThingPrincipalType says: an exclusive one t
 	Object.assign(body.Resources.thing.Properties, { PackageVersions: { firmware: "1.2.3" } });
 	const { registry, events, ...core } = await startCore(body);
 	t.match(await core.register({ SerialNumber: "T1" }), { accepted: true, thingName: "T1" });
-	const { thingPrincipalObjects } = registry.things.listThingPrincipalsV2({ thingName: "T1" });
+	const { thingPrincipalObjects } = registry.thingPrincipals.listThingPrincipalsV2({ thingName: "T1" });
 	t.match(thingPrincipalObjects, [{ thingPrincipalType: "EXCLUSIVE_THING" }]);
 	registry.things.createThing({ thingName: "T2" });
 	const { principal } = thingPrincipalObjects[0]!;
-	t.throws(() => registry.things.attachThingPrincipal({ thingName: "T2", principal }), /exclusive/);
+	t.throws(() => registry.thingPrincipals.attachThingPrincipal({ thingName: "T2", principal }), /exclusive/);
 	t.ok(
 		events.some((event) => event.event === "warning" && /PackageVersions.*are not kept/.test(event.message)),
 		"what this cloud cannot keep is said",

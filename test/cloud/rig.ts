@@ -73,7 +73,7 @@ export async function identity(
 	registry.policies.attachPolicy({ policyName, target: made.certificateArn });
 	for (const thingName of things) {
 		registry.things.createThing({ thingName });
-		registry.things.attachThingPrincipal({ thingName, principal: made.certificateArn });
+		registry.thingPrincipals.attachThingPrincipal({ thingName, principal: made.certificateArn });
 	}
 	return made;
 }

@@ -243,7 +243,7 @@ export class VirtualCloud {
 			}
 			const reply = await this.#provisioning.handle({
 				operation,
-				format: match[3] as "json" | "cbor",
+				encoding: match[3] as "json" | "cbor",
 				...(match[2] === undefined ? {} : { templateName: match[2] }),
 				payload,
 				claimCertificateId: certificateId,

@@ -157,6 +157,7 @@ export class EventLog {
 		this.#kept = kept;
 	}
 
+	/** Numbers an event, keeps it, and passes it to whoever listens. Never throws. */
 	report(body: CloudEventBody): void {
 		const event: CloudEvent = { ...body, sequence: ++this.#sequence, time: this.#now() };
 		this.#events.push(event);
@@ -188,6 +189,7 @@ export class EventLog {
 export class Metrics {
 	readonly #counts = new Map<string, Metric>();
 
+	/** Adds one to a counter. At most 10,000 counters are kept; more are not counted. */
 	count(name: MetricName, dimensions: Metric["dimensions"]): void {
 		const key = JSON.stringify([name, dimensions]);
 		const metric = this.#counts.get(key);
@@ -195,6 +197,7 @@ export class Metrics {
 		else if (this.#counts.size < 10_000) this.#counts.set(key, { name, dimensions, value: 1 });
 	}
 
+	/** A copy of all counters. */
 	list(): Readonly<Metric>[] {
 		return [...this.#counts.values()].map((metric) => ({ ...metric }));
 	}

@@ -254,7 +254,8 @@ export function defaultSettings(): Settings {
  * away what may be absent (a limit of `throttle`, `hook.fault`, `hook.override`, an `errorMessage`).
  */
 export type SettingsPatch = { [K in keyof Settings]?: Patch<Settings[K]> };
-type Patch<T> = T extends readonly unknown[]
+/** Some of the members of a setting, or the whole of a list or a value. */
+export type Patch<T> = T extends readonly unknown[]
 	? T
 	: T extends object
 		? { [K in keyof T]?: Patch<T[K]> | null | undefined }

@@ -12,10 +12,10 @@ import { Throttles } from "../base/throttle.js";
 import { evaluate, type PolicyVariables } from "../policy/policy.js";
 import type { Registry } from "../registry/registry.js";
 import { limitConnections, oneAfterTheOther } from "./connections.js";
-import { handlers } from "./handlers.js";
 import type { AccessKey } from "./iam.js";
 import { answerLocally, isLocalPath } from "./local.js";
-import { type Operation, type OperationName, operations } from "./operations.js";
+import type { Operation } from "./operation.js";
+import { type OperationName, operations } from "./operations.js";
 import { decode, parseQuery, type Route, route } from "./router.js";
 import { fromText, membersFromJson, plainName, violations } from "./shapes.js";
 import { checkSignature, headerValue, type RequestHead, readSignature } from "./sigv4.js";
@@ -158,11 +158,10 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 		if (!throttles.take(found.name, options.settings.controlPlane.throttle[found.name])) {
 			throw new AwsError("ThrottlingException", "Rate exceeded");
 		}
-		const input = readInput(operations[found.name], found, head, body);
+		const operation: Operation = operations[found.name];
+		const input = readInput(operation, found, head, body);
 		if (caller) authorize(caller, found.name, input, request);
-		// The input was read by the members of this very operation, which is what the handler's type says.
-		const handler = handlers[found.name] as (registry: Registry, input: object, settings: Settings) => unknown;
-		return handler(registry, input, options.settings);
+		return operation.handle(registry, input, options.settings);
 	}
 
 	/** The caller, absent in development mode, and the body that the signature covers. */

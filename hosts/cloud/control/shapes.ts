@@ -2,19 +2,15 @@
 // with the messages AWS gives. Must never put the text of an opaque member (PEM) into a message.
 
 import { AwsError } from "../base/errors.js";
+import { expressionOf, type TextForm } from "../registry/forms.js";
 
 /** One shape of the API model. Lengths in characters. */
 export type Shape =
-	| {
-			readonly type: "string";
-			readonly min?: number;
-			readonly max?: number;
-			/** As the API model writes it (a Java pattern); the whole text must match. */
-			readonly pattern?: string;
+	| (TextForm & {
 			readonly enum?: readonly string[];
 			/** May hold key material when a caller errs: its text is never repeated. */
 			readonly opaque?: true;
-	  }
+	  })
 	| { readonly type: "integer"; readonly min?: number; readonly max?: number }
 	| { readonly type: "boolean" }
 	| { readonly type: "list"; readonly member: Shape }
@@ -171,7 +167,7 @@ function rules(shape: Shape): Rule[] {
 		});
 	}
 	if (shape.type === "string" && shape.pattern !== undefined) {
-		const expression = compiled(shape.pattern);
+		const expression = expressionOf(shape.pattern);
 		found.push({
 			text: `Member must satisfy regular expression pattern: ${shape.pattern}`,
 			holds: (value) => expression.test(value as string),
@@ -197,18 +193,6 @@ function allRules(shape: Shape): string {
 	return rules(shape)
 		.map((rule) => rule.text)
 		.join(", ");
-}
-
-const expressions = new Map<string, RegExp>();
-
-function compiled(pattern: string): RegExp {
-	let expression = expressions.get(pattern);
-	if (!expression) {
-		// Java's \p{Graph} is the printable part of ASCII; everything else the model uses means the same here.
-		expression = new RegExp(`^(?:${pattern.replace("\\p{Graph}", "\\x21-\\x7e")})$`, "u");
-		expressions.set(pattern, expression);
-	}
-	return expression;
 }
 
 /** A value as AWS repeats it, cut where it would only fill the screen. */

@@ -17,10 +17,10 @@ import {
 	whyNotPublished,
 } from "../provisioning/topics.js";
 import type { Registry } from "../registry/registry.js";
+import { Authorizer } from "./authorizer.js";
 import { type BrokerClient, Connection, type Will } from "./connection.js";
 import { FrameError, filterMatches } from "./frames.js";
 import { reasonCode } from "./mqtt5.js";
-import { Authorizer } from "./principal.js";
 import { Sessions } from "./sessions.js";
 
 /** What a broker works with. */
@@ -492,7 +492,7 @@ export class Broker {
 		if (settings.reply.delay > 0) await wait(settings.reply.delay);
 		const reply =
 			fault?.action === "reject"
-				? provisioning.rejected(request.format, fault.rejection)
+				? provisioning.rejected(request.encoding, fault.rejection)
 				: await this.#handle(connection, {
 						...request,
 						payload,

@@ -17,7 +17,7 @@ import * as x509 from "@peculiar/x509";
 import { AwsError } from "../base/errors.js";
 import { fingerprint } from "../registry/certificates.js";
 import type { CertificateIssuer, IssuedCertificate } from "../registry/context.js";
-import { limits } from "../registry/limits.js";
+import { forms } from "../registry/forms.js";
 import type { IdentityRecord, State } from "../state/state.js";
 
 const day = 86_400_000;
@@ -81,8 +81,16 @@ export interface ServerIdentity {
 /** The server's identity by the kind of its key. */
 export type ServerIdentities = Readonly<Record<"rsa" | "ecdsa", ServerIdentity>>;
 
+/** The certificate authority of a running cloud. */
+export interface CertificateAuthority extends CertificateIssuer {
+	/** What the TLS server proves itself with, private keys included. */
+	readonly servers: ServerIdentities;
+	/** Resolves when the key pairs that are made in advance exist. */
+	ready(): Promise<void>;
+}
+
 /** Signs device certificates. Open it with `openAuthority`. */
-export class Authority implements CertificateIssuer {
+export class Authority implements CertificateAuthority {
 	readonly servers: ServerIdentities;
 	readonly #signers: Readonly<Record<KeyKind, Signer>>;
 	readonly #options: AuthorityOptions;
@@ -117,8 +125,8 @@ export class Authority implements CertificateIssuer {
 	/** Proves that the request is signed by its key, and that the key is one that AWS takes. */
 	async createCertificateFromCsr(certificateSigningRequest: string): Promise<IssuedCertificate> {
 		const refuse = (message: string) => new AwsError("InvalidRequestException", message);
-		if (certificateSigningRequest.length > limits.certificateSigningRequest) {
-			throw refuse(`The certificate signing request is longer than ${limits.certificateSigningRequest} characters`);
+		if (certificateSigningRequest.length > forms.certificateSigningRequest.max) {
+			throw refuse(`The certificate signing request is longer than ${forms.certificateSigningRequest.max} characters`);
 		}
 		let request: x509.Pkcs10CertificateRequest;
 		let acceptable: boolean;

@@ -23,7 +23,8 @@ export interface Statement {
 	readonly conditions: readonly Condition[];
 }
 
-interface Condition {
+/** One condition of a statement. */
+export interface Condition {
 	/** As written, such as `ForAllValues:StringEquals`. */
 	readonly operator: string;
 	readonly key: string;

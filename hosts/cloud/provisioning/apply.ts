@@ -35,7 +35,7 @@ export function applyPlan(
 		if (certificateId === undefined || principal === undefined || !plan.certificate) return;
 		const { status, override, logicalName, thingPrincipalType } = plan.certificate;
 		if (plan.thing) {
-			registry.things.attachThingPrincipal({
+			registry.thingPrincipals.attachThingPrincipal({
 				thingName: plan.thing.thingName,
 				principal,
 				...(thingPrincipalType !== undefined && { thingPrincipalType }),
@@ -63,7 +63,8 @@ function applyThing(registry: Registry, plan: ThingPlan, overrideDefault: Overri
 			...(thingTypeName !== undefined && { thingTypeName }),
 			...(billingGroup !== undefined && { billingGroupName: billingGroup }),
 		});
-		for (const thingGroupName of thingGroups ?? []) things.addThingToThingGroup({ thingName, thingGroupName });
+		for (const thingGroupName of thingGroups ?? [])
+			registry.thingGroups.addThingToThingGroup({ thingName, thingGroupName });
 		return;
 	}
 	const settingOf = (property: string): Override => {
@@ -83,11 +84,12 @@ function applyThing(registry: Registry, plan: ThingPlan, overrideDefault: Overri
 	const groupSetting = thingGroups && settingOf("ThingGroups");
 	if (!thingGroups || (groupSetting !== "REPLACE" && groupSetting !== "MERGE")) return;
 	if (groupSetting === "REPLACE") {
-		for (const thingGroupName of things.groupsOf(thingName)) {
-			if (!thingGroups.includes(thingGroupName)) things.removeThingFromThingGroup({ thingName, thingGroupName });
+		for (const thingGroupName of registry.thingGroups.groupsOf(thingName)) {
+			if (!thingGroups.includes(thingGroupName))
+				registry.thingGroups.removeThingFromThingGroup({ thingName, thingGroupName });
 		}
 	}
-	for (const thingGroupName of thingGroups) things.addThingToThingGroup({ thingName, thingGroupName });
+	for (const thingGroupName of thingGroups) registry.thingGroups.addThingToThingGroup({ thingName, thingGroupName });
 }
 
 function conflict(message: string): never {

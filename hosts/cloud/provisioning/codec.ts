@@ -5,15 +5,15 @@ import type { Settings } from "../base/settings.js";
 import { decodeCbor } from "./cbor.js";
 
 /** Encoding of a provisioning exchange: the last level of its topic. */
-export type PayloadFormat = "json" | "cbor";
+export type Encoding = "json" | "cbor";
 
 /** A member of a reply. */
 export type ReplyValue = string | number | ReadonlyMap<string, string>;
 
-/** Reads a request. An empty payload is an empty map. Throws when it is not of this format. */
-export function decodeRequest(format: PayloadFormat, payload: Uint8Array): unknown {
+/** Reads a request. An empty payload is an empty map. Throws when it is not in this encoding. */
+export function decodeRequest(encoding: Encoding, payload: Uint8Array): unknown {
 	if (payload.length === 0) return new Map();
-	if (format === "cbor") return decodeCbor(payload);
+	if (encoding === "cbor") return decodeCbor(payload);
 	// A Map is made of the outer objects so that no name can be mistaken for one of Object's own.
 	const toMap = (value: unknown): unknown =>
 		typeof value === "object" && value !== null && !Array.isArray(value)
@@ -24,17 +24,17 @@ export function decodeRequest(format: PayloadFormat, payload: Uint8Array): unkno
 
 /** Writes a reply, as the settings of CBOR and padding say. */
 export function encodeReply(
-	format: PayloadFormat,
+	encoding: Encoding,
 	members: readonly (readonly [string, ReplyValue])[],
 	settings: Pick<Settings, "cbor" | "reply">,
 ): Uint8Array {
 	const { padTo } = settings.reply;
 	const ordered = settings.cbor.reverseMembers ? [...members].reverse() : [...members];
-	let bytes = encodeMembers(format, ordered, settings.cbor.indefinite);
+	let bytes = encodeMembers(encoding, ordered, settings.cbor.indefinite);
 	if (padTo > bytes.length) {
 		// The unknown member takes some bytes itself: try, then correct.
 		const padded = (length: number) =>
-			encodeMembers(format, [...ordered, ["padding", " ".repeat(length)]], settings.cbor.indefinite);
+			encodeMembers(encoding, [...ordered, ["padding", " ".repeat(length)]], settings.cbor.indefinite);
 		const empty = padded(0).length;
 		bytes = padded(Math.max(0, padTo - empty));
 		if (bytes.length > padTo) bytes = padded(Math.max(0, padTo - empty - (bytes.length - padTo)));
@@ -43,11 +43,11 @@ export function encodeReply(
 }
 
 function encodeMembers(
-	format: PayloadFormat,
+	encoding: Encoding,
 	members: readonly (readonly [string, ReplyValue])[],
 	indefinite: boolean,
 ): Uint8Array {
-	if (format === "json") {
+	if (encoding === "json") {
 		return Buffer.from(
 			JSON.stringify(
 				Object.fromEntries(

@@ -11,14 +11,14 @@ import type { CertificateIssuer, IssuedCertificate, Registry } from "../registry
 import type { TemplateRecord, TokenRecord } from "../state/state.js";
 import { evaluateTemplate, type Plan, parseTemplate, type Template, TemplateError } from "../template/template.js";
 import { applyPlan } from "./apply.js";
-import { decodeRequest, encodeReply, type PayloadFormat, type ReplyValue } from "./codec.js";
+import { decodeRequest, type Encoding, encodeReply, type ReplyValue } from "./codec.js";
 import { askHook, type HookCaller } from "./hook.js";
 import { ownershipToken } from "./token.js";
 
 /** A request as it came over a connection. */
 export interface ProvisioningRequest {
 	readonly operation: ProvisioningOperation;
-	readonly format: PayloadFormat;
+	readonly encoding: Encoding;
 	/** Of the topic; RegisterThing only. */
 	readonly templateName?: string;
 	readonly payload: Uint8Array;
@@ -41,6 +41,7 @@ export interface ProvisioningOptions {
 	readonly settings: Settings;
 	/** ms since 1970. */
 	readonly now: () => number;
+	/** Called with each event. */
 	readonly report: (event: CloudEventBody) => void;
 	readonly metrics?: Metrics;
 	/** Shell commands that stand for hooks, by `targetArn`. */
@@ -93,7 +94,7 @@ export class Provisioning {
 			if (now() - this.#swept >= sweepInterval) this.sweep();
 			const outcome = await this.#carryOut(request);
 			this.#reportSuccess(request, outcome);
-			return { accepted: true, payload: encodeReply(request.format, outcome.members, settings) };
+			return { accepted: true, payload: encodeReply(request.encoding, outcome.members, settings) };
 		} catch (error) {
 			const rejection =
 				error instanceof RejectionError ? error : new RejectionError("internal", "Internal failure", messageOf(error));
@@ -107,10 +108,10 @@ export class Provisioning {
 	}
 
 	/** A rejected reply to a request that is not even looked at: a fault to try out. */
-	rejected(format: PayloadFormat, rejection: Rejection = this.#options.settings.errors.internal): ProvisioningReply {
+	rejected(encoding: Encoding, rejection: Rejection = this.#options.settings.errors.internal): ProvisioningReply {
 		return {
 			accepted: false,
-			payload: encodeReply(format, rejectionMembers(rejection, "Internal failure"), this.#options.settings),
+			payload: encodeReply(encoding, rejectionMembers(rejection, "Internal failure"), this.#options.settings),
 		};
 	}
 
@@ -262,9 +263,9 @@ export class Provisioning {
 	#members(request: ProvisioningRequest): ReadonlyMap<unknown, unknown> {
 		let value: unknown;
 		try {
-			value = decodeRequest(request.format, request.payload);
+			value = decodeRequest(request.encoding, request.payload);
 		} catch {
-			throw new RejectionError("invalidPayload", `The payload is not ${request.format.toUpperCase()}.`);
+			throw new RejectionError("invalidPayload", `The payload is not ${request.encoding.toUpperCase()}.`);
 		}
 		if (!(value instanceof Map)) throw new RejectionError("invalidPayload", "The payload must be an object.");
 		return value;
@@ -429,7 +430,7 @@ export class Provisioning {
 		return (
 			registry.certificates.get(certificateId)?.status === "PENDING_ACTIVATION" &&
 			registry.state.attachments.by("target", principal).length === 0 &&
-			registry.things.attachedTo(principal).length === 0
+			registry.thingPrincipals.attachedTo(principal).length === 0
 		);
 	}
 
@@ -497,7 +498,7 @@ export class Provisioning {
 		metrics?.count(`${request.operation}Failed`, this.#dimensions(request));
 		return {
 			accepted: false,
-			payload: encodeReply(request.format, rejectionMembers(rejection, error.message), settings),
+			payload: encodeReply(request.encoding, rejectionMembers(rejection, error.message), settings),
 		};
 	}
 

@@ -2,12 +2,12 @@
 // behind those that this cloud does not serve ("Reserved topics").
 
 import type { ProvisioningOperation } from "../base/settings.js";
-import type { PayloadFormat } from "./codec.js";
+import type { Encoding } from "./codec.js";
 
 /** What a request's topic says. */
 export interface ProvisioningTopic {
 	readonly operation: ProvisioningOperation;
-	readonly format: PayloadFormat;
+	readonly encoding: Encoding;
 	readonly templateName?: string;
 }
 
@@ -17,12 +17,12 @@ export function parseProvisioningTopic(topic: string): ProvisioningTopic | undef
 	if (created) {
 		return {
 			operation: created[1] === "create" ? "CreateKeysAndCertificate" : "CreateCertificateFromCsr",
-			format: created[2] as PayloadFormat,
+			encoding: created[2] as Encoding,
 		};
 	}
 	const registered = /^\$aws\/provisioning-templates\/([0-9A-Za-z_-]{1,36})\/provision\/(json|cbor)$/.exec(topic);
 	if (!registered) return undefined;
-	return { operation: "RegisterThing", templateName: registered[1]!, format: registered[2] as PayloadFormat };
+	return { operation: "RegisterThing", templateName: registered[1]!, encoding: registered[2] as Encoding };
 }
 
 /** Services of AWS IoT behind reserved topics, by the beginning of topic or filter; `+` and `#` stand in filters. */

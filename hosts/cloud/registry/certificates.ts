@@ -3,8 +3,10 @@
 import { createHash, randomUUID, X509Certificate } from "node:crypto";
 import { AwsError } from "../base/errors.js";
 import type { CertificateRecord, CertificateStatus } from "../state/state.js";
-import { arn, found, type IssuedCertificate, nameInArn, type RegistryContext, seconds } from "./context.js";
-import { checkCertificateId, checkTemplateName, demand, limits, page } from "./limits.js";
+import { arn, type IssuedCertificate, nameInArn, type RegistryContext, requireRow, seconds } from "./context.js";
+import { forms, isOfForm } from "./forms.js";
+import { checkCertificateId, checkTemplateName, demand } from "./limits.js";
+import { page } from "./paging.js";
 
 /** Operations on certificates. Requests and responses are those of the AWS operation of the same name; times in seconds. */
 export class Certificates {
@@ -24,14 +26,15 @@ export class Certificates {
 		return arn(this.#context.state, "cert", certificateId);
 	}
 
-	/** Id of the existing certificate that an ARN names. Throws InvalidRequestException or ResourceNotFoundException. */
-	idOfPrincipal(principal: unknown): string {
+	/** Id of the existing certificate that an ARN names. @throws AwsError InvalidRequestException or ResourceNotFoundException */
+	requireCertificateId(principal: unknown): string {
 		const { state } = this.#context;
 		const id = typeof principal === "string" ? nameInArn(state, "cert", principal) : undefined;
 		demand(id !== undefined, "The principal must be the ARN of a certificate of this account");
-		return found(state.certificates.get(id), `Principal ${principal} does not exist`).certificateId;
+		return requireRow(state.certificates.get(id), `Principal ${principal} does not exist`).certificateId;
 	}
 
+	/** A new certificate together with its new key pair. INACTIVE unless `setAsActive`. */
 	async createKeysAndCertificate(request: { setAsActive?: boolean } = {}) {
 		const issued = await this.#context.issuer.createKeysAndCertificate();
 		this.add(issued, request.setAsActive ? "ACTIVE" : "INACTIVE");
@@ -41,11 +44,12 @@ export class Certificates {
 		};
 	}
 
+	/** A new certificate for the key of a certificate signing request. INACTIVE unless `setAsActive`. */
 	async createCertificateFromCsr(request: { certificateSigningRequest: string; setAsActive?: boolean }) {
 		const csr: unknown = request.certificateSigningRequest;
 		demand(
-			typeof csr === "string" && csr.length >= 1 && csr.length <= limits.certificateSigningRequest,
-			`certificateSigningRequest must be text of 1 to ${limits.certificateSigningRequest} characters`,
+			isOfForm(csr, forms.certificateSigningRequest),
+			`certificateSigningRequest must be text of 1 to ${forms.certificateSigningRequest.max} characters`,
 		);
 		const issued = await this.#context.issuer.createCertificateFromCsr(csr);
 		this.add(issued, request.setAsActive ? "ACTIVE" : "INACTIVE");
@@ -79,7 +83,7 @@ export class Certificates {
 
 	/** Sets ACTIVE, INACTIVE or REVOKED. Whoever is connected with it and may no longer be is dropped by the broker. */
 	updateCertificate(request: { certificateId: string; newStatus: string }): void {
-		const certificate = this.#existing(request.certificateId);
+		const certificate = this.#requireCertificate(request.certificateId);
 		demand(
 			["ACTIVE", "INACTIVE", "REVOKED"].includes(request.newStatus),
 			`The status of a certificate cannot be set to ${request.newStatus}`,
@@ -87,9 +91,10 @@ export class Certificates {
 		this.setStatus(certificate.certificateId, request.newStatus as CertificateStatus);
 	}
 
+	/** A certificate with its PEM, status and times. */
 	describeCertificate(request: { certificateId: string }) {
 		const { state } = this.#context;
-		const record = this.#existing(request.certificateId);
+		const record = this.#requireCertificate(request.certificateId);
 		return {
 			certificateDescription: {
 				...this.#listed(record),
@@ -118,9 +123,10 @@ export class Certificates {
 		return { certificates: items.map((record) => this.#listed(record)), ...(next && { nextMarker: next }) };
 	}
 
+	/** Refused while the certificate is ACTIVE, attached to a thing, or, without `forceDelete`, has policies. */
 	deleteCertificate(request: { certificateId: string; forceDelete?: boolean }): void {
 		const { state } = this.#context;
-		const { certificateId, status } = this.#existing(request.certificateId);
+		const { certificateId, status } = this.#requireCertificate(request.certificateId);
 		if (status === "ACTIVE") {
 			throw new AwsError(
 				"CertificateStateException",
@@ -144,7 +150,7 @@ export class Certificates {
 	async createProvisioningClaim(request: { templateName: string }) {
 		const { state, issuer, now, temporaryClaimLifetime } = this.#context;
 		const templateName = checkTemplateName(request.templateName);
-		found(state.templates.get(templateName), `Template with name ${templateName} does not exist`);
+		requireRow(state.templates.get(templateName), `Template with name ${templateName} does not exist`);
 		const issued = await issuer.createKeysAndCertificate();
 		const expiration = now() + temporaryClaimLifetime();
 		this.add(issued, "ACTIVE", { temporaryClaim: { templateName, expiration } });
@@ -239,10 +245,10 @@ export class Certificates {
 		return { certificateArn: this.arn(record.certificateId), certificateId: record.certificateId };
 	}
 
-	#existing(certificateId: unknown): CertificateRecord {
+	#requireCertificate(certificateId: unknown): CertificateRecord {
 		const id = checkCertificateId(certificateId);
 		const record = this.#context.state.certificates.get(id);
-		return found(
+		return requireRow(
 			record?.temporaryClaim ? undefined : record,
 			"The certificate given in the certificateId does not exist",
 		);
@@ -274,8 +280,8 @@ export function fingerprint(der: Uint8Array): string {
 
 function parseCertificate(pem: unknown): X509Certificate {
 	demand(
-		typeof pem === "string" && pem.length >= 1 && pem.length <= limits.certificatePem,
-		`A certificate must be PEM text of 1 to ${limits.certificatePem} characters`,
+		isOfForm(pem, forms.certificatePem),
+		`A certificate must be PEM text of 1 to ${forms.certificatePem.max} characters`,
 	);
 	try {
 		return new X509Certificate(pem);

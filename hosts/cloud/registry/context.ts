@@ -62,8 +62,8 @@ export function seconds(milliseconds: number): number {
 	return milliseconds / 1000;
 }
 
-/** Throws ResourceNotFoundException when there is none. */
-export function found<T>(row: T | undefined, message: string): T {
+/** The row itself. @throws AwsError ResourceNotFoundException when there is none */
+export function requireRow<T>(row: T | undefined, message: string): T {
 	if (row === undefined) throw new AwsError("ResourceNotFoundException", message);
 	return row;
 }

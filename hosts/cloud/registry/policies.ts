@@ -4,8 +4,9 @@ import { randomUUID } from "node:crypto";
 import { AwsError } from "../base/errors.js";
 import { parsePolicy } from "../policy/policy.js";
 import type { PolicyRecord } from "../state/state.js";
-import { arn, found, nameInArn, type RegistryContext, seconds } from "./context.js";
-import { checkPolicyName, demand, limits, page, type Tag } from "./limits.js";
+import { arn, nameInArn, type RegistryContext, requireRow, seconds } from "./context.js";
+import { checkPolicyName, demand, limits, type Tag } from "./limits.js";
+import { page } from "./paging.js";
 import type { Tags } from "./tags.js";
 
 /** Operations on policies. Requests and responses are those of the AWS operation of the same name; times in seconds. */
@@ -18,6 +19,7 @@ export class Policies {
 		this.#tags = tags;
 	}
 
+	/** Makes a policy; its document becomes version 1, the default. */
 	createPolicy(request: { policyName: string; policyDocument: string; tags?: readonly Tag[] }) {
 		const { state, now } = this.#context;
 		const policyName = checkPolicyName(request.policyName);
@@ -44,8 +46,9 @@ export class Policies {
 		return { policyName, policyArn: this.#arn(policyName), policyDocument, policyVersionId: "1" };
 	}
 
+	/** A policy with its default document. */
 	getPolicy(request: { policyName: string }) {
-		const record = this.#existing(request.policyName);
+		const record = this.#requirePolicy(request.policyName);
 		return {
 			policyName: record.policyName,
 			policyArn: this.#arn(record.policyName),
@@ -60,7 +63,7 @@ export class Policies {
 	/** Refused while attached to anything or while versions beside the default one exist. */
 	deletePolicy(request: { policyName: string }): void {
 		const { state } = this.#context;
-		const { policyName, versions } = this.#existing(request.policyName);
+		const { policyName, versions } = this.#requirePolicy(request.policyName);
 		if (state.attachments.by("policyName", policyName).length > 0) {
 			throw new AwsError(
 				"DeleteConflictException",
@@ -79,9 +82,10 @@ export class Policies {
 		});
 	}
 
+	/** Adds a version; at most 5 exist at a time. */
 	createPolicyVersion(request: { policyName: string; policyDocument: string; setAsDefault?: boolean }) {
 		const { state, now } = this.#context;
-		const record = this.#existing(request.policyName);
+		const record = this.#requirePolicy(request.policyName);
 		const policyDocument = checkDocument(request.policyDocument);
 		if (record.versions.length >= limits.policyVersions) {
 			throw new AwsError(
@@ -107,9 +111,10 @@ export class Policies {
 		};
 	}
 
+	/** One version of a policy with its document. */
 	getPolicyVersion(request: { policyName: string; policyVersionId: string }) {
-		const record = this.#existing(request.policyName);
-		const version = this.#version(record, request.policyVersionId);
+		const record = this.#requirePolicy(request.policyName);
+		const version = this.#requireVersion(record, request.policyVersionId);
 		return {
 			policyArn: this.#arn(record.policyName),
 			policyName: record.policyName,
@@ -122,8 +127,9 @@ export class Policies {
 		};
 	}
 
+	/** The versions of a policy, oldest first. */
 	listPolicyVersions(request: { policyName: string }) {
-		const record = this.#existing(request.policyName);
+		const record = this.#requirePolicy(request.policyName);
 		return {
 			policyVersions: record.versions.map(({ versionId, creationDate }) => ({
 				versionId: String(versionId),
@@ -133,19 +139,21 @@ export class Policies {
 		};
 	}
 
+	/** Makes a version the one in force. */
 	setDefaultPolicyVersion(request: { policyName: string; policyVersionId: string }): void {
 		const { state, now } = this.#context;
-		const record = this.#existing(request.policyName);
-		const { versionId } = this.#version(record, request.policyVersionId);
+		const record = this.#requirePolicy(request.policyName);
+		const { versionId } = this.#requireVersion(record, request.policyVersionId);
 		state.transaction(() =>
 			state.policies.put(record.policyName, { ...record, defaultVersionId: versionId, lastModifiedDate: now() }),
 		);
 	}
 
+	/** Deletes a version that is not the default one. */
 	deletePolicyVersion(request: { policyName: string; policyVersionId: string }): void {
 		const { state } = this.#context;
-		const record = this.#existing(request.policyName);
-		const { versionId } = this.#version(record, request.policyVersionId);
+		const record = this.#requirePolicy(request.policyName);
+		const { versionId } = this.#requireVersion(record, request.policyVersionId);
 		if (versionId === record.defaultVersionId) {
 			throw new AwsError("DeleteConflictException", "Cannot delete the default version of a policy");
 		}
@@ -157,6 +165,7 @@ export class Policies {
 		);
 	}
 
+	/** Policies by name, descending unless `isAscendingOrder`. */
 	listPolicies(request: { marker?: string; pageSize?: number; isAscendingOrder?: boolean } = {}) {
 		return this.#listed(
 			[...this.#context.state.policies.keys()],
@@ -169,8 +178,8 @@ export class Policies {
 	/** Idempotent. `target` is the ARN of a certificate or of a thing group. */
 	attachPolicy(request: { policyName: string; target: string }): void {
 		const { state } = this.#context;
-		const { policyName } = this.#existing(request.policyName);
-		const target = this.#target(request.target);
+		const { policyName } = this.#requirePolicy(request.policyName);
+		const target = this.#requireTarget(request.target);
 		const attached = state.attachments.by("target", target);
 		if (attached.some((attachment) => attachment.policyName === policyName)) return;
 		if (attached.length >= limits.policiesPerTarget) {
@@ -193,7 +202,7 @@ export class Policies {
 	/** With `recursive` those of a group's parents too. */
 	listAttachedPolicies(request: { target: string; recursive?: boolean; marker?: string; pageSize?: number }) {
 		const { state } = this.#context;
-		const targets = [this.#target(request.target)];
+		const targets = [this.#requireTarget(request.target)];
 		if (request.recursive) {
 			let group = nameInArn(state, "thinggroup", targets[0]!);
 			while (group !== undefined) {
@@ -207,8 +216,9 @@ export class Policies {
 		return this.#listed([...names], request.pageSize, request.marker, true);
 	}
 
+	/** ARNs that a policy is attached to. */
 	listTargetsForPolicy(request: { policyName: string; marker?: string; pageSize?: number }) {
-		const { policyName } = this.#existing(request.policyName);
+		const { policyName } = this.#requirePolicy(request.policyName);
 		const targets = this.#context.state.attachments.by("policyName", policyName).map((row) => row.target);
 		const { items, next } = page(targets, (target) => target, request.pageSize, request.marker);
 		return { targets: items, ...(next && { nextMarker: next }) };
@@ -237,28 +247,28 @@ export class Policies {
 		return arn(this.#context.state, "policy", policyName);
 	}
 
-	#existing(policyName: unknown): PolicyRecord {
+	#requirePolicy(policyName: unknown): PolicyRecord {
 		const name = checkPolicyName(policyName);
-		return found(this.#context.state.policies.get(name), `Policy not found (name=${name})`);
+		return requireRow(this.#context.state.policies.get(name), `Policy not found (name=${name})`);
 	}
 
-	#version(record: PolicyRecord, policyVersionId: unknown) {
+	#requireVersion(record: PolicyRecord, policyVersionId: unknown) {
 		demand(/^[0-9]+$/.test(String(policyVersionId)), "policyVersionId must be a number");
-		return found(
+		return requireRow(
 			record.versions.find(({ versionId }) => versionId === Number(policyVersionId)),
 			`Policy version not found (name=${record.policyName}, version=${policyVersionId})`,
 		);
 	}
 
-	#target(target: unknown): string {
+	#requireTarget(target: unknown): string {
 		const { state } = this.#context;
 		demand(typeof target === "string", "target must be an ARN");
 		const certificate = nameInArn(state, "cert", target);
 		const group = nameInArn(state, "thinggroup", target);
 		demand(certificate !== undefined || group !== undefined, `Invalid target: ${target}`);
 		if (certificate !== undefined) {
-			found(state.certificates.get(certificate), `The certificate of ${target} does not exist`);
-		} else found(state.thingGroups.get(group!), `The thing group of ${target} does not exist`);
+			requireRow(state.certificates.get(certificate), `The certificate of ${target} does not exist`);
+		} else requireRow(state.thingGroups.get(group!), `The thing group of ${target} does not exist`);
 		return target;
 	}
 }

@@ -3,11 +3,15 @@
 
 import { AwsError } from "../base/errors.js";
 import type { State } from "../state/state.js";
+import { BillingGroups } from "./billing-groups.js";
 import { Certificates } from "./certificates.js";
 import { arn, type CertificateIssuer, type RegistryContext } from "./context.js";
 import { Policies } from "./policies.js";
 import { Tags } from "./tags.js";
 import { Templates } from "./templates.js";
+import { ThingGroups } from "./thing-groups.js";
+import { ThingPrincipals } from "./thing-principals.js";
+import { ThingTypes } from "./thing-types.js";
 import { Things } from "./things.js";
 
 export type { CertificateIssuer, IssuedCertificate } from "./context.js";
@@ -35,6 +39,10 @@ export class Registry {
 	readonly certificates: Certificates;
 	readonly policies: Policies;
 	readonly things: Things;
+	readonly thingPrincipals: ThingPrincipals;
+	readonly thingGroups: ThingGroups;
+	readonly thingTypes: ThingTypes;
+	readonly billingGroups: BillingGroups;
 	readonly templates: Templates;
 	readonly tags: Tags;
 
@@ -49,7 +57,11 @@ export class Registry {
 		this.tags = new Tags(context);
 		this.certificates = new Certificates(context);
 		this.policies = new Policies(context, this.tags);
-		this.things = new Things(context, this.certificates, this.tags);
+		this.thingTypes = new ThingTypes(context, this.tags);
+		this.billingGroups = new BillingGroups(context, this.tags);
+		this.things = new Things(context, this.thingTypes, this.billingGroups);
+		this.thingPrincipals = new ThingPrincipals(context, this.certificates, this.things);
+		this.thingGroups = new ThingGroups(context, this.things, this.tags);
 		this.templates = new Templates(context, this.tags);
 	}
 

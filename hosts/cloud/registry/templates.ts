@@ -3,8 +3,10 @@
 import { AwsError } from "../base/errors.js";
 import type { ProvisioningHook, TemplateRecord } from "../state/state.js";
 import { parseTemplate } from "../template/template.js";
-import { arn, found, type RegistryContext, seconds } from "./context.js";
-import { checkDescription, checkRoleArn, checkTemplateName, demand, limits, page, type Tag } from "./limits.js";
+import { arn, type RegistryContext, requireRow, seconds } from "./context.js";
+import { forms, isOfForm } from "./forms.js";
+import { checkDescription, checkRoleArn, checkTemplateName, demand, inWords, limits, type Tag } from "./limits.js";
+import { page } from "./paging.js";
 import type { Tags } from "./tags.js";
 
 /** Operations on provisioning templates. Requests and responses are those of the AWS operation of the same name. */
@@ -17,10 +19,12 @@ export class Templates {
 		this.#tags = tags;
 	}
 
+	/** The template of this name, if there is one. */
 	get(templateName: string): TemplateRecord | undefined {
 		return this.#context.state.templates.get(templateName);
 	}
 
+	/** ARN of a template. */
 	arn(templateName: string): string {
 		return arn(this.#context.state, "provisioningtemplate", templateName);
 	}
@@ -77,9 +81,10 @@ export class Templates {
 		return { templateArn: this.arn(templateName), templateName, defaultVersionId: 1 };
 	}
 
+	/** Adds a version; at most 5 exist at a time. */
 	createProvisioningTemplateVersion(request: { templateName: string; templateBody: string; setAsDefault?: boolean }) {
 		const { state, now } = this.#context;
-		const record = this.#existing(request.templateName);
+		const record = this.#requireTemplate(request.templateName);
 		const templateBody = checkBody(request.templateBody, record.type);
 		if (record.versions.length >= limits.templateVersions) {
 			throw new AwsError(
@@ -104,8 +109,9 @@ export class Templates {
 		};
 	}
 
+	/** A template with its body in force. */
 	describeProvisioningTemplate(request: { templateName: string }) {
-		const record = this.#existing(request.templateName);
+		const record = this.#requireTemplate(request.templateName);
 		return {
 			...this.#listed(record),
 			defaultVersionId: record.defaultVersionId,
@@ -115,8 +121,9 @@ export class Templates {
 		};
 	}
 
+	/** One version of a template with its body. */
 	describeProvisioningTemplateVersion(request: { templateName: string; versionId: number | string }) {
-		const record = this.#existing(request.templateName);
+		const record = this.#requireTemplate(request.templateName);
 		const { versionId, creationDate, templateBody } = this.#version(record, request.versionId);
 		return {
 			versionId,
@@ -126,6 +133,7 @@ export class Templates {
 		};
 	}
 
+	/** Templates ordered by name. */
 	listProvisioningTemplates(request: { maxResults?: number; nextToken?: string } = {}) {
 		const { items, next } = page(
 			[...this.#context.state.templates.values()],
@@ -136,8 +144,9 @@ export class Templates {
 		return { templates: items.map((record) => this.#listed(record)), ...(next && { nextToken: next }) };
 	}
 
+	/** The versions of a template. */
 	listProvisioningTemplateVersions(request: { templateName: string; maxResults?: number; nextToken?: string }) {
-		const record = this.#existing(request.templateName);
+		const record = this.#requireTemplate(request.templateName);
 		const { items, next } = page(
 			record.versions,
 			({ versionId }) => String(versionId).padStart(10, "0"),
@@ -165,7 +174,7 @@ export class Templates {
 		removePreProvisioningHook?: boolean;
 	}): void {
 		const { state, now } = this.#context;
-		const { preProvisioningHook: hookBefore, ...record } = this.#existing(request.templateName);
+		const { preProvisioningHook: hookBefore, ...record } = this.#requireTemplate(request.templateName);
 		const { description, enabled, defaultVersionId, provisioningRoleArn, preProvisioningHook: hook } = request;
 		demand(enabled === undefined || typeof enabled === "boolean", "enabled must be true or false");
 		demand(!(hook && request.removePreProvisioningHook), "A hook cannot be set and removed at once");
@@ -188,7 +197,7 @@ export class Templates {
 	/** The default version cannot be deleted (judged; AWS's rule is not established). */
 	deleteProvisioningTemplateVersion(request: { templateName: string; versionId: number | string }): void {
 		const { state } = this.#context;
-		const record = this.#existing(request.templateName);
+		const record = this.#requireTemplate(request.templateName);
 		const { versionId } = this.#version(record, request.versionId);
 		if (versionId === record.defaultVersionId) {
 			throw new AwsError("DeleteConflictException", "Cannot delete the default version of a template");
@@ -204,7 +213,7 @@ export class Templates {
 	/** Its versions go with it (judged). */
 	deleteProvisioningTemplate(request: { templateName: string }): void {
 		const { state } = this.#context;
-		const { templateName } = this.#existing(request.templateName);
+		const { templateName } = this.#requireTemplate(request.templateName);
 		state.transaction(() => {
 			state.templates.delete(templateName);
 			this.#tags.remove(this.arn(templateName));
@@ -223,14 +232,14 @@ export class Templates {
 		};
 	}
 
-	#existing(templateName: unknown): TemplateRecord {
+	#requireTemplate(templateName: unknown): TemplateRecord {
 		const name = checkTemplateName(templateName);
-		return found(this.get(name), `Template with name ${name} does not exist`);
+		return requireRow(this.get(name), `Template with name ${name} does not exist`);
 	}
 
 	#version(record: TemplateRecord, versionId: unknown) {
 		demand(/^[0-9]+$/.test(String(versionId)), "versionId must be a number");
-		return found(
+		return requireRow(
 			version(record, Number(versionId)),
 			`Version ${versionId} of the template ${record.templateName} does not exist`,
 		);
@@ -243,7 +252,7 @@ function version(record: TemplateRecord, wanted: number) {
 
 function checkBody(body: unknown, type: TemplateRecord["type"]): string {
 	demand(typeof body === "string", "templateBody must be text");
-	demand(body.length <= limits.templateBody, `templateBody must not be longer than ${limits.templateBody} characters`);
+	demand(isOfForm(body, forms.templateBody), `templateBody must ${inWords(forms.templateBody)}`);
 	try {
 		parseTemplate(body, type);
 	} catch (error) {
@@ -256,12 +265,12 @@ function checkHook(hook: unknown): ProvisioningHook {
 	demand(typeof hook === "object" && hook !== null, "preProvisioningHook must be an object");
 	const { payloadVersion, targetArn } = hook as Record<string, unknown>;
 	demand(
-		typeof targetArn === "string" && targetArn.length >= 1 && targetArn.length <= 2048,
+		isOfForm(targetArn, forms.hookTarget) && targetArn !== "",
 		"preProvisioningHook.targetArn must be text of 1 to 2048 characters",
 	);
 	demand(
-		payloadVersion === undefined || (typeof payloadVersion === "string" && /^[0-9-]{10,32}$/.test(payloadVersion)),
-		"preProvisioningHook.payloadVersion must match ^[0-9-]+$ and have 10 to 32 characters",
+		payloadVersion === undefined || isOfForm(payloadVersion, forms.hookPayloadVersion),
+		`preProvisioningHook.payloadVersion must ${inWords(forms.hookPayloadVersion)}`,
 	);
 	return { targetArn, ...(payloadVersion !== undefined && { payloadVersion }) };
 }

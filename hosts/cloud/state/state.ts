@@ -6,7 +6,7 @@ import { mkdirSync, realpathSync, rmSync } from "node:fs";
 import { createConnection, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { open, type RootDatabase } from "lmdb";
+import { open } from "lmdb";
 
 /** Status of a certificate (API model, `CertificateStatus`). */
 export type CertificateStatus =
@@ -244,18 +244,22 @@ export class Table<T extends object, I extends string = never> {
 		return this.#rows.size;
 	}
 
+	/** The row with this key. */
 	get(key: string): T | undefined {
 		return this.#rows.get(key);
 	}
 
+	/** Whether there is a row with this key. */
 	has(key: string): boolean {
 		return this.#rows.has(key);
 	}
 
+	/** All keys, oldest first. */
 	keys(): IterableIterator<string> {
 		return this.#rows.keys();
 	}
 
+	/** All rows, oldest first. */
 	values(): IterableIterator<T> {
 		return this.#rows.values();
 	}
@@ -317,12 +321,29 @@ export class StateInUseError extends Error {
 	override readonly name = "StateInUseError";
 }
 
+/**
+ * What a state needs of the database that keeps its rows on disk. It is described here so that nobody who uses the types of the
+ * local cloud compiles those of LMDB.
+ */
+export interface Database {
+	/** All rows. A key is the name of a table and the key in that table. */
+	getRange(): Iterable<{ readonly key: string[]; readonly value: object }>;
+	/** Runs `work` and commits all changes it makes, or none when it throws. */
+	transactionSync(work: () => void): unknown;
+	/** Stores a row. */
+	putSync(key: string[], row: object): unknown;
+	/** Deletes a row. */
+	removeSync(key: string[]): unknown;
+	/** Flushes and closes the files. */
+	close(): Promise<void>;
+}
+
 /** The tables and their transactions. Open one with `openState`. */
 export class State {
 	readonly #tables = new Map<string, Table<object, string>>();
 	readonly #listeners = new Set<(changes: readonly Change[]) => void>();
 	readonly #release: () => Promise<void>;
-	readonly #database: RootDatabase<object, string[]> | undefined;
+	readonly #database: Database | undefined;
 	#journal: JournalEntry[] | undefined;
 	#closed = false;
 	readonly #soon: (() => void)[] = [];
@@ -358,7 +379,7 @@ export class State {
 	readonly queued = this.#table<QueuedRecord>("queued", {});
 	readonly retained = this.#table<RetainedRecord>("retained", {});
 
-	constructor(database: RootDatabase<object, string[]> | undefined, release: () => Promise<void>) {
+	constructor(database: Database | undefined, release: () => Promise<void>) {
 		this.#database = database;
 		this.#release = release;
 		for (const { key, value } of database?.getRange() ?? []) {
@@ -442,7 +463,7 @@ export class State {
 		await this.#release();
 	}
 
-	#write(database: RootDatabase<object, string[]>, journal: readonly JournalEntry[]): void {
+	#write(database: Database, journal: readonly JournalEntry[]): void {
 		database.transactionSync(() => {
 			for (const { change } of journal) {
 				const key = [change.table, change.key];
@@ -465,7 +486,7 @@ export class State {
 /** Opens or makes the state. Throws `StateInUseError` when another process has the directory. */
 export async function openState(options: StateOptions = {}): Promise<State> {
 	const { directory } = options;
-	let database: RootDatabase<object, string[]> | undefined;
+	let database: Database | undefined;
 	let release = async () => {};
 	if (directory !== undefined) {
 		// A directory that was there before keeps its mode: it may be anybody's. The files are for their owner alone from the start.

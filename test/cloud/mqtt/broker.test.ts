@@ -408,13 +408,13 @@ t.test("Policies of a thing's groups and their parents count", async (t) => {
 		["g1"],
 	);
 	registry.policies.createPolicy({ policyName: "everything", policyDocument: JSON.stringify(everything) });
-	registry.things.createThingGroup({ thingGroupName: "parent" });
-	registry.things.createThingGroup({ thingGroupName: "child", parentGroupName: "parent" });
-	registry.policies.attachPolicy({ policyName: "everything", target: registry.things.groupArn("parent") });
+	registry.thingGroups.createThingGroup({ thingGroupName: "parent" });
+	registry.thingGroups.createThingGroup({ thingGroupName: "child", parentGroupName: "parent" });
+	registry.policies.attachPolicy({ policyName: "everything", target: registry.thingGroups.arn("parent") });
 	const refused = await connect(rig, made, "g1");
 	refused.publish("a", "x");
 	await closed(refused);
-	registry.things.addThingToThingGroup({ thingName: "g1", thingGroupName: "child" });
+	registry.thingGroups.addThingToThingGroup({ thingName: "g1", thingGroupName: "child" });
 	const allowed = await connect(rig, made, "g1");
 	await allowed.publishAsync("a", "x", { qos: 1 });
 	await allowed.endAsync();

@@ -76,7 +76,7 @@ t.test("A rejection in CBOR is the test vector of the fact sheet", async (t) => 
 	});
 	const { payload, accepted } = await core.provisioning.handle({
 		operation: "RegisterThing",
-		format: "cbor",
+		encoding: "cbor",
 		templateName: "T",
 		payload: encode({}),
 		claimCertificateId: "c",

@@ -10,7 +10,7 @@ const document = JSON.stringify({
 
 t.test("A transaction that fails leaves every table and lookup as it was", async (t) => {
 	const { registry, create } = await startCore();
-	const { state, policies, things, certificates } = registry;
+	const { state, policies, things, thingPrincipals, certificates } = registry;
 	const { certificateId } = await create();
 	const target = certificates.arn(certificateId);
 	policies.attachPolicy({ policyName: "device", target });
@@ -21,7 +21,7 @@ t.test("A transaction that fails leaves every table and lookup as it was", async
 		() =>
 			state.transaction(() => {
 				things.createThing({ thingName: "new" });
-				things.attachThingPrincipal({ thingName: "new", principal: target });
+				thingPrincipals.attachThingPrincipal({ thingName: "new", principal: target });
 				things.updateThing({ thingName: "kept", attributePayload: { attributes: { a: "2" } } });
 				policies.detachPolicy({ policyName: "device", target });
 				certificates.setStatus(certificateId, "ACTIVE");
@@ -30,7 +30,7 @@ t.test("A transaction that fails leaves every table and lookup as it was", async
 		{ name: "InvalidRequestException" },
 	);
 	t.equal(things.get("new"), undefined);
-	t.same(things.attachedTo(target), []);
+	t.same(thingPrincipals.attachedTo(target), []);
 	t.same(things.get("kept")?.attributes, { a: "1" });
 	t.same(policies.listTargetsForPolicy({ policyName: "device" }).targets, [target]);
 	t.equal(certificates.get(certificateId)?.status, "PENDING_ACTIVATION");
@@ -40,13 +40,13 @@ t.test("A transaction that fails leaves every table and lookup as it was", async
 
 t.test("What something hangs on cannot be deleted", async (t) => {
 	const { registry, create } = await startCore();
-	const { policies, things, certificates } = registry;
+	const { policies, things, thingPrincipals, certificates } = registry;
 	const { certificateId } = await create();
 	const target = certificates.arn(certificateId);
 	certificates.setStatus(certificateId, "ACTIVE");
 	policies.attachPolicy({ policyName: "device", target });
 	things.createThing({ thingName: "thing" });
-	things.attachThingPrincipal({ thingName: "thing", principal: target });
+	thingPrincipals.attachThingPrincipal({ thingName: "thing", principal: target });
 	t.throws(() => policies.deletePolicy({ policyName: "device" }), { name: "DeleteConflictException" });
 	t.throws(() => things.deleteThing({ thingName: "thing" }), { name: "InvalidRequestException" });
 	t.throws(() => certificates.deleteCertificate({ certificateId }), { name: "CertificateStateException", status: 406 });
@@ -54,7 +54,7 @@ t.test("What something hangs on cannot be deleted", async (t) => {
 	const conflict = { name: "DeleteConflictException", status: 409 };
 	t.throws(() => certificates.deleteCertificate({ certificateId }), conflict);
 	t.throws(() => certificates.deleteCertificate({ certificateId, forceDelete: true }), conflict, "a thing is attached");
-	things.detachThingPrincipal({ thingName: "thing", principal: target });
+	thingPrincipals.detachThingPrincipal({ thingName: "thing", principal: target });
 	t.throws(() => certificates.deleteCertificate({ certificateId }), conflict, "a policy is attached");
 	certificates.deleteCertificate({ certificateId, forceDelete: true });
 	t.same(policies.listTargetsForPolicy({ policyName: "device" }).targets, []);
@@ -63,34 +63,37 @@ t.test("What something hangs on cannot be deleted", async (t) => {
 });
 
 t.test("A thing is in at most 10 groups, none of one hierarchy; groups are at most 7 deep", async (t) => {
-	const { things } = (await startCore()).registry;
+	const { things, thingGroups } = (await startCore()).registry;
 	things.createThing({ thingName: "t" });
 	for (let depth = 0; depth < 7; depth++) {
-		things.createThingGroup({ thingGroupName: `d${depth}`, ...(depth > 0 && { parentGroupName: `d${depth - 1}` }) });
+		thingGroups.createThingGroup({
+			thingGroupName: `d${depth}`,
+			...(depth > 0 && { parentGroupName: `d${depth - 1}` }),
+		});
 	}
-	t.throws(() => things.createThingGroup({ thingGroupName: "d7", parentGroupName: "d6" }), /at most 7 deep/);
-	things.addThingToThingGroup({ thingName: "t", thingGroupName: "d3" });
-	t.throws(() => things.addThingToThingGroup({ thingName: "t", thingGroupName: "d6" }), /same hierarchy/);
+	t.throws(() => thingGroups.createThingGroup({ thingGroupName: "d7", parentGroupName: "d6" }), /at most 7 deep/);
+	thingGroups.addThingToThingGroup({ thingName: "t", thingGroupName: "d3" });
+	t.throws(() => thingGroups.addThingToThingGroup({ thingName: "t", thingGroupName: "d6" }), /same hierarchy/);
 	for (let number = 1; number < 10; number++) {
-		things.createThingGroup({ thingGroupName: `g${number}` });
-		things.addThingToThingGroup({ thingName: "t", thingGroupName: `g${number}` });
+		thingGroups.createThingGroup({ thingGroupName: `g${number}` });
+		thingGroups.addThingToThingGroup({ thingName: "t", thingGroupName: `g${number}` });
 	}
-	things.createThingGroup({ thingGroupName: "one-more" });
+	thingGroups.createThingGroup({ thingGroupName: "one-more" });
 	t.throws(
-		() => things.addThingToThingGroup({ thingName: "t", thingGroupName: "one-more" }),
+		() => thingGroups.addThingToThingGroup({ thingName: "t", thingGroupName: "one-more" }),
 		/10 thing groups already/,
 	);
 });
 
 t.test("Limits of the fact sheet, section 2.6", async (t) => {
 	const { registry, create } = await startCore();
-	const { things, policies, templates, certificates } = registry;
+	const { things, thingTypes, thingGroups, policies, templates, certificates } = registry;
 	const attributes = (count: number) => ({
 		attributes: Object.fromEntries(Array.from({ length: count }, (_, index) => [`a${index}`, "v"])),
 	});
 	things.createThing({ thingName: "three", attributePayload: attributes(3) });
 	t.throws(() => things.createThing({ thingName: "four", attributePayload: attributes(4) }), /at most 3/);
-	things.createThingType({ thingTypeName: "type" });
+	thingTypes.createThingType({ thingTypeName: "type" });
 	things.createThing({ thingName: "fifty", thingTypeName: "type", attributePayload: attributes(50) });
 	const tooMany = { thingName: "more", thingTypeName: "type", attributePayload: attributes(51) };
 	t.throws(() => things.createThing(tooMany), /at most 50/);
@@ -98,7 +101,7 @@ t.test("Limits of the fact sheet, section 2.6", async (t) => {
 		things.listThings({ attributeName: "constructor", attributeValue: "x", usePrefixAttributeValue: true }).things,
 		[],
 	);
-	things.createThingGroup({ thingGroupName: "tagged", tags: [{ Key: "constructor", Value: "x" }] });
+	thingGroups.createThingGroup({ thingGroupName: "tagged", tags: [{ Key: "constructor", Value: "x" }] });
 	const blank = { thingName: "blank", attributePayload: { attributes: { a: "no blanks" } } };
 	t.throws(() => things.createThing(blank), { name: "InvalidRequestException" });
 	for (const thingName of ["", "x".repeat(129), "a b", "a/b"]) t.throws(() => things.createThing({ thingName }));
@@ -174,12 +177,12 @@ t.test("Pages follow one another without gap or repetition, whatever comes and g
 
 t.test("An exclusive attachment allows its certificate on no other thing", async (t) => {
 	const { registry, create } = await startCore();
-	const { things, certificates } = registry;
+	const { things, thingPrincipals, certificates } = registry;
 	const principal = certificates.arn((await create()).certificateId);
 	for (const thingName of ["a", "b"]) things.createThing({ thingName });
-	things.attachThingPrincipal({ thingName: "a", principal, thingPrincipalType: "EXCLUSIVE_THING" });
-	t.throws(() => things.attachThingPrincipal({ thingName: "b", principal }), /exclusive/);
-	things.detachThingPrincipal({ thingName: "a", principal });
-	things.attachThingPrincipal({ thingName: "b", principal });
-	things.attachThingPrincipal({ thingName: "a", principal });
+	thingPrincipals.attachThingPrincipal({ thingName: "a", principal, thingPrincipalType: "EXCLUSIVE_THING" });
+	t.throws(() => thingPrincipals.attachThingPrincipal({ thingName: "b", principal }), /exclusive/);
+	thingPrincipals.detachThingPrincipal({ thingName: "a", principal });
+	thingPrincipals.attachThingPrincipal({ thingName: "b", principal });
+	thingPrincipals.attachThingPrincipal({ thingName: "a", principal });
 });

@@ -5,8 +5,8 @@ import { createHash, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { AwsError } from "../../../hosts/cloud/base/errors.js";
 import { claimPolicy, devicePolicy, provisioningTemplate } from "../../../hosts/cloud/base/samples.js";
-import { registerThing } from "../../../hosts/cloud/control/register-thing.js";
-import { Authorizer } from "../../../hosts/cloud/mqtt/principal.js";
+import { registerThing } from "../../../hosts/cloud/control/operations/register-thing.js";
+import { Authorizer } from "../../../hosts/cloud/mqtt/authorizer.js";
 import { evaluate, parsePolicy } from "../../../hosts/cloud/policy/policy.js";
 import { spoiltCbor, spoiltJson } from "../json.js";
 import { mutate, type Random } from "../mutate.js";
@@ -32,7 +32,7 @@ async function refusable<T>(call: () => T | Promise<T>): Promise<T | undefined> 
 async function token({ provisioning }: World): Promise<string> {
 	const { payload } = await provisioning.handle({
 		operation: "CreateKeysAndCertificate",
-		format: "json",
+		encoding: "json",
 		payload: new Uint8Array(),
 		...asker,
 	});
@@ -67,12 +67,12 @@ export const payloadTarget: Target = {
 			close: world.close,
 			run: async (input) => {
 				const [kind = 0, ...rest] = input;
-				const format = kind % 2 === 0 ? "cbor" : "json";
+				const encoding = kind % 2 === 0 ? "cbor" : "json";
 				const operation = (["CreateKeysAndCertificate", "CreateCertificateFromCsr", "RegisterThing"] as const)[
 					(kind >> 1) % 3
 				]!;
 				let payload = new Uint8Array(rest);
-				if (operation === "RegisterThing" && format === "json") {
+				if (operation === "RegisterThing" && encoding === "json") {
 					const text = Buffer.from(payload)
 						.toString("latin1")
 						.replace(TOKEN, await token(world));
@@ -80,15 +80,15 @@ export const payloadTarget: Target = {
 				}
 				const reply = await world.provisioning.handle({
 					operation,
-					format,
+					encoding,
 					...(operation === "RegisterThing" && { templateName: "T" }),
 					payload,
 					...asker,
 				});
 				world.faults.check();
-				if (format === "cbor" && !isWellFormed(reply.payload)) throw new Defect("wrong", "a reply that is no CBOR");
-				if (format === "json") JSON.parse(Buffer.from(reply.payload).toString());
-				if (reply.accepted && format === "cbor" && payload.length > 0 && !isWellFormed(payload))
+				if (encoding === "cbor" && !isWellFormed(reply.payload)) throw new Defect("wrong", "a reply that is no CBOR");
+				if (encoding === "json") JSON.parse(Buffer.from(reply.payload).toString());
+				if (reply.accepted && encoding === "cbor" && payload.length > 0 && !isWellFormed(payload))
 					throw new Defect("wrong", `${operation} takes CBOR that is not well-formed`);
 				return 1;
 			},
@@ -172,7 +172,13 @@ export const templateTarget: Target = {
 				);
 				if (!made) return 1;
 				const payload = Buffer.from(JSON.stringify({ certificateOwnershipToken: await token(world), parameters }));
-				await provisioning.handle({ operation: "RegisterThing", format: "json", templateName: "F", payload, ...asker });
+				await provisioning.handle({
+					operation: "RegisterThing",
+					encoding: "json",
+					templateName: "F",
+					payload,
+					...asker,
+				});
 				await registry.templates.deleteProvisioningTemplate({ templateName: "F" });
 				faults.check();
 				return 1;
@@ -245,7 +251,7 @@ export const policyTarget: Target = {
 			status: "ACTIVE",
 		});
 		registry.things.createThing({ thingName: "dev-a", attributePayload: { attributes: { place: "b" } } });
-		registry.things.attachThingPrincipal({ thingName: "dev-a", principal: target });
+		registry.thingPrincipals.attachThingPrincipal({ thingName: "dev-a", principal: target });
 		return {
 			close: async () => {
 				authorizer.close();

@@ -64,7 +64,7 @@ async function makeIdentities(registry: Registry): Promise<ReadonlyMap<string, I
 		registry.policies.attachPolicy({ policyName: name, target: certificateArn });
 		if (!name.startsWith("dev-")) continue;
 		registry.things.createThing({ thingName: name });
-		registry.things.attachThingPrincipal({ thingName: name, principal: certificateArn });
+		registry.thingPrincipals.attachThingPrincipal({ thingName: name, principal: certificateArn });
 	}
 	return identities;
 }

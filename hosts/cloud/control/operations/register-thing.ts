@@ -1,17 +1,34 @@
 // The REST operation RegisterThing: one thing from a template's body and its parameters, as for bulk registration.
 // All or nothing: a certificate that was made for it goes again when the rest cannot be done.
 
-import { AwsError } from "../base/errors.js";
-import type { Settings } from "../base/settings.js";
-import { applyPlan } from "../provisioning/apply.js";
-import type { Registry } from "../registry/registry.js";
+import { AwsError } from "../../base/errors.js";
+import type { Settings } from "../../base/settings.js";
+import { applyPlan } from "../../provisioning/apply.js";
+import { forms } from "../../registry/forms.js";
+import type { Registry } from "../../registry/registry.js";
 import {
 	type CertificatePlan,
 	evaluateTemplate,
 	type Plan,
 	parseTemplate,
 	TemplateError,
-} from "../template/template.js";
+} from "../../template/template.js";
+import { operation } from "../operation.js";
+
+/** The operation. */
+export const registerThingOperation = {
+	RegisterThing: operation("POST /things", {
+		body: {
+			"templateBody*": forms.templateBody,
+			parameters: {
+				type: "map",
+				key: { type: "string", min: 0, max: 2048, pattern: "[\\s\\S]*" },
+				value: { type: "string", min: 0, max: 4096, pattern: "[\\s\\S]*", opaque: true },
+			},
+		},
+		handle: registerThing,
+	}),
+};
 
 /** ARNs are by the logical names of the template's resources. Rejects with AwsError. */
 export async function registerThing(

@@ -72,7 +72,7 @@ export class Authorizer {
 
 	/** Policies on the certificate, and on the groups (with their parents) of the things that it is attached to. */
 	#policies(certificate: CertificateRecord): NamedPolicy[] {
-		const { certificates, things, policies, state } = this.#registry;
+		const { certificates, thingPrincipals, thingGroups, policies, state } = this.#registry;
 		if (certificate.temporaryClaim) {
 			const { templateName } = certificate.temporaryClaim;
 			const document = temporaryClaimPolicy(
@@ -83,13 +83,13 @@ export class Authorizer {
 		}
 		const principal = certificates.arn(certificate.certificateId);
 		const groups = new Set(
-			things
+			thingPrincipals
 				.attachedTo(principal)
-				.flatMap(({ thingName }) => things.groupsOf(thingName))
-				.flatMap((group) => things.ancestors(group)),
+				.flatMap(({ thingName }) => thingGroups.groupsOf(thingName))
+				.flatMap((group) => thingGroups.ancestors(group)),
 		);
 		const names = new Set(
-			[principal, ...[...groups].map((group) => things.groupArn(group))].flatMap((target) => this.#attached(target)),
+			[principal, ...[...groups].map((group) => thingGroups.arn(group))].flatMap((target) => this.#attached(target)),
 		);
 		return [...names].flatMap((policyName) => {
 			const document = policies.document(policyName);
@@ -124,8 +124,8 @@ export class Authorizer {
 
 	/** Ordinary attachment: the thing must be named like the client id. Exclusive attachment: whatever the client id. */
 	#thing(certificateId: string, clientId: string): ThingRecord | undefined {
-		const { certificates, things } = this.#registry;
-		const attached = things.attachedTo(certificates.arn(certificateId));
+		const { certificates, things, thingPrincipals } = this.#registry;
+		const attached = thingPrincipals.attachedTo(certificates.arn(certificateId));
 		const row =
 			attached.find(({ thingPrincipalType }) => thingPrincipalType === "EXCLUSIVE_THING") ??
 			attached.find(({ thingName }) => thingName === clientId);
