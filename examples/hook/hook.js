@@ -1,5 +1,5 @@
-// A pre-provisioning hook: lets only those devices register whose serial number the factory has made and nobody has
-// registered before. `handler` is what a Lambda function exports. Run as a program, it reads the request as JSON from
+// A pre-provisioning hook: lets only those devices register whose serial number the factory has made. It does not stop a
+// device from registering twice; docs/security.md shows a hook that does. `handler` is what a Lambda function exports. Run as a program, it reads the request as JSON from
 // standard input and prints its answer, which is how `fleet cloud --hook` and the local cloud call it.
 
 import { readFileSync } from "node:fs";

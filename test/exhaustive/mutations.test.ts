@@ -39,13 +39,13 @@ const MUTATIONS: readonly Mutation[] = [
 	{
 		name: "resume: a certificate not yet registered is forgotten at power-on",
 		file: "life/steps.ts",
-		find: "created: register,",
-		replace: "created: create,",
+		find: 'return create(device, record);\n\t\tcase "created":\n',
+		replace: 'case "created":\n\t\t\treturn create(device, record as never);\n',
 	},
 	{
 		name: "unknown outcome: a refused token is taken for a failed registration",
-		file: "life/steps.ts",
-		find: "if (!sentBefore) {",
+		file: "life/register.ts",
+		find: 'if (record.state === "created") {',
 		replace: "if (true) {",
 	},
 	{
