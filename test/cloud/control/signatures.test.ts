@@ -285,6 +285,7 @@ t.test("the trusted user may make claims for one template, and do nothing else w
 		t.match(await refusal(aws.send(new Command(input as object))), forbidden, name);
 	}
 	t.equal(cloud.registry.state.certificates.size, before);
+	await refusal(aws.send(new sdk.ListTagsForResourceCommand({ resourceArn: templateArn })));
 	t.match(cloud.events.since().at(-1), {
 		event: "unauthorized",
 		principal: installer.principal,
