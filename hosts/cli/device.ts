@@ -94,19 +94,23 @@ the image forgets everything, the serial number too.`,
 		if (claim !== undefined) checkDates(values.claim!, [claim.certificate]);
 		checkDates(values["root-ca"], roots);
 		check(configuration, values.serial ?? "any");
-		const flash = await takeFlash(values.flash);
-		return run({
-			configuration,
-			roots,
-			claim,
-			flash,
-			serialNumber: values.serial ?? ownSerial(flash),
-			topic: values.topic,
-			reset,
-			once,
-			duration,
-			json: values.json,
-		});
+		const { flash, release } = await takeFlash(values.flash);
+		try {
+			return await run({
+				configuration,
+				roots,
+				claim,
+				flash,
+				serialNumber: values.serial ?? ownSerial(flash),
+				topic: values.topic,
+				reset,
+				once,
+				duration,
+				json: values.json,
+			});
+		} finally {
+			await release();
+		}
 	},
 });
 
@@ -231,17 +235,17 @@ function check(configuration: Configuration, serialNumber: string): void {
 	}
 }
 
-/** The flash image, for this process alone: two devices with one memory would overwrite each other's. */
-async function takeFlash(path: string): Promise<Storage> {
+/** The flash image, for this command alone until `release`: two devices with one memory would overwrite each other's. */
+async function takeFlash(path: string): Promise<{ flash: Storage; release(): Promise<void> }> {
 	// Made when absent, and found fit, before it is taken; read again afterwards, as nobody else can write it any more.
 	openFlash(path);
 	try {
-		await lock(path);
+		const release = await lock(path);
+		return { flash: openFlash(path), release };
 	} catch (error) {
 		if (!(error instanceof StateInUseError)) throw error;
 		throw new CommandError(`${path} is in use by another device: end that one first, or give this one its own --flash`);
 	}
-	return openFlash(path);
 }
 
 function openFlash(path: string): Storage {

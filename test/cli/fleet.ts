@@ -1,6 +1,7 @@
-// Runs the real `fleet` command as a child process, the way people do, and keeps everything that it ever printed.
+// Runs the real `fleet` command and keeps everything that it ever printed. `npm run test:all` starts a process for each call, the
+// way people do; by default all calls of a test file share one, since starting takes most of the time.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, fork, spawn } from "node:child_process";
 import { createPrivateKey } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,6 +13,8 @@ import { FileFlash } from "../../hosts/node/flash.js";
 import type { Credentials } from "../../src/contract/host.js";
 import { Store } from "../../src/identity/store.js";
 import { secretIn } from "../secrets.js";
+import { all } from "../support/sample.js";
+import type { Call, Ended } from "./calls.js";
 
 const script = fileURLToPath(new URL("../../hosts/cli/fleet.js", import.meta.url));
 
@@ -24,9 +27,10 @@ export interface Result {
 	readonly stderr: string;
 }
 
+// Node's own options are the test runner's, not the command's.
+const { NODE_OPTIONS: _, ...inherited } = process.env;
+
 function launch(args: readonly string[], environment: Readonly<Record<string, string>> = {}): ChildProcess {
-	// Node's own options are the test runner's, not the command's.
-	const { NODE_OPTIONS: _, ...inherited } = process.env;
 	const child = spawn(process.execPath, [script, ...args], {
 		env: { ...inherited, ...environment },
 		stdio: ["ignore", "pipe", "pipe"],
@@ -36,12 +40,42 @@ function launch(args: readonly string[], environment: Readonly<Record<string, st
 	return child;
 }
 
-/** Runs `fleet` to its end. */
-export function fleet(...args: string[]): Promise<Result> {
-	return fleetWith({}, ...args);
+/** The process that the calls of this test file share. */
+let shared: ChildProcess | undefined;
+const waiting = new Map<number, (ended: Ended) => void>();
+let calls = 0;
+
+function sharedProcess(): ChildProcess {
+	if (shared !== undefined) return shared;
+	shared = fork(fileURLToPath(new URL("calls.ts", import.meta.url)), { env: inherited, stdio: "inherit" });
+	shared.on("message", (ended: Ended) => {
+		printed.push(ended.stdout, ended.stderr);
+		waiting.get(ended.id)?.(ended);
+		waiting.delete(ended.id);
+		// A test file ends when nothing is under way any more.
+		if (waiting.size === 0) shared?.channel?.unref();
+	});
+	shared.on("exit", (code, signal) => {
+		if (waiting.size > 0) throw new Error(`the process of the fleet command ended with ${code ?? signal}`);
+	});
+	shared.unref();
+	return shared;
 }
 
-/** The same with environment variables. */
+/** Runs `fleet` to its end. Calls at the same time take turns, unless all tests are run. */
+export function fleet(...args: string[]): Promise<Result> {
+	if (all) return fleetWith({}, ...args);
+	const child = sharedProcess();
+	child.channel?.ref();
+	calls += 1;
+	const call: Call = { id: calls, args };
+	return new Promise((resolve) => {
+		waiting.set(call.id, resolve);
+		child.send(call);
+	});
+}
+
+/** The same with environment variables, in a process of its own. */
 export function fleetWith(environment: Readonly<Record<string, string>>, ...args: string[]): Promise<Result> {
 	const child = launch(args, environment);
 	let stdout = "";

@@ -2,7 +2,8 @@
 
 import type { Test } from "tap";
 
-const all = process.env.TEST_ALL === "1";
+/** Whether everything is to be run: `npm run test:all`. */
+export const all = process.env.TEST_ALL === "1";
 
 /**
  * The items to play: all of them, or every `nth`, and those that `keep` (the edges, where things go wrong most). What is
