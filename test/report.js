@@ -14,7 +14,7 @@ const sum = (all) => {
 /** Comments of tap itself. */
 const CHATTER = /^# (Subtest: |time=|\{ |No coverage)/;
 /** What a test says that played a sample of its set only (test/support/sample.ts). */
-const LEFT_OUT = /^left out: (.*)/;
+const LEFT_OUT = /^left out: (\d+) of (\d+) (.*?): (.*)/;
 /** tap's reason for tests whose name was not asked for: they are no part of this run. */
 const FILTERED = /^filter/;
 /** `ok 1 - name # SKIP reason # time=1.5ms {` */
@@ -29,6 +29,8 @@ export class Report {
 	#begun = [];
 	#comments = [];
 	#leftOut = [];
+	/** What tests of this file leave out: how many, of how many, of what, in which test. */
+	#leftOutHere = [];
 	/** By reason: the skipped tests, each with the tests around it. */
 	#skipped = new Map();
 	/** The last test point, to which diagnostics belong, and how far they are indented while they are being read. */
@@ -72,15 +74,25 @@ export class Report {
 		for (const comment of this.#comments) this.#print(comment);
 		for (const [reason, tests] of this.#skipped)
 			this.#print(`skipped: ${tests.length === 1 ? tests[0] : `${tests.length} tests`} (${reason})`);
-		for (const what of this.#leftOut) this.#print(`left out: ${what}`);
+		for (const what of this.#leftOut) this.#print(what);
 		if (this.#leftOut.length > 0) this.#print("npm run test:all leaves nothing out");
 		else this.#print(`nothing is left out${this.#skipped.size === 0 ? "" : " but what was skipped"}`);
 	}
 
 	#comment(text) {
-		const what = LEFT_OUT.exec(text)?.[1];
-		if (what === undefined) this.#comments.push(text);
-		else this.#leftOut.push(what);
+		const what = LEFT_OUT.exec(text);
+		if (what === null) this.#comments.push(text);
+		else this.#leftOutHere.push({ count: Number(what[1]), of: Number(what[2]), unit: what[3], name: what[4] });
+	}
+
+	/** A line for what a file leaves out, however many of its tests do. */
+	#sumLeftOut(file) {
+		const all = this.#leftOutHere;
+		this.#leftOutHere = [];
+		if (all.length === 0) return;
+		const total = (member) => all.reduce((sum, one) => sum + one[member], 0);
+		const where = all.length === 1 ? `${file}: ${all[0].name}` : `${file}, in ${all.length} tests`;
+		this.#leftOut.push(`left out: ${total("count")} of ${total("of")} ${all[0].unit}: ${where}`);
 	}
 
 	#point(depth, [, ok, name = "", directive, reason, time]) {
@@ -116,6 +128,7 @@ export class Report {
 		this.#print(`${totals.failed > 0 ? "FAILED" : "ok    "}  ${file.name}: ${counts(totals)}${duration}`);
 		for (const comment of this.#comments) this.#print(`        ${comment}`);
 		this.#comments = [];
+		this.#sumLeftOut(file.name);
 		this.#tell(file, []);
 	}
 

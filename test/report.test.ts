@@ -75,8 +75,21 @@ ok 1 - a.test.ts # time=1ms
     ok 1 - fine
     1..1
 ok 2 - b.test.ts # time=1ms`);
-	t.match(printed, /b\.test\.ts.*\nleft out: 90 of 100 cases: a long set\nnpm run test:all leaves nothing out$/);
+	t.match(
+		printed,
+		/b\.test\.ts.*\nleft out: 90 of 100 cases: a\.test\.ts: a long set\nnpm run test:all leaves nothing out$/,
+	);
 	t.match(reported("ok 1 - a.test.ts").printed, /\nnothing is left out$/);
+	const several = reported(`# Subtest: a.test.ts
+    # left out: 90 of 100 cases: first
+    # left out: 5 of 10 cases: second
+    1..0
+ok 1 - a.test.ts`);
+	t.match(
+		several.printed,
+		/\nleft out: 95 of 110 cases: a\.test\.ts, in 2 tests\n/,
+		"several tests of a file are one line",
+	);
 });
 
 t.test("tests whose name was not asked for are no part of the run", async (t) => {

@@ -6,6 +6,7 @@ import type { Packet } from "mqtt-packet";
 import t, { type Test } from "tap";
 import type { SettingsPatch } from "../../hosts/cloud/base/settings.js";
 import { playCut, survey, TOKEN_RULES } from "../support/safety.js";
+import { sample } from "../support/sample.js";
 import type { Fate, Passing } from "../support/virtual-cloud.js";
 
 /** Does something to the nth packet, once. */
@@ -21,11 +22,12 @@ async function playAll(
 	strays: number,
 ): Promise<void> {
 	const wrong: string[] = [];
-	for (const { name, fate } of stories) {
+	const played = sample(test, stories, 5);
+	for (const { name, fate } of played) {
 		const defects = await playCut([], { fate, settings }, undefined, strays);
 		if (defects.length > 0) wrong.push(`${name}: ${defects.join("; ")}`);
 	}
-	test.same(wrong.slice(0, 5), [], `${wrong.length} of ${stories.length} stories end wrong`);
+	test.same(wrong.slice(0, 5), [], `${wrong.length} of ${played.length} stories end wrong`);
 }
 
 for (const { name, settings } of TOKEN_RULES)

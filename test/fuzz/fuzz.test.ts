@@ -1,6 +1,7 @@
 // What was once found is tried again, and a bounded run of the fuzzer with a fixed seed.
 
 import t from "tap";
+import { sampleSize } from "../support/sample.js";
 import { readCorpus } from "./corpus.js";
 import { targets as faulty } from "./faulty.js";
 import { Supervisor } from "./supervisor.js";
@@ -20,8 +21,8 @@ t.test("targets", async (t) => {
 		await t.test(`given what was once found, ${target.name} are read without a defect`, async (t) => {
 			for (const { file, input } of readCorpus(target)) t.equal(await supervisor.try(target, input), undefined, file);
 		});
-		const inputs = inputsOf(target.name);
-		await t.test(`given ${inputs} spoilt inputs, ${target.name} are read without a defect`, async (t) => {
+		await t.test(`given spoilt inputs, ${target.name} are read without a defect`, async (t) => {
+			const inputs = sampleSize(t, inputsOf(target.name), 4);
 			const { findings } = await supervisor.fuzz({ target, seed: 20_261_122, goOn: (tried) => tried < inputs });
 			t.same(
 				findings.map(({ kind, message, input }) => ({ kind, message, input: Buffer.from(input).toString("base64") })),

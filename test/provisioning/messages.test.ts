@@ -14,6 +14,7 @@ import {
 	readRejection,
 } from "../../src/provisioning/messages.js";
 import { type Issued, issueCertificate } from "../support/credentials.js";
+import { all, leaveOut } from "../support/sample.js";
 
 const issued = await issueCertificate();
 const other = await issueCertificate();
@@ -128,8 +129,9 @@ t.test(
 		const codes: Record<string, number> = {};
 		const wrong: string[] = [];
 		const changed = golden.slice();
-		// All 255 other values in CI, 37 of them, another set for each byte, where somebody waits.
-		const step = process.env.CI ? 1 : 7;
+		// All 255 other values, or by default a few of them, another set for each byte.
+		const step = all ? 1 : 29;
+		if (!all) leaveOut(test, Math.round((golden.length * 255 * 28) / 29), golden.length * 255);
 		for (let at = 0; at < golden.length; at++) {
 			for (let value = at % step; value < 256; value += step) {
 				if (value === golden[at]) continue;

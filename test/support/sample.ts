@@ -12,6 +12,19 @@ export const all = process.env.TEST_ALL === "1";
 export function sample<T>(test: Test, items: readonly T[], nth: number, keep: (item: T) => boolean = () => false): T[] {
 	if (all) return [...items];
 	const sampled = items.filter((item, index) => index % nth === 0 || keep(item));
-	test.comment(`left out: ${items.length - sampled.length} of ${items.length} cases: ${test.name}`);
+	leaveOut(test, items.length - sampled.length, items.length);
 	return sampled;
+}
+
+/** How many of `count` cases are tried: all, or a `part`th of them, which is said at the end of the run. */
+export function sampleSize(test: Test, count: number, part: number): number {
+	if (all) return count;
+	const tried = Math.ceil(count / part);
+	leaveOut(test, count - tried, count);
+	return tried;
+}
+
+/** Says at the end of the run that so many of these cases (or files, tests …) are left out here. */
+export function leaveOut(test: Test, count: number, of: number, unit = "cases"): void {
+	test.comment(`left out: ${count} of ${of} ${unit}: ${test.name}`);
 }
