@@ -57,7 +57,7 @@ export interface Engine {
 
 const omitted = ["xsLockdown.c", "xsSnapshot.c"];
 const common = [
-	"-O2",
+	"-O1",
 	"-w",
 	"-fno-common",
 	"-fno-strict-aliasing",
@@ -65,12 +65,18 @@ const common = [
 	'-DXSPLATFORM="platform.h"',
 	...["mxParse", "mxRun", "mxSloppy", "mxInstrument", "mxBoundsCheck"].map((flag) => `-D${flag}=1`),
 ];
-/** Where XS is made to call ours: firmware that `mcconfig` builds has no function names; every collection is measured. */
+/**
+ * Where XS is made to call ours: firmware that `mcconfig` builds has no function names; every collection is measured. And
+ * what is worth the compiler's time: the interpreter.
+ */
 const hooks: Record<string, string[]> = {
+	"xsRun.c": ["-O2"],
 	"xsDefaults.c": ["-DfxNewFunctionName=fxNoFunctionName"],
 	"xsMemory.c": ["-DfxCheckProfiler=fxCollected"],
 };
-const flagsOf: Record<Variant, string[]> = { ordinary: ["-DmxDebug=1"], device: [], stress: ["-DmxStress=1"] };
+const flagsOf: Record<Variant, string[]> = { ordinary: ["-DmxDebug=1"], device: [], stress: [] };
+/** Macros that no header reads, by variant: only files that read them are compiled once more. */
+const macrosOf: Record<Variant, string[]> = { ordinary: [], device: [], stress: ["mxStress"] };
 // the kernel's headers are the same for both widths, but Debian's 32-bit C library does not bring them
 const narrow = ["-m32", "-msse2", "-mfpmath=sse", "-idirafter", "/usr/include/x86_64-linux-gnu"];
 
@@ -137,15 +143,20 @@ export async function buildEngine(variant: Variant, log: (line: string) => void 
 		.filter((name) => name.endsWith(".c") || name.endsWith(".h"))
 		.sort();
 	const hash = createHash("sha256").update(JSON.stringify([source.sha512, cc, flags, hooks]));
+	// What headers say, every object depends on.
+	for (const name of ours.filter((name) => name.endsWith(".h"))) hash.update(readFileSync(join(engine, name)));
+	const objects = join(out, `objects-${hash.copy().digest("hex").slice(0, 16)}`);
+	hash.update(JSON.stringify(macrosOf[variant]));
 	for (const name of ours) hash.update(name).update(readFileSync(join(engine, name)));
 	const path = join(out, `${variant}-${hash.digest("hex").slice(0, 16)}`);
 	const built: Engine = { command: [...(runner ?? []), path] as unknown as Engine["command"], variant, wide };
 	if (existsSync(path)) return built;
 
-	const unlock = await lock(path);
+	const unlock = await lock(objects);
 	try {
 		const what = `${variant}, ${wide ? "64" : "32"}-bit`;
-		if (!existsSync(path)) await compile(cc, flags, path, ours, (line) => log(`compiling XS (${what}): ${line}`));
+		const call = { cc, flags, macros: macrosOf[variant], path, ours, folder: objects };
+		if (!existsSync(path)) await compile(call, (line) => log(`compiling XS (${what}): ${line}`));
 	} finally {
 		unlock();
 	}
@@ -176,46 +187,59 @@ function isAlive(link: string): boolean {
 	}
 }
 
+interface Compilation {
+	readonly cc: string;
+	readonly flags: readonly string[];
+	readonly macros: readonly string[];
+	/** The engine to make. */
+	readonly path: string;
+	/** Our own files, C and headers. */
+	readonly ours: readonly string[];
+	/** Where objects are kept, for the variants that share them. */
+	readonly folder: string;
+}
+
 async function compile(
-	cc: string,
-	flags: readonly string[],
-	path: string,
-	ours: readonly string[],
+	{ cc, flags, macros, path, ours, folder }: Compilation,
 	log: (line: string) => void,
 ): Promise<void> {
 	const sources = await fetchSources(log);
-	const folder = `${path}.objects-${process.pid}`;
-	rmSync(folder, { recursive: true, force: true });
 	mkdirSync(folder, { recursive: true });
 	const include = ["includes", "platforms", "sources"].map((name) => `-I${join(sources, name)}`);
-	const files = [
-		...readdirSync(join(sources, "sources"))
-			.filter((name) => name.endsWith(".c") && !omitted.includes(name))
-			.map((name) => join(sources, "sources", name)),
-		...ours.filter((name) => name.endsWith(".c")).map((name) => join(engine, name)),
-	];
-	log(`${files.length} files`);
 	const call = async (options: readonly string[]) => {
 		await run(cc, options).catch((error: { stderr?: string }) => {
 			throw new Error(`the XS engine does not compile:\n${error.stderr}`);
 		});
 	};
-	const objects: string[] = [];
-	const queue = [...files];
+	const files = [
+		...readdirSync(join(sources, "sources"))
+			.filter((name) => name.endsWith(".c") && !omitted.includes(name))
+			.map((name) => join(sources, "sources", name)),
+		...ours.filter((name) => name.endsWith(".c")).map((name) => join(engine, name)),
+	].map((file) => {
+		const text = readFileSync(file, "utf8");
+		const own = macros.filter((macro) => text.includes(macro)).map((macro) => `-D${macro}=1`);
+		const key = createHash("sha256").update(text).update(own.join()).digest("hex").slice(0, 16);
+		return { file, own, object: join(folder, `${basename(file)}-${key}.o`) };
+	});
+	const queue = files.filter(({ object }) => !existsSync(object));
+	const count = queue.length;
+	log(`${count} files`);
 	const work = async () => {
-		for (let file = queue.shift(); file; file = queue.shift()) {
-			const object = join(folder, `${basename(file)}.o`);
-			const hook = hooks[basename(file)] ?? [];
-			await call([...flags, ...hook, `-I${engine}`, ...include, "-c", file, "-o", object]);
-			objects.push(object);
-			if (objects.length % 10 === 0) log(`${objects.length} of ${files.length}`);
+		for (let next = queue.shift(); next; next = queue.shift()) {
+			const { file, own, object } = next;
+			const options = [...flags, ...(hooks[basename(file)] ?? []), ...own, `-I${engine}`, ...include];
+			await call([...options, "-c", file, "-o", `${object}.part`]);
+			renameSync(`${object}.part`, object);
+			const done = count - queue.length;
+			if (done % 10 === 0) log(`${done} of ${count}`);
 		}
 	};
 	await Promise.all(Array.from({ length: Math.min(2, cpus().length) }, work));
 	const link = flags.includes("-m32") ? [...narrow, "-static"] : [];
-	await call([...objects, ...link, "-lm", "-lpthread", "-o", `${folder}/engine`]);
-	renameSync(`${folder}/engine`, path);
-	rmSync(folder, { recursive: true });
+	const temporary = `${path}-${process.pid}`;
+	await call([...files.map(({ object }) => object), ...link, "-lm", "-lpthread", "-o", temporary]);
+	renameSync(temporary, path);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
