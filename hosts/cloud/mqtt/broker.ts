@@ -697,8 +697,9 @@ function unregisterNobodyElse(aedes: AedesInside): void {
 	};
 }
 
+/** Does not keep a process that is otherwise at its end. */
 function wait(milliseconds: number): Promise<void> {
-	return new Promise((resolve) => setTimeout(resolve, Math.min(milliseconds, longestTimer)));
+	return new Promise((resolve) => setTimeout(resolve, Math.min(milliseconds, longestTimer)).unref());
 }
 
 /** Opens a broker that has no socket yet: give it some with `accept`. */
