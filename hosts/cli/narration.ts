@@ -130,7 +130,7 @@ export function narrateCloud(event: CloudEvent): Line | undefined {
 				mood: "bad",
 			};
 		case "violation":
-			return { text: `hangs up on ${event.clientId ?? "a client"}: ${event.explanation}`, mood: "bad" };
+			return { text: `${event.clientId ?? "a client"} breaks a rule: ${event.explanation}`, mood: "bad" };
 		case "unsupported":
 			return { text: `has nothing behind ${event.topic} for ${event.clientId}: ${event.explanation}`, mood: "bad" };
 		case "session.expired":

@@ -41,6 +41,16 @@ export const milliseconds = (count: number): string => `${thousands(Math.round(c
 /** The first digits of a certificate id: enough to recognize it by. */
 export const short = (certificateId: string): string => certificateId.slice(0, 12);
 
+/**
+ * Text with its control characters and changes of direction as escapes: client ids and topics come from strangers, and are not
+ * to move the cursor, name the window or begin a line of their own.
+ */
+const harmless = (text: string): string =>
+	text.replace(
+		/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu,
+		(character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+	);
+
 /** A line of a story, as narration.ts tells it. */
 export function line({ text, up, down, took, note, mood }: Line): string {
 	const more = [
@@ -49,7 +59,7 @@ export function line({ text, up, down, took, note, mood }: Line): string {
 		...(took === undefined ? [] : [milliseconds(took)]),
 		...(note === undefined ? [] : [note]),
 	];
-	return MOODS[mood ?? "plain"](text) + style.dim(more.map((part) => `  ${held(part)}`).join(""));
+	return MOODS[mood ?? "plain"](harmless(text)) + style.dim(more.map((part) => `  ${held(part)}`).join(""));
 }
 
 /** Text that is not broken where a line is: a number stays beside its unit. A plain space again once lines are broken. */

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import t from "tap";
 import { invocation, printedCall, quote } from "../../hosts/cli/invocation.js";
 import { didYouMean } from "../../hosts/cli/nearest.js";
-import { columns, hanging, paragraphs, wrap } from "../../hosts/cli/terminal.js";
+import { columns, hanging, line, paragraphs, wrap } from "../../hosts/cli/terminal.js";
 
 const execute = promisify(execFile);
 const clone = fileURLToPath(new URL("../..", import.meta.url));
@@ -24,6 +24,11 @@ t.test("lines break between words at the width", async (t) => {
 	t.strictSame(wrap("a topic/that/is/longer/than/all b", 10), ["a", "topic/that/is/longer/than/all", "b"]);
 	t.strictSame(wrap("\x1b[31mred and\x1b[39m plain", 9), ["\x1b[31mred and\x1b[39m", "plain"], "colours take no room");
 	t.strictSame(wrap("sent 3\u00a0B", 6), ["sent", "3 B"], "a number stays with its unit");
+});
+
+t.test("what a stranger has named does nothing to the terminal", async (t) => {
+	const text = "lets in as \x1b]0;mine\x07\r\n12:00:00  \x9b2J\u202eevil\u2028ü 😀";
+	t.equal(line({ text }), "lets in as \\u001b]0;mine\\u0007\\u000d\\u000a12:00:00  \\u009b2J\\u202eevil\\u2028ü 😀");
 });
 
 t.test("further lines stand below the first, not below what is before it", async (t) => {

@@ -91,6 +91,34 @@ t.test(
 	},
 );
 
+t.test("Names that JavaScript or the database have a use for themselves are kept like others", async (t) => {
+	const where = directory(t);
+	const names = ["__proto__", "__proto_", "constructor"];
+	const attributes = Object.fromEntries(names.map((name) => [name, name]));
+	const first = await startCloud({ directory: where });
+	first.registry.things.createThing({
+		thingName: "odd",
+		thingTypeName: first.registry.thingTypes.createThingType({ thingTypeName: "odd" }).thingTypeName,
+		attributePayload: { attributes },
+	});
+	const { thingTypeArn } = first.registry.thingTypes.describeThingType({ thingTypeName: "odd" });
+	first.registry.tags.tagResource({ resourceArn: thingTypeArn, tags: names.map((Key) => ({ Key, Value: Key })) });
+	first.changeSettings({ hook: { targets: attributes } });
+	await first.close();
+	const second = await startCloud({ directory: where });
+	t.teardown(() => second.close());
+	const sorted = (row: object) => Object.entries(row).sort();
+	t.same(sorted(second.registry.things.describeThing({ thingName: "odd" }).attributes), sorted(attributes));
+	t.same(
+		second.registry.tags
+			.listTagsForResource({ resourceArn: thingTypeArn })
+			.tags.map(({ Key }) => Key)
+			.sort(),
+		names.sort(),
+	);
+	t.same(sorted(second.settings.hook.targets), sorted(attributes));
+});
+
 t.test("A process that is killed loses nothing that was acknowledged", async (t) => {
 	const where = directory(t);
 	let acknowledged = -1;

@@ -31,7 +31,7 @@ export function isLocalPath(target: string): boolean {
  *
  * - `GET health`, `GET metrics` (with AWS's names), `GET settings`;
  * - `PATCH settings` with some of the settings: objects are merged, lists replaced; answers with all of them;
- * - `GET events` and `GET refusals` (those that refuse something), after `?since=SEQUENCE`, of `?event=NAME`; as a live
+ * - `GET events` and `GET refusals` (those that refuse something, or come to nothing here), after `?since=SEQUENCE`, of `?event=NAME`; as a live
  *   stream when server-sent events are accepted, which a client may take up again with `Last-Event-ID`.
  *
  * Rejects with AwsError when the request is refused.
@@ -74,7 +74,7 @@ export async function answerLocally(
 
 function isRefusal(event: CloudEvent): boolean {
 	return (
-		["refused", "denied", "violation", "unauthorized"].includes(event.event) ||
+		["refused", "denied", "violation", "unauthorized", "unsupported"].includes(event.event) ||
 		(event.event === "provisioning" && event.status === "Failure")
 	);
 }

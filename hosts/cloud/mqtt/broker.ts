@@ -122,9 +122,9 @@ export class Broker {
 		for (const event of ["clientError", "connectionError"] as const) {
 			aedes.on(
 				event,
-				hook("an error", (client: Client) => {
+				hook("an error", (client: Client, error: Error) => {
 					const connection = this.#connectionOf(client);
-					if (connection) connection.reason ??= "CLIENT_ERROR";
+					if (connection?.reason === undefined) connection?.broken(`It could not be served: ${messageOf(error)}.`);
 				}),
 			);
 		}
@@ -275,6 +275,11 @@ export class Broker {
 		this.throttles.forget(`publish ${connection.id}`);
 		const { clientId, principal, reason = "CONNECTION_LOST" } = connection;
 		if (!connection.connected || clientId === undefined) return;
+		const expiry = connection.five?.expiryAtDisconnect;
+		// What the client that is being taken over from wants is of no interest any more.
+		if (expiry !== undefined && [...this.#byClientId.get(clientId)!].at(-1) === connection) {
+			this.#sessions.connected(clientId, this.#keepOf(expiry));
+		}
 		leave(this.#byClientId, clientId, connection);
 		if (!this.#byClientId.has(clientId)) this.#sessions.disconnected(clientId);
 		this.report({
@@ -380,8 +385,7 @@ export class Broker {
 		});
 		connection.connected = true;
 		// Here and not when aedes is ready, since the connection may have ended by then.
-		const wanted = connection.five ? connection.five.sessionExpiryInterval * 1000 : Number.POSITIVE_INFINITY;
-		this.#sessions.connected(clientId, Math.min(rules.persistentSession, wanted));
+		this.#sessions.connected(clientId, this.#keepOf(connection.five?.sessionExpiryInterval));
 		if (connection.five) this.#acceptFive(connection, packet, keepalive, assigned);
 		this.#tell(`$aws/events/presence/connected/${clientId}`, {
 			clientId,
@@ -393,6 +397,11 @@ export class Broker {
 			versionNumber: 0,
 		});
 		return undefined;
+	}
+
+	/** How long a session outlives its connection, ms, when the client wants it for so many seconds; in 3.1.1 it cannot say. */
+	#keepOf(seconds = Number.POSITIVE_INFINITY): number {
+		return Math.min(this.#options.settings.connection.persistentSession, seconds * 1000);
 	}
 
 	/** What MQTT 5 has beyond 3.1.1: a new start of a session that is kept, and what CONNACK tells. */
@@ -576,6 +585,10 @@ export class Broker {
 
 	#subscribe(connection: Connection, filter: string): { refused?: Error; granted: boolean } {
 		const { registry, settings } = this.#options;
+		if (filter.startsWith("$share/")) {
+			connection.broken("Shared subscriptions are not supported here.", reasonCode.sharedSubscriptionsNotSupported);
+			return { refused: new Error("shared subscription"), granted: false };
+		}
 		if (filter.startsWith("$") && !filter.startsWith("$aws/")) {
 			connection.broken(`The filter ${filter} is reserved and not supported here.`);
 			return { refused: new Error("reserved filter"), granted: false };
@@ -684,8 +697,9 @@ function unregisterNobodyElse(aedes: AedesInside): void {
 	};
 }
 
+/** Does not keep a process that is otherwise at its end. */
 function wait(milliseconds: number): Promise<void> {
-	return new Promise((resolve) => setTimeout(resolve, milliseconds));
+	return new Promise((resolve) => setTimeout(resolve, Math.min(milliseconds, longestTimer)).unref());
 }
 
 /** Opens a broker that has no socket yet: give it some with `accept`. */

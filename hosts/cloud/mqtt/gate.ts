@@ -3,7 +3,7 @@
 
 import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { type Failed, guarded } from "../base/guard.js";
+import { type Failed, guarded, longestTimer } from "../base/guard.js";
 import { FrameError, FrameReader, isQos0Publish } from "./frames.js";
 
 /** Decides over packets, and sets the bounds. */
@@ -87,7 +87,10 @@ export class Gate extends Duplex {
 			this.#keeper.broken("The client takes nothing off its socket.");
 			this.#socket.destroy();
 		};
-		this.#draining ??= setTimeout(guarded("the wait for the client", failed, late), drainTimeout);
+		this.#draining ??= setTimeout(
+			guarded("the wait for the client", failed, late),
+			Math.min(drainTimeout, longestTimer),
+		);
 	}
 
 	override _read(): void {

@@ -4,7 +4,7 @@ import { constants } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
 import type { CloudEventBody } from "../base/events.js";
-import { type Failed, guarded, messageOf } from "../base/guard.js";
+import { type Failed, guarded, longestTimer, messageOf } from "../base/guard.js";
 import type { Settings } from "../base/settings.js";
 
 /** What a port is opened with. */
@@ -73,7 +73,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
 			rejectUnauthorized: false,
 			// No names of authorities in the CertificateRequest: a device has one certificate, and that is to be shown.
 			ca: [],
-			handshakeTimeout: settings.handshakeTimeout,
+			handshakeTimeout: Math.min(settings.handshakeTimeout, longestTimer),
 			secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
 			noDelay: true,
 			...(alpnProtocol !== undefined && { ALPNProtocols: [alpnProtocol] }),

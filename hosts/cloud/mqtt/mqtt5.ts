@@ -16,6 +16,7 @@ export const reasonCode = {
 	packetTooLarge: 0x95,
 	quotaExceeded: 0x97,
 	qosNotSupported: 0x9b,
+	sharedSubscriptionsNotSupported: 0x9e,
 	subscriptionIdentifiersNotSupported: 0xa1,
 } as const;
 
@@ -49,6 +50,8 @@ export class Mqtt5 {
 	cleanStart = true;
 	/** Seconds that it wants its session to outlive the connection. */
 	sessionExpiryInterval = 0;
+	/** The same, when its DISCONNECT has changed it. */
+	expiryAtDisconnect: number | undefined;
 	#accepted: Accepted | undefined;
 	/** Largest packet that the client takes. */
 	#maximumPacketSize = Number.POSITIVE_INFINITY;
@@ -88,9 +91,19 @@ export class Mqtt5 {
 				if (this.#unsubscribing.size >= 100) this.#unsubscribing.clear();
 				this.#unsubscribing.set(packet.messageId!, packet.unsubscriptions.length);
 				return generate({ ...packet, properties: undefined }, 4);
-			case "disconnect":
+			case "disconnect": {
+				const expiry = packet.properties?.sessionExpiryInterval;
+				// MQTT 5 section 3.14.2.2.2.
+				if (expiry !== undefined && expiry > 0 && this.sessionExpiryInterval === 0) {
+					throw new FrameError(
+						"A session that was to end with its connection cannot outlive it.",
+						reasonCode.protocolError,
+					);
+				}
+				this.expiryAtDisconnect = expiry;
 				// 0x04: with the will, so as if the connection had been lost.
 				return packet.reasonCode ? undefined : generate({ cmd: "disconnect" }, 4);
+			}
 			case "auth":
 				throw new FrameError("Enhanced authentication is not supported.", reasonCode.badAuthenticationMethod);
 			default:
@@ -130,7 +143,11 @@ export class Mqtt5 {
 			default:
 				bytes = generate(packet, 5);
 		}
-		return bytes.length > this.#maximumPacketSize ? undefined : bytes;
+		if (bytes.length <= this.#maximumPacketSize) return bytes;
+		// Without its CONNACK a client would wait for nothing.
+		if (packet.cmd === "connack")
+			throw new FrameError("The client takes no packet as long as its CONNACK.", reasonCode.packetTooLarge);
+		return undefined;
 	}
 
 	#connect(packet: IConnectPacket): Buffer {

@@ -92,7 +92,7 @@ export class Sessions {
 		return this.#held;
 	}
 
-	/** A client has connected whose session is to outlive the connection by so many ms. */
+	/** A client is connected whose session is to outlive the connection by so many ms. */
 	connected(clientId: string, keep: number): void {
 		this.#keep.set(clientId, keep);
 		const session = this.#sessions.get(clientId);

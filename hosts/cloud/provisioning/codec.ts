@@ -80,7 +80,9 @@ function encodeIndefinite(value: string | number | ReadonlyMap<string, ReplyValu
 		const parts = [...value].flat().map((part) => encodeIndefinite(part));
 		return Buffer.concat([Uint8Array.of(0xbf), ...parts, Uint8Array.of(0xff)]);
 	}
-	const middle = Math.ceil(value.length / 2);
+	let middle = Math.ceil(value.length / 2);
+	// A character of two code units is no text in halves.
+	if (/^[\uDC00-\uDFFF]/.test(value.slice(middle))) middle--;
 	return Buffer.concat([
 		Uint8Array.of(0x7f),
 		encode(value.slice(0, middle)),

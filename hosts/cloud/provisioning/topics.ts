@@ -36,9 +36,23 @@ const services: readonly (readonly [RegExp, string])[] = [
 	[/^\$aws\/rules\//, "the rules engine (Basic Ingest)"],
 	[/^\$aws\/events\/job/, "Jobs"],
 ];
-const answers =
-	/^\$aws\/(certificates\/(create|create-from-csr)|provisioning-templates\/[^/]+\/provision)\/(json|cbor|\+|#)/;
-const presence = /^\$aws\/events\/presence\//;
+/** Topics that this cloud itself sends to, level by level. */
+const sentTo: readonly (readonly RegExp[])[] = [
+	[/^\$aws$/, /^certificates$/, /^(create|create-from-csr)$/, /^(json|cbor)$/, /^(accepted|rejected)$/],
+	[/^\$aws$/, /^provisioning-templates$/, /./, /^provision$/, /^(json|cbor)$/, /^(accepted|rejected)$/],
+	[/^\$aws$/, /^events$/, /^presence$/, /^(connected|disconnected)$/, /./],
+];
+
+/** Whether a filter matches some topic of such levels. A client id may have slashes: the last level of presence may be many. */
+function mayMatch(filter: string, pattern: readonly RegExp[]): boolean {
+	const levels = filter.split("/");
+	const end = levels.indexOf("#");
+	const fits = pattern.every((wanted, index) => {
+		const level = levels[index];
+		return (end >= 0 && index >= end) || level === "+" || (level !== undefined && wanted.test(level));
+	});
+	return fits && (levels.length <= pattern.length || pattern.at(-1)!.test("/"));
+}
 
 /** Why a publish to a reserved topic comes to nothing; to be asked when it is no provisioning request. */
 export function whyNotPublished(topic: string): string {
@@ -50,7 +64,7 @@ export function whyNotPublished(topic: string): string {
 
 /** Why nothing will come for a subscription to a reserved filter; `undefined` when something may. */
 export function whyNothingComes(filter: string): string | undefined {
-	if (!filter.startsWith("$aws/") || answers.test(filter) || presence.test(filter)) return undefined;
+	if (!filter.startsWith("$aws/") || sentTo.some((pattern) => mayMatch(filter, pattern))) return undefined;
 	const [, service] = services.find(([pattern]) => pattern.test(filter)) ?? [];
 	return service
 		? `This cloud does not have ${service}: nothing will come for this subscription.`

@@ -82,16 +82,17 @@ export interface Tag {
 export function checkTags(value: unknown): Record<string, string> {
 	demand(Array.isArray(value), "tags must be a list");
 	demand(value.length <= limits.tags, `At most ${limits.tags} tags are allowed`);
-	const tags: Record<string, string> = {};
+	// Not an object yet: a key named __proto__ is a key like another.
+	const tags = new Map<string, string>();
 	for (const tag of value as unknown[]) {
 		demand(typeof tag === "object" && tag !== null, "A tag must be an object with Key and Value");
 		const { Key: key, Value: content = "" } = tag as Record<string, unknown>;
 		demand(isOfForm(key, forms.tagKey), "A tag key is not allowed");
 		demand(isOfForm(content, forms.tagValue), `The value of the tag '${key}' is not allowed`);
-		demand(!Object.hasOwn(tags, key), `The tag '${key}' occurs twice`);
-		tags[key] = content;
+		demand(!tags.has(key), `The tag '${key}' occurs twice`);
+		tags.set(key, content);
 	}
-	return tags;
+	return Object.fromEntries(tags);
 }
 
 /** Attributes without those whose value is empty: with AWS, an empty value removes the attribute. */

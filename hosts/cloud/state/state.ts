@@ -383,7 +383,7 @@ export class State {
 		this.#database = database;
 		this.#release = release;
 		for (const { key, value } of database?.getRange() ?? []) {
-			this.#tables.get(key[0]!)?.restore(key[1]!, value);
+			this.#tables.get(key[0]!)?.restore(key[1]!, renamed(value, kept) as object);
 		}
 	}
 
@@ -467,7 +467,7 @@ export class State {
 		database.transactionSync(() => {
 			for (const { change } of journal) {
 				const key = [change.table, change.key];
-				if (change.row) database.putSync(key, change.row);
+				if (change.row) database.putSync(key, renamed(change.row, escaped) as object);
 				else database.removeSync(key);
 			}
 		});
@@ -482,6 +482,19 @@ export class State {
 		return table;
 	}
 }
+
+/**
+ * A copy of a row in which `rename` has named each member. MessagePack's decoder makes `__proto__` into `__proto_`, but it is a
+ * name of an attribute, a tag or a hook's target like any other: on disk it has a backslash before it, which those never begin with.
+ */
+function renamed(value: unknown, rename: (name: string) => string): unknown {
+	if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
+	if (Array.isArray(value)) return value.map((item) => renamed(item, rename));
+	return Object.fromEntries(Object.entries(value).map(([name, member]) => [rename(name), renamed(member, rename)]));
+}
+
+const escaped = (name: string): string => (name === "__proto__" || name.startsWith("\\") ? `\\${name}` : name);
+const kept = (name: string): string => (name.startsWith("\\") ? name.slice(1) : name);
 
 /** Opens or makes the state. Throws `StateInUseError` when another process has the directory. */
 export async function openState(options: StateOptions = {}): Promise<State> {

@@ -78,6 +78,9 @@ t.test("events and refusals are read as JSON, from a number on and by name", asy
 	t.same(await names("refusals"), ["2 denied"]);
 	await fetch(`${url}/things`);
 	t.same(await names("refusals?since=3"), ["4 unauthorized"], "those of the control plane too");
+	const { resource: _, ...about } = refused;
+	events.report({ ...about, event: "unsupported", topic: "$aws/things/lamp/shadow/get" });
+	t.same(await names("refusals?since=4"), ["5 unsupported"], "and what comes to nothing here");
 });
 
 t.test("events come as a live stream that can be taken up again", async (t) => {

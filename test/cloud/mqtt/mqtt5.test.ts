@@ -110,6 +110,11 @@ t.test("What is refused is told with its reason code", async (t) => {
 	const numbered = await five(rig, device, "ok3");
 	numbered.subscribe("in", { qos: 1, properties: { subscriptionIdentifier: 7 } });
 	t.equal(await farewell(numbered), 0xa1);
+	const sharing = await five(rig, device, "ok6");
+	sharing.subscribe("$share/group/in", { qos: 1 });
+	t.equal(await farewell(sharing), 0x9e);
+	await t.rejects(five(rig, device, "ok7", { properties: { maximumPacketSize: 16 } }), "CONNACK does not fit");
+	t.match(last(rig, "violation"), { explanation: /as long as its CONNACK/ });
 	const large = await five(rig, device, "ok4");
 	large.publish("out", Buffer.alloc(128 * 1024 + 1));
 	t.equal(await farewell(large), 0x95);
@@ -168,5 +173,20 @@ t.test("CONNACK tells the server's limits; sessions last as long as asked", asyn
 	t.notOk(third.sessionPresent, "a clean start has no past");
 	await third.client.subscribeAsync("a", { qos: 1 });
 	await third.client.endAsync();
-	t.ok((await connack("kept", { clean: false })).sessionPresent);
+	const fourth = await connack("kept", keep);
+	t.ok(fourth.sessionPresent);
+	const leave = (client: MqttClient, sessionExpiryInterval: number) =>
+		client.endAsync(false, { properties: { sessionExpiryInterval } });
+	await leave(fourth.client, 0);
+	await eventually(() => last(rig, "session.expired"));
+	const fifth = await connack("kept", keep);
+	t.notOk(fifth.sessionPresent, "a client may end its session as it goes");
+	await fifth.client.subscribeAsync("a", { qos: 1 });
+	await leave(fifth.client, 1200);
+	t.equal([...rig.cloud.registry.state.sessions.values()][0]?.keep, 1_200_000, "or keep it longer");
+	const shortLived = await connack("short-lived", { clean: true });
+	const told = farewell(shortLived.client);
+	await leave(shortLived.client, 5);
+	await told;
+	t.match(last(rig, "violation"), { explanation: /cannot outlive it/ }, "one that was not to last cannot be kept so");
 });

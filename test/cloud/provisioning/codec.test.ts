@@ -36,6 +36,10 @@ t.test("By setting, maps and texts have indefinite length", async (t) => {
 	const bytes = encodeReply("cbor", [["thingName", "abc"]], settings);
 	// BF … FF, 7F … FF (RFC 8949 section 3.2).
 	t.equal(hex(bytes), "bf7f657468696e67644e616d65ff7f6261626163ffff");
+	for (const text of ["😀", "a😀", "😀a", "😀😀😀"]) {
+		const members = [["thingName", text]] as const;
+		t.same(decodeRequest("cbor", encodeReply("cbor", members, settings)), new Map(members), `${text} stays whole`);
+	}
 });
 
 t.test("By setting, replies are filled up to the byte", async (t) => {
