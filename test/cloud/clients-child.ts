@@ -3,6 +3,9 @@
 
 import { iot, iotidentity, mqtt5 } from "aws-iot-device-sdk-v2";
 
+// Ends with the test that started it.
+process.on("disconnect", () => process.exit());
+
 /** What the parent sends. */
 export interface Task {
 	readonly port: number;

@@ -5,6 +5,9 @@ import { applyPlan } from "../../hosts/cloud/provisioning/apply.js";
 import { type CertificateIssuer, Registry } from "../../hosts/cloud/registry/registry.js";
 import { openState } from "../../hosts/cloud/state/state.js";
 
+// Ends with the test that started it.
+process.on("disconnect", () => process.exit());
+
 const state = await openState({ directory: process.argv[2]! });
 const registry = new Registry({ state, issuer: {} as CertificateIssuer });
 if (!state.policies.has("device")) {

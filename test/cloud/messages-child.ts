@@ -2,6 +2,9 @@
 
 import { identity, startRig } from "./rig.js";
 
+// Ends with the test that started it.
+process.on("disconnect", () => process.exit());
+
 const rig = await startRig({
 	directory: process.argv[2]!,
 	settings: { connection: { publishesPerSecond: 0 }, limits: { queued: 100_000 } },
