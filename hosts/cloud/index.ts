@@ -18,8 +18,8 @@ export {
 	type PolicyDocument,
 	provisioningTemplate,
 } from "./base/samples.js";
+export type { Patch } from "./base/setting.js";
 export type {
-	Patch,
 	ProvisioningOperation,
 	Rejection,
 	RejectionCase,
