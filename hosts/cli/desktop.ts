@@ -179,10 +179,10 @@ function listen(print: (line: string) => void): Promise<number> {
 	});
 }
 
-const entities: Record<string, string> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
+const ENTITIES: Record<string, string> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
 
 function plain(text: string): string {
 	return text.replace(/&(?:#(\d+)|(\w+));/g, (whole, code, name) =>
-		code ? String.fromCodePoint(Number(code)) : (entities[name] ?? whole),
+		code ? String.fromCodePoint(Number(code)) : (ENTITIES[name] ?? whole),
 	);
 }

@@ -85,7 +85,7 @@ export interface Cloud {
 	close(): Promise<void>;
 }
 
-const alpnProtocol = "x-amzn-mqtt-ca";
+const ALPN_PROTOCOL = "x-amzn-mqtt-ca";
 
 /**
  * Starts a cloud.
@@ -175,7 +175,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			return listener.port;
 		};
 		const port = await listen(options.port ?? 0);
-		const alpnPort = await listen(options.alpnPort ?? 0, alpnProtocol);
+		const alpnPort = await listen(options.alpnPort ?? 0, ALPN_PROTOCOL);
 		let controlPlane: ControlPlane | undefined;
 		if (options.controlPlane) {
 			controlPlane = await startControlPlane({

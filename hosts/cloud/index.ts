@@ -1,6 +1,6 @@
 // The local cloud as a library: for the tests of one's own devices, templates and policies.
 
-export { AwsError, type AwsErrorName, type awsErrorStatus } from "./base/errors.js";
+export { type AWS_ERROR_STATUS, AwsError, type AwsErrorName } from "./base/errors.js";
 export type {
 	CloudEvent,
 	CloudEventBody,

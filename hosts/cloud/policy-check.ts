@@ -80,7 +80,7 @@ export interface PolicyCheckReport {
 	readonly notes: readonly string[];
 }
 
-interface Step {
+interface PolicyQuestion {
 	readonly identity: "claim" | "device";
 	readonly action: string;
 	readonly kind: "client" | "topic" | "topicfilter";
@@ -125,7 +125,7 @@ export async function checkPolicies(input: PolicyCheckInput): Promise<PolicyChec
 		const outcome = await provision(registry, authority, settings, templateName, parameters, claimFacts, notes);
 		const again = await provision(registry, authority, settings, templateName, parameters, claimFacts, []);
 		const excess = excessOf(check, claimFacts, plan.thing?.thingName ?? "some-thing", templateName, creation);
-		const deviceSteps: Step[] =
+		const deviceSteps: PolicyQuestion[] =
 			outcome.thingName === undefined
 				? []
 				: [{ identity: "device", action: "iot:Connect", kind: "client", name: outcome.thingName }];
@@ -171,7 +171,7 @@ function takeover(thingName: string): string {
 }
 
 /** What a device does with its claim, in order. */
-function claimFlow(clientId: string, createTopic: string, registerTopic: string): Step[] {
+function claimFlow(clientId: string, createTopic: string, registerTopic: string): PolicyQuestion[] {
 	const claim = { identity: "claim" } as const;
 	const replies = (topic: string) => [`${topic}/accepted`, `${topic}/rejected`];
 	return [
@@ -248,7 +248,7 @@ function prepare(registry: Registry, input: PolicyCheckInput, templateName: stri
 	});
 }
 
-type Check = (facts: ConnectionFacts, step: Step) => CheckedAction;
+type Check = (facts: ConnectionFacts, step: PolicyQuestion) => CheckedAction;
 
 /** Asks the policies in force, and tells a statement by the policy that the user gave. */
 function checker(registry: Registry, authorizer: Authorizer, plan: Plan): Check {
@@ -309,7 +309,7 @@ function statementUse(
 	authorizer: Authorizer,
 	policy: "claim" | "device",
 	facts: ConnectionFacts,
-	steps: readonly Step[],
+	steps: readonly PolicyQuestion[],
 ): { needed: CheckedStatement[]; redundant: CheckedStatement[]; unused: CheckedStatement[] } {
 	const use = {
 		needed: [] as CheckedStatement[],
@@ -370,7 +370,7 @@ function excessOf(
 ): PolicyCheckReport["excess"] {
 	const other = creation === "create" ? "create-from-csr" : "create";
 	const elsewhere = templateName === "another-template" ? "yet-another-template" : "another-template";
-	const probes: readonly (Omit<Step, "identity"> & { readonly danger: string })[] = [
+	const probes: readonly (Omit<PolicyQuestion, "identity"> & { readonly danger: string })[] = [
 		{
 			action: "iot:Connect",
 			kind: "client",

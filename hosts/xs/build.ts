@@ -55,8 +55,8 @@ export interface Engine {
 	readonly wide: boolean;
 }
 
-const omitted = ["xsLockdown.c", "xsSnapshot.c"];
-const common = [
+const OMITTED = ["xsLockdown.c", "xsSnapshot.c"];
+const COMMON = [
 	"-O2",
 	"-w",
 	"-fno-common",
@@ -66,13 +66,13 @@ const common = [
 	...["mxParse", "mxRun", "mxSloppy", "mxInstrument", "mxBoundsCheck"].map((flag) => `-D${flag}=1`),
 ];
 /** Where XS is made to call ours: firmware that `mcconfig` builds has no function names; every collection is measured. */
-const hooks: Record<string, string[]> = {
+const HOOKS: Record<string, string[]> = {
 	"xsDefaults.c": ["-DfxNewFunctionName=fxNoFunctionName"],
 	"xsMemory.c": ["-DfxCheckProfiler=fxCollected"],
 };
-const flagsOf: Record<Variant, string[]> = { ordinary: ["-DmxDebug=1"], device: [], stress: ["-DmxStress=1"] };
+const FLAGS: Record<Variant, string[]> = { ordinary: ["-DmxDebug=1"], device: [], stress: ["-DmxStress=1"] };
 // the kernel's headers are the same for both widths, but Debian's 32-bit C library does not bring them
-const narrow = ["-m32", "-msse2", "-mfpmath=sse", "-idirafter", "/usr/include/x86_64-linux-gnu"];
+const NARROW = ["-m32", "-msse2", "-mfpmath=sse", "-idirafter", "/usr/include/x86_64-linux-gnu"];
 
 function compiler(): string {
 	if (process.platform === "win32") throw new NoEngine("no XS engine on Windows: it needs fork and named pipes");
@@ -90,7 +90,7 @@ function compiler(): string {
 function narrowRunner(cc: string): readonly string[] | undefined {
 	const runner = process.env.XS_EMULATOR ? [process.env.XS_EMULATOR] : [];
 	const program = join(out, `probe-${process.pid}`);
-	const compiled = spawnSync(cc, [...narrow, "-static", "-x", "c", "-", "-lm", "-lpthread", "-o", program], {
+	const compiled = spawnSync(cc, [...NARROW, "-static", "-x", "c", "-", "-lm", "-lpthread", "-o", program], {
 		input: "#include <errno.h>\n#include <pthread.h>\nint main(void) { return sizeof(void*) == 4 ? 0 : 1; }",
 	});
 	const [command = program, ...args] = [...runner, program];
@@ -132,11 +132,11 @@ export async function buildEngine(variant: Variant, log: (line: string) => void 
 	const cc = compiler();
 	const runner = narrowRunner(cc);
 	const wide = runner === undefined;
-	const flags = [...common, ...(wide ? [] : narrow), ...flagsOf[variant]];
+	const flags = [...COMMON, ...(wide ? [] : NARROW), ...FLAGS[variant]];
 	const ours = readdirSync(engine)
 		.filter((name) => name.endsWith(".c") || name.endsWith(".h"))
 		.sort();
-	const hash = createHash("sha256").update(JSON.stringify([source.sha512, cc, flags, hooks]));
+	const hash = createHash("sha256").update(JSON.stringify([source.sha512, cc, flags, HOOKS]));
 	for (const name of ours) hash.update(name).update(readFileSync(join(engine, name)));
 	const path = join(out, `${variant}-${hash.digest("hex").slice(0, 16)}`);
 	const built: Engine = { command: [...(runner ?? []), path] as unknown as Engine["command"], variant, wide };
@@ -190,7 +190,7 @@ async function compile(
 	const include = ["includes", "platforms", "sources"].map((name) => `-I${join(sources, name)}`);
 	const files = [
 		...readdirSync(join(sources, "sources"))
-			.filter((name) => name.endsWith(".c") && !omitted.includes(name))
+			.filter((name) => name.endsWith(".c") && !OMITTED.includes(name))
 			.map((name) => join(sources, "sources", name)),
 		...ours.filter((name) => name.endsWith(".c")).map((name) => join(engine, name)),
 	];
@@ -205,14 +205,14 @@ async function compile(
 	const work = async () => {
 		for (let file = queue.shift(); file; file = queue.shift()) {
 			const object = join(folder, `${basename(file)}.o`);
-			const hook = hooks[basename(file)] ?? [];
+			const hook = HOOKS[basename(file)] ?? [];
 			await call([...flags, ...hook, `-I${engine}`, ...include, "-c", file, "-o", object]);
 			objects.push(object);
 			if (objects.length % 10 === 0) log(`${objects.length} of ${files.length}`);
 		}
 	};
 	await Promise.all(Array.from({ length: Math.min(2, cpus().length) }, work));
-	const link = flags.includes("-m32") ? [...narrow, "-static"] : [];
+	const link = flags.includes("-m32") ? [...NARROW, "-static"] : [];
 	await call([...objects, ...link, "-lm", "-lpthread", "-o", `${folder}/engine`]);
 	renameSync(`${folder}/engine`, path);
 	rmSync(folder, { recursive: true });

@@ -32,17 +32,17 @@ export interface Frame {
 	readonly bytes: Buffer;
 }
 
-const header = 17;
+const HEADER_BYTES = 17;
 
 /** The bytes of one frame. */
 export function encodeFrame(kind: number, id = 0, number = 0, bytes: Uint8Array | string = ""): Buffer {
 	const body = typeof bytes === "string" ? Buffer.from(bytes) : bytes;
-	const frame = Buffer.allocUnsafe(header + body.length);
-	frame.writeUInt32LE(header - 4 + body.length, 0);
+	const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+	frame.writeUInt32LE(HEADER_BYTES - 4 + body.length, 0);
 	frame.writeUInt8(kind, 4);
 	frame.writeUInt32LE(id, 5);
 	frame.writeDoubleLE(number, 9);
-	frame.set(body, header);
+	frame.set(body, HEADER_BYTES);
 	return frame;
 }
 
@@ -65,7 +65,7 @@ export class FrameReader {
 			kind: frame.readUInt8(0),
 			id: frame.readUInt32LE(1),
 			number: frame.readDoubleLE(5),
-			bytes: frame.subarray(header - 4),
+			bytes: frame.subarray(HEADER_BYTES - 4),
 		};
 	}
 

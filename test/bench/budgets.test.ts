@@ -33,15 +33,15 @@ t.test("a provisioning takes no more round trips and bytes than it must", async 
 	const cloud = await BenchCloud.start(UNLIMITED);
 	test.teardown(() => cloud.close());
 	for (const client of clients.filter(({ name }) => name.startsWith("this project"))) {
-		const { roundTripsAfterConnack, bytesSent, bytesReceived, name, format, keyPair } = await countPackets(
+		const { roundTripsAfterConnack, bytesSent, bytesReceived, name, encoding, keyPair } = await countPackets(
 			cloud,
 			client,
 		);
 		test.comment(
-			`${name}, ${format}, ${keyPair}: ${roundTripsAfterConnack} round trips, ${bytesSent} bytes sent, ${bytesReceived} received`,
+			`${name}, ${encoding}, ${keyPair}: ${roundTripsAfterConnack} round trips, ${bytesSent} bytes sent, ${bytesReceived} received`,
 		);
 		within(test, roundTripsAfterConnack, name === "this project" ? "roundTripsAfterConnack" : "roundTripsPipelined");
-		if (format !== "cbor" || keyPair !== "keys") continue;
+		if (encoding !== "cbor" || keyPair !== "keys") continue;
 		within(test, bytesSent, "bytesSent");
 		within(test, bytesReceived, "bytesReceived");
 	}

@@ -25,7 +25,7 @@ export interface Client {
 		| "this project, pipelined"
 		| "aws-iot-device-sdk-v2"
 		| "aws-iot-device-sdk-v2, first interface";
-	readonly format: "cbor" | "json";
+	readonly encoding: "cbor" | "json";
 	readonly keyPair: "keys" | "csr";
 	/** Provisions a new thing, and hangs up. @throws Error when it does not succeed */
 	provision(endpoint: Endpoint): Promise<Times>;
@@ -37,9 +37,9 @@ export const keyPair = createKeyPair("bench");
 const newSerial = (): string => `bench-${randomBytes(6).toString("hex")}`;
 
 /** The device program on the Node host, with nothing of an ESP32's slowness: no boot time, flash in memory. */
-const deviceProgram = (format: "cbor" | "json", kind: "keys" | "csr", pipeline = false): Client => ({
+const deviceProgram = (encoding: "cbor" | "json", kind: "keys" | "csr", pipeline = false): Client => ({
 	name: pipeline ? "this project, pipelined" : "this project",
-	format,
+	encoding,
 	keyPair: kind,
 	async provision(endpoint) {
 		const pair = await keyPair;
@@ -54,7 +54,7 @@ const deviceProgram = (format: "cbor" | "json", kind: "keys" | "csr", pipeline =
 					endpoint: "localhost",
 					port: endpoint.port,
 					template: TEMPLATE,
-					encoding: format,
+					encoding,
 					keyPair: kind,
 					pipeline,
 				},
@@ -88,7 +88,7 @@ const deviceProgram = (format: "cbor" | "json", kind: "keys" | "csr", pipeline =
 /** AWS's own client for Node, on its native runtime. JSON is all it speaks. */
 const awsClient = (name: Client["name"], kind: "keys" | "csr", provision: AwsProvision): Client => ({
 	name,
-	format: "json",
+	encoding: "json",
 	keyPair: kind,
 	async provision({ port, rootCertificate, claim }) {
 		const { certificateSigningRequest } = await keyPair;

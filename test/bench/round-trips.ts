@@ -13,7 +13,7 @@ export const UNLIMITED: SettingsPatch = { throttle: { RegisterThing: { rate: 1e6
 /** ms in each direction under which round trips are counted: enough for packets of one flight to be seen together. */
 const COUNTING_DELAY = 25;
 
-type Named = Pick<Client, "name" | "format" | "keyPair">;
+type Named = Pick<Client, "name" | "encoding" | "keyPair">;
 
 /** What a provisioning takes, by its packets, from CONNECT to DISCONNECT. Bytes are MQTT's. */
 export interface Cost extends Named, Omit<Seen, "role" | "complete"> {}
@@ -57,8 +57,8 @@ export async function countPackets(
 	await client.provision({ ...cloud.endpoint, port });
 	const [seen] = await cloud.seen();
 	const { role: _role, complete: _complete, ...cost } = seen!;
-	const { name, format, keyPair } = client;
-	return { name, format, keyPair, ...cost };
+	const { name, encoding, keyPair } = client;
+	return { name, encoding, keyPair, ...cost };
 }
 
 /** `runs` of each client under each delay, taking turns so that whatever else the machine does hits all alike. */
@@ -99,10 +99,10 @@ export async function measureRoundTrips(
 				}
 			}
 			for (const { client, total, afterConnack, sent, received } of measured) {
-				const { name, format, keyPair } = client;
+				const { name, encoding, keyPair } = client;
 				timings.push({
 					name,
-					format,
+					encoding,
 					keyPair,
 					delay,
 					total: spread(total),

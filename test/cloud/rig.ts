@@ -157,9 +157,10 @@ export function exchange(client: MqttClient, topic: string, payload: Uint8Array 
 }
 
 export const topics = {
-	create: (format: string) => `$aws/certificates/create/${format}`,
-	csr: (format: string) => `$aws/certificates/create-from-csr/${format}`,
-	register: (format: string, template = templateName) => `$aws/provisioning-templates/${template}/provision/${format}`,
+	create: (encoding: string) => `$aws/certificates/create/${encoding}`,
+	csr: (encoding: string) => `$aws/certificates/create-from-csr/${encoding}`,
+	register: (encoding: string, template = templateName) =>
+		`$aws/provisioning-templates/${template}/provision/${encoding}`,
 };
 
 /** Subscribes to the replies to these requests. */

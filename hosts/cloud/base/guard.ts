@@ -2,7 +2,7 @@
 // handling of one connection, one hook or one request reaches the process.
 
 /** What setTimeout takes, ms; with more it would fire at once. */
-export const longestTimer = 0x7fffffff;
+export const LONGEST_TIMER = 0x7fffffff;
 
 /** Is told of an error that was caught: what was being done, and the error. Must not throw. */
 export type Failed = (where: string, error: unknown) => void;

@@ -22,7 +22,7 @@ export class AccessKeyError extends Error {
 }
 
 /** The policy document of whoever may do everything. */
-export const administratorAccess = {
+export const ADMINISTRATOR_ACCESS = {
 	Version: "2012-10-17",
 	Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }],
 };

@@ -15,9 +15,9 @@ export interface LocalAdministration {
 }
 
 /** Bytes that may wait for a reader of the live stream, and how many such readers there may be. */
-const maximumBacklog = 1_048_576;
-const maximumStreams = 32;
-const heartbeat = 15_000;
+const MAXIMUM_BACKLOG = 1_048_576;
+const MAXIMUM_STREAMS = 32;
+const HEARTBEAT = 15_000;
 
 let streams = 0;
 
@@ -99,14 +99,14 @@ function change(apply: (patch: SettingsPatch) => void, body: Buffer): void {
 
 /** Server-sent events (HTML standard, section 9.2): those after `since` when it is a number, then each as it happens. */
 function stream(events: EventLog, fits: (event: CloudEvent) => boolean, since: number, response: ServerResponse): void {
-	if (streams >= maximumStreams) {
-		throw new AwsError("ServiceUnavailableException", `At most ${maximumStreams} live streams at once.`);
+	if (streams >= MAXIMUM_STREAMS) {
+		throw new AwsError("ServiceUnavailableException", `At most ${MAXIMUM_STREAMS} live streams at once.`);
 	}
 	streams++;
 	response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
 	const write = (text: string) => {
 		// A reader that does not read is dropped rather than remembered for.
-		if (response.writableLength > maximumBacklog) response.destroy();
+		if (response.writableLength > MAXIMUM_BACKLOG) response.destroy();
 		else response.write(text);
 	};
 	const show = (event: CloudEvent) => {
@@ -115,7 +115,7 @@ function stream(events: EventLog, fits: (event: CloudEvent) => boolean, since: n
 	write(": connected\n\n");
 	if (!Number.isNaN(since)) events.since(since).forEach(show);
 	const end = events.listen(show);
-	const timer = setInterval(() => write(": still here\n\n"), heartbeat);
+	const timer = setInterval(() => write(": still here\n\n"), HEARTBEAT);
 	response.once("close", () => {
 		streams--;
 		clearInterval(timer);

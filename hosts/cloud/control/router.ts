@@ -20,7 +20,7 @@ interface Pattern {
 }
 
 // Patterns with fewer members first, so that a fixed segment wins over a member.
-const patterns: readonly Pattern[] = Object.entries(operations)
+const PATTERNS: readonly Pattern[] = Object.entries(operations)
 	.map(([name, { method, path }]) => ({ name: name as OperationName, method, segments: path.split("/") }))
 	.sort((a, b) => memberCount(a) - memberCount(b));
 
@@ -28,7 +28,7 @@ const patterns: readonly Pattern[] = Object.entries(operations)
 export function route(method: string, target: string): Route {
 	const [path, query] = splitOnce(target, "?");
 	const segments = path.split("/");
-	for (const pattern of patterns) {
+	for (const pattern of PATTERNS) {
 		if (pattern.method !== method || pattern.segments.length !== segments.length) continue;
 		const members: Record<string, string> = {};
 		const fits = pattern.segments.every((part, index) => {

@@ -57,13 +57,13 @@ export interface ControlPlane {
 	close(): Promise<void>;
 }
 
-const maximumBody = 1_048_576;
+const MAXIMUM_BODY = 1_048_576;
 /** All bodies being received together, bytes: past it whoever sends a large one is told to come back later. */
-const maximumBodies = 32 * maximumBody;
-const smallBody = 16_384;
-const maximumConnections = 256;
+const MAXIMUM_BODIES = 32 * MAXIMUM_BODY;
+const SMALL_BODY = 16_384;
+const MAXIMUM_CONNECTIONS = 256;
 /** Requests of one connection waiting for the one before them. AWS's clients send none ahead. */
-const maximumWaiting = 32;
+const MAXIMUM_WAITING = 32;
 
 /** Starts the control plane. Rejects when the address cannot be listened on. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
@@ -76,7 +76,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 			report({ event: "warning", message: failure(where, error) });
 		};
 	};
-	const answer = oneAfterTheOther(answerer({ ...options, signatures }), maximumWaiting);
+	const answer = oneAfterTheOther(answerer({ ...options, signatures }), MAXIMUM_WAITING);
 	if (signatures === "any") {
 		const message = "Development mode: the control plane takes any signature, and none. Access keys change that.";
 		report({ event: "warning", message });
@@ -94,7 +94,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 	);
 	// A client that takes nothing of its answer for so long is gone.
 	server.timeout = 2 * requestTimeout;
-	limitConnections(server, maximumConnections);
+	limitConnections(server, MAXIMUM_CONNECTIONS);
 	server.on("clientError", (error, socket: Socket) => {
 		guarded("a refusal of what is no HTTP", failed(socket), refuseMalformed)(error, socket);
 	});
@@ -260,12 +260,12 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 				length += chunk.length;
 				receiving += chunk.length;
 				chunks.push(chunk);
-				if (length > maximumBody) settle(tooLarge());
-				else if (receiving > maximumBodies && length > smallBody) {
+				if (length > MAXIMUM_BODY) settle(tooLarge());
+				else if (receiving > MAXIMUM_BODIES && length > SMALL_BODY) {
 					settle(new AwsError("ServiceUnavailableException", "Too many large requests at once. Try again later."));
 				}
 			};
-			if (Number(request.headers["content-length"] ?? 0) > maximumBody) return settle(tooLarge());
+			if (Number(request.headers["content-length"] ?? 0) > MAXIMUM_BODY) return settle(tooLarge());
 			request.on("data", take);
 			request.once("end", () => settle());
 			request.once("close", () => settle(new AwsError("RequestTimeoutException", "The request broke off.")));
@@ -403,7 +403,7 @@ function failure(where: string, error: unknown): string {
 
 /** Reads off what is still coming of a refused request, within bounds: hanging up at once would lose the answer. */
 function drain(request: IncomingMessage): void {
-	let left = 8 * maximumBody;
+	let left = 8 * MAXIMUM_BODY;
 	request.on("data", (chunk: Buffer) => {
 		left -= chunk.length;
 		if (left < 0) request.socket.destroy();
@@ -431,7 +431,7 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
 }
 
 function tooLarge(): AwsError {
-	return new AwsError("RequestEntityTooLargeException", `A request may have at most ${maximumBody} bytes.`);
+	return new AwsError("RequestEntityTooLargeException", `A request may have at most ${MAXIMUM_BODY} bytes.`);
 }
 
 function isLoopback(host: string): boolean {

@@ -25,10 +25,10 @@ export interface ClaimedSignature {
 }
 
 /** What clients call the service in the scope; older ones (AWS command line 2.9) sign for `execute-api`. */
-const signingNames = ["iot", "execute-api"];
+const SIGNING_NAMES = ["iot", "execute-api"];
 
 /** How far a client's clock may be off, ms (general AWS rule: 5 minutes). */
-const maximumSkew = 5 * 60_000;
+const MAXIMUM_SKEW = 5 * 60_000;
 
 /**
  * Reads the Authorization header and checks all that needs no secret and no body: form, scope, signed headers, clock.
@@ -76,8 +76,8 @@ export function readSignature(head: RequestHead, region: string, now: number): C
 		throw invalid("Date in Credential scope does not match the X-Amz-Date header, or that header is not a date.");
 	}
 	if (scopeRegion !== region) throw invalid(`Credential should be scoped to a valid region, here '${region}'.`);
-	if (!signingNames.includes(service!)) throw invalid("Credential should be scoped to correct service: 'iot'.");
-	if (Math.abs(instant - now) > maximumSkew) {
+	if (!SIGNING_NAMES.includes(service!)) throw invalid("Credential should be scoped to correct service: 'iot'.");
+	if (Math.abs(instant - now) > MAXIMUM_SKEW) {
 		const here = new Date(now).toISOString().replace(/[-:]|\.\d+/g, "");
 		throw invalid(
 			instant < now

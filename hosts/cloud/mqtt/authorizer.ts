@@ -21,7 +21,7 @@ export interface ConnectionFacts {
 	readonly sourceIp: string;
 }
 
-const maximumParsed = 1_000;
+const MAXIMUM_PARSED = 1_000;
 
 /** Decides what certificates may do. Follows the registry at once, or after the setting policy.propagationDelay. */
 export class Authorizer {
@@ -60,9 +60,9 @@ export class Authorizer {
 	): Decision {
 		const certificate = this.#registry.certificates.get(facts.certificateId);
 		if (!certificate) return { allowed: false, explanation: "The certificate has been deleted." };
-		const variables = this.#variables(certificate, facts, attributes);
+		const variables = this.#variablesOf(certificate, facts, attributes);
 		const needGrant = attributes.length > 0 && this.#settings.connection.connectAttributesNeedGrant;
-		const policies = this.#policies(certificate);
+		const policies = this.#policiesOf(certificate);
 		return evaluate(needGrant ? policies.map(grantingAttributes) : policies, {
 			action,
 			resource: this.#registry.arn(kind, name),
@@ -71,7 +71,7 @@ export class Authorizer {
 	}
 
 	/** Policies on the certificate, and on the groups (with their parents) of the things that it is attached to. */
-	#policies(certificate: CertificateRecord): NamedPolicy[] {
+	#policiesOf(certificate: CertificateRecord): NamedPolicy[] {
 		const { certificates, thingPrincipals, thingGroups, policies, state } = this.#registry;
 		if (certificate.temporaryClaim) {
 			const { templateName } = certificate.temporaryClaim;
@@ -89,7 +89,7 @@ export class Authorizer {
 				.flatMap((group) => thingGroups.ancestors(group)),
 		);
 		const names = new Set(
-			[principal, ...[...groups].map((group) => thingGroups.arn(group))].flatMap((target) => this.#attached(target)),
+			[principal, ...[...groups].map((group) => thingGroups.arn(group))].flatMap((target) => this.#attachedTo(target)),
 		);
 		return [...names].flatMap((policyName) => {
 			const document = policies.document(policyName);
@@ -97,7 +97,7 @@ export class Authorizer {
 		});
 	}
 
-	#attached(target: string): string[] {
+	#attachedTo(target: string): string[] {
 		const names = new Set(this.#registry.state.attachments.by("target", target).map(({ policyName }) => policyName));
 		const visible = this.#now() - this.#settings.policy.propagationDelay;
 		for (const [key, changes] of this.#recent) {
@@ -117,13 +117,13 @@ export class Authorizer {
 		const kept = this.#parsed.get(document);
 		if (kept) return kept;
 		const parsed = parsePolicy(document);
-		if (this.#parsed.size >= maximumParsed) this.#parsed.clear();
+		if (this.#parsed.size >= MAXIMUM_PARSED) this.#parsed.clear();
 		this.#parsed.set(document, parsed);
 		return parsed;
 	}
 
 	/** Ordinary attachment: the thing must be named like the client id. Exclusive attachment: whatever the client id. */
-	#thing(certificateId: string, clientId: string): ThingRecord | undefined {
+	#findThing(certificateId: string, clientId: string): ThingRecord | undefined {
 		const { certificates, things, thingPrincipals } = this.#registry;
 		const attached = thingPrincipals.attachedTo(certificates.arn(certificateId));
 		const row =
@@ -132,7 +132,7 @@ export class Authorizer {
 		return row && things.get(row.thingName);
 	}
 
-	#variables(certificate: CertificateRecord, facts: ConnectionFacts, attributes: readonly string[]): PolicyVariables {
+	#variablesOf(certificate: CertificateRecord, facts: ConnectionFacts, attributes: readonly string[]): PolicyVariables {
 		const variables = new Map<string, string | readonly string[]>([
 			["iot:ClientId", facts.clientId],
 			["aws:SourceIp", facts.sourceIp],
@@ -140,7 +140,7 @@ export class Authorizer {
 			["iot:ConnectAttributes", attributes],
 			...certificateVariables(certificate),
 		]);
-		const thing = this.#thing(certificate.certificateId, facts.clientId);
+		const thing = this.#findThing(certificate.certificateId, facts.clientId);
 		variables.set("iot:Connection.Thing.IsAttached", thing ? "true" : "false");
 		if (thing) {
 			variables.set("iot:Connection.Thing.ThingName", thing.thingName);
@@ -165,7 +165,7 @@ function grantingAttributes({ policyName, policy }: NamedPolicy): NamedPolicy {
 	};
 }
 
-const nameParts: Readonly<Record<string, string>> = {
+const NAME_PARTS: Readonly<Record<string, string>> = {
 	CN: "CommonName",
 	C: "Country",
 	O: "Organization",
@@ -199,7 +199,7 @@ function certificateVariables(record: CertificateRecord): [string, string | read
 		// OpenSSL's writing: a line for each name, or for several with " + " between them.
 		for (const line of (name ?? "").split(/\n| \+ /)) {
 			const at = line.indexOf("=");
-			const part = nameParts[line.slice(0, at)];
+			const part = NAME_PARTS[line.slice(0, at)];
 			if (part) values.set(part, [...(values.get(part) ?? []), unescapeName(line.slice(at + 1))]);
 		}
 		for (const [part, list] of values) {

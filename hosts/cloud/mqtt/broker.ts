@@ -5,7 +5,7 @@ import { createHash, randomUUID } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import { Aedes, type Client, type Subscription } from "aedes";
 import type { CloudEventBody } from "../base/events.js";
-import { type Failed, guarded, longestTimer, messageOf } from "../base/guard.js";
+import { type Failed, guarded, LONGEST_TIMER, messageOf } from "../base/guard.js";
 import type { ReplyFault, Settings } from "../base/settings.js";
 import { Throttles } from "../base/throttle.js";
 import type { Decision } from "../policy/policy.js";
@@ -18,9 +18,8 @@ import {
 } from "../provisioning/topics.js";
 import type { Registry } from "../registry/registry.js";
 import { Authorizer } from "./authorizer.js";
-import { type BrokerClient, Connection, type Will } from "./connection.js";
-import { FrameError, filterMatches } from "./frames.js";
-import { reasonCode } from "./mqtt5.js";
+import { type BrokerClient, ClientConnection, type Will } from "./client-connection.js";
+import { FrameError, filterMatches, reasonCode } from "./frames.js";
 import { Sessions } from "./sessions.js";
 
 /** What a broker works with. */
@@ -34,7 +33,7 @@ export interface BrokerOptions {
 }
 
 /** Where aedes sends requests that have been taken out of its hands. Nobody can subscribe to it. */
-const takenTopic = "$SYS/taken";
+const TAKEN_TOPIC = "$SYS/taken";
 
 /** The broker. Open one with `openBroker`. */
 export class Broker {
@@ -43,11 +42,11 @@ export class Broker {
 	readonly #options: BrokerOptions;
 	readonly #authorizer: Authorizer;
 	/** Connections before CONNECT, oldest first. */
-	readonly #pending = new Set<Connection>();
-	readonly #byPrincipal = new Map<string, Set<Connection>>();
+	readonly #pending = new Set<ClientConnection>();
+	readonly #byPrincipal = new Map<string, Set<ClientConnection>>();
 	/** Past CONNECT. Two with one client id while the newcomer takes over. */
-	readonly #byClientId = new Map<string, Set<Connection>>();
-	readonly #byClient = new WeakMap<object, Connection>();
+	readonly #byClientId = new Map<string, Set<ClientConnection>>();
+	readonly #byClient = new WeakMap<object, ClientConnection>();
 	/** Payloads of messages that the cloud itself sends: those alone may go out on reserved topics. */
 	readonly #own = new WeakSet<object>();
 	readonly #sessions: Sessions;
@@ -75,7 +74,7 @@ export class Broker {
 		aedes.preConnect = hook("CONNECT", (client, packet, done) => {
 			const connection = this.#connectionOf(client)!;
 			connection.client = client as BrokerClient;
-			const refused = this.#connect(connection, packet as unknown as ConnectPacket);
+			const refused = this.#acceptConnect(connection, packet as unknown as ConnectPacket);
 			if (refused) {
 				connection.gate.destroy();
 				done(refused, false);
@@ -85,11 +84,11 @@ export class Broker {
 			const connection = this.#connectionOf(client);
 			// Without a connection it is a message of the cloud's own.
 			if (!connection) return done(null);
-			const refused = this.#publish(connection, packet as unknown as PublishPacket, done);
+			const refused = this.#acceptPublish(connection, packet as unknown as PublishPacket, done);
 			if (refused) done(refused);
 		});
 		aedes.authorizeSubscribe = hook("SUBSCRIBE", (client, subscription, done) => {
-			const { refused, granted } = this.#subscribe(this.#connectionOf(client)!, subscription.topic);
+			const { refused, granted } = this.#acceptSubscribe(this.#connectionOf(client)!, subscription.topic);
 			if (refused) return done(refused);
 			if (granted) this.#sessions.grant(subscription);
 			done(null, granted ? subscription : null);
@@ -102,7 +101,7 @@ export class Broker {
 		// A QoS 1 message is acknowledged when what is kept of it survives the end of the process, and not before.
 		const published = hook("storing a message", async (client, packet: PublishPacket, done: () => void) => {
 			const { qos, messageId, topic } = packet;
-			if (qos === 1 && messageId !== undefined && topic !== takenTopic) {
+			if (qos === 1 && messageId !== undefined && topic !== TAKEN_TOPIC) {
 				await this.#sessions.stored();
 				this.#connectionOf(client)?.acknowledge(messageId);
 			}
@@ -147,7 +146,7 @@ export class Broker {
 	readonly #failed: Failed = (where, error) =>
 		this.report({ event: "warning", message: `The broker failed in ${where}: ${messageOf(error)}` });
 
-	#connectionOf(client: Client | null): Connection | undefined {
+	#connectionOf(client: Client | null): ClientConnection | undefined {
 		return client ? this.#byClient.get(client.conn) : undefined;
 	}
 
@@ -235,7 +234,7 @@ export class Broker {
 	#open(socket: TLSSocket, principal: string, expiration: number | undefined): void {
 		const { settings, now } = this.#options;
 		const { throttles } = this;
-		const connection = new Connection({
+		const connection = new ClientConnection({
 			socket,
 			principal,
 			settings,
@@ -251,7 +250,7 @@ export class Broker {
 		}
 		join(this.#byPrincipal, principal, connection);
 		const after = (milliseconds: number, where: string, handler: () => void) =>
-			setTimeout(guarded(where, connection.failed, handler), Math.min(milliseconds, longestTimer));
+			setTimeout(guarded(where, connection.failed, handler), Math.min(milliseconds, LONGEST_TIMER));
 		const connectTimer = after(settings.connection.connectTimeout, "the wait for CONNECT", () => {
 			if (connection.clientId !== undefined) return;
 			connection.broken("CONNECT did not come in time.");
@@ -269,7 +268,7 @@ export class Broker {
 		this.#aedes.handle(connection.gate);
 	}
 
-	#closed(connection: Connection): void {
+	#closed(connection: ClientConnection): void {
 		this.#pending.delete(connection);
 		leave(this.#byPrincipal, connection.principal, connection);
 		this.throttles.forget(`publish ${connection.id}`);
@@ -284,7 +283,7 @@ export class Broker {
 			clientId,
 			disconnectReason: reason,
 		});
-		this.#tell(`$aws/events/presence/disconnected/${clientId}`, {
+		this.#publishOwn(`$aws/events/presence/disconnected/${clientId}`, {
 			clientId,
 			timestamp: this.#options.now(),
 			eventType: "disconnected",
@@ -314,7 +313,7 @@ export class Broker {
 	}
 
 	/** The error to refuse a CONNECT with, or nothing. */
-	#connect(connection: Connection, packet: ConnectPacket): Error | undefined {
+	#acceptConnect(connection: ClientConnection, packet: ConnectPacket): Error | undefined {
 		const { settings, now, registry } = this.#options;
 		const { limits, connection: rules } = settings;
 		this.#pending.delete(connection);
@@ -347,9 +346,9 @@ export class Broker {
 				? limits.maximumKeepAlive
 				: Math.max(packet.keepalive, limits.minimumKeepAlive);
 		const attributes = [...(packet.clean ? [] : ["PersistentConnect"]), ...(will ? ["LastWill"] : [])];
-		const decision = this.#authorizer.decide(this.#facts(connection), "iot:Connect", "client", clientId, attributes);
+		const decision = this.#authorizer.decide(this.#factsOf(connection), "iot:Connect", "client", clientId, attributes);
 		if (!decision.allowed) {
-			this.#deny(connection, "iot:Connect", registry.arn("client", clientId), decision);
+			this.#reportDenied(connection, "iot:Connect", registry.arn("client", clientId), decision);
 			connection.refuse(reasonCode.notAuthorized, rules.connectDenied === "close" ? undefined : rules.connectDenied);
 			return new Error("denied");
 		}
@@ -382,8 +381,8 @@ export class Broker {
 		// Here and not when aedes is ready, since the connection may have ended by then.
 		const wanted = connection.five ? connection.five.sessionExpiryInterval * 1000 : Number.POSITIVE_INFINITY;
 		this.#sessions.connected(clientId, Math.min(rules.persistentSession, wanted));
-		if (connection.five) this.#acceptFive(connection, packet, keepalive, assigned);
-		this.#tell(`$aws/events/presence/connected/${clientId}`, {
+		if (connection.five) this.#acceptMqtt5(connection, packet, keepalive, assigned);
+		this.#publishOwn(`$aws/events/presence/connected/${clientId}`, {
 			clientId,
 			timestamp: now(),
 			eventType: "connected",
@@ -396,7 +395,12 @@ export class Broker {
 	}
 
 	/** What MQTT 5 has beyond 3.1.1: a new start of a session that is kept, and what CONNACK tells. */
-	#acceptFive({ five, maximumPacket }: Connection, packet: ConnectPacket, keepAlive: number, assigned: boolean): void {
+	#acceptMqtt5(
+		{ five, maximumPacket }: ClientConnection,
+		packet: ConnectPacket,
+		keepAlive: number,
+		assigned: boolean,
+	): void {
 		const longest = this.#options.settings.connection.persistentSession / 1000;
 		if (five!.cleanStart && !packet.clean) this.#sessions.cleanSubscriptions({ id: packet.clientId });
 		five!.accept({
@@ -408,21 +412,25 @@ export class Broker {
 	}
 
 	/** The error to refuse a PUBLISH with; when there is none, `done` has been or will be called. */
-	#publish(connection: Connection, packet: PublishPacket, done: (error?: Error | null) => void): Error | undefined {
+	#acceptPublish(
+		connection: ClientConnection,
+		packet: PublishPacket,
+		done: (error?: Error | null) => void,
+	): Error | undefined {
 		const { registry, settings } = this.#options;
 		const { topic, retain, payload } = packet;
 		const status = registry.certificates.get(connection.principal)?.status;
 		if (status !== "ACTIVE") {
 			// Only a will comes so late.
 			const explanation = `The certificate is ${status ?? "deleted"}: its will is not published.`;
-			this.#deny(connection, "iot:Publish", registry.arn("topic", topic), { allowed: false, explanation });
+			this.#reportDenied(connection, "iot:Publish", registry.arn("topic", topic), { allowed: false, explanation });
 			return new Error("certificate");
 		}
 		const actions = ["iot:Publish", ...(retain ? ["iot:RetainPublish"] : [])];
 		for (const action of actions) {
-			const decision = this.#authorizer.decide(this.#facts(connection), action, "topic", topic);
+			const decision = this.#authorizer.decide(this.#factsOf(connection), action, "topic", topic);
 			if (!decision.allowed) {
-				this.#deny(connection, action, registry.arn("topic", topic), decision);
+				this.#reportDenied(connection, action, registry.arn("topic", topic), decision);
 				return new Error("denied");
 			}
 		}
@@ -454,10 +462,10 @@ export class Broker {
 		}
 		const taken = Buffer.from(payload as Uint8Array);
 		// The message is in our hands now: nobody else shall see it.
-		packet.topic = takenTopic;
+		packet.topic = TAKEN_TOPIC;
 		packet.payload = Buffer.alloc(0);
 		const request = parseProvisioningTopic(topic);
-		if (!request) this.#unsupported(connection, "iot:Publish", topic, whyNotPublished(topic));
+		if (!request) this.#reportUnsupported(connection, "iot:Publish", topic, whyNotPublished(topic));
 		const puback = request ? settings.reply.puback : "before";
 		if (packetId !== undefined && puback === "before") connection.acknowledge(packetId);
 		if (packetId !== undefined && puback === "withhold") connection.withhold(packetId);
@@ -470,8 +478,8 @@ export class Broker {
 		return undefined;
 	}
 
-	#unsupported(
-		connection: Connection,
+	#reportUnsupported(
+		connection: ClientConnection,
 		action: "iot:Publish" | "iot:Subscribe",
 		topic: string,
 		explanation: string,
@@ -482,13 +490,13 @@ export class Broker {
 	}
 
 	async #provision(
-		connection: Connection,
+		connection: ClientConnection,
 		request: ProvisioningTopic,
 		topic: string,
 		payload: Uint8Array,
 	): Promise<void> {
 		const { provisioning, settings } = this.#options;
-		const fault = this.#nextFault(request.operation);
+		const fault = this.#takeFault(request.operation);
 		if (settings.reply.delay > 0) await wait(settings.reply.delay);
 		const reply =
 			fault?.action === "reject"
@@ -530,7 +538,7 @@ export class Broker {
 	}
 
 	/** One request of a connection after the other, so that none can keep the others waiting; nothing when it has gone. */
-	async #handle(connection: Connection, request: ProvisioningRequest): Promise<ProvisioningReply | undefined> {
+	async #handle(connection: ClientConnection, request: ProvisioningRequest): Promise<ProvisioningReply | undefined> {
 		const { provisioning, settings } = this.#options;
 		const most = settings.limits.outstandingRequests;
 		if (connection.outstanding >= most) {
@@ -545,7 +553,11 @@ export class Broker {
 	}
 
 	/** Sends a reply to the connection that asked, when it has subscribed as the settings demand; resolves when it is written. */
-	async #reply(connection: Connection, topic: string, bytes: Uint8Array): Promise<"sent" | "unsubscribed" | "gone"> {
+	async #reply(
+		connection: ClientConnection,
+		topic: string,
+		bytes: Uint8Array,
+	): Promise<"sent" | "unsubscribed" | "gone"> {
 		const { client, gate } = connection;
 		const { subscription, qos } = this.#options.settings.reply;
 		if (!client || client.closed || gate.destroyed) return "gone";
@@ -563,7 +575,7 @@ export class Broker {
 		return "sent";
 	}
 
-	#nextFault(operation: ReplyFault["operation"]): ReplyFault | undefined {
+	#takeFault(operation: ReplyFault["operation"]): ReplyFault | undefined {
 		const { faults } = this.#options.settings;
 		const index = faults.findIndex((fault) => fault.operation === operation);
 		const fault = faults[index];
@@ -574,19 +586,19 @@ export class Broker {
 		return fault;
 	}
 
-	#subscribe(connection: Connection, filter: string): { refused?: Error; granted: boolean } {
+	#acceptSubscribe(connection: ClientConnection, filter: string): { refused?: Error; granted: boolean } {
 		const { registry, settings } = this.#options;
 		if (filter.startsWith("$") && !filter.startsWith("$aws/")) {
 			connection.broken(`The filter ${filter} is reserved and not supported here.`);
 			return { refused: new Error("reserved filter"), granted: false };
 		}
-		const decision = this.#authorizer.decide(this.#facts(connection), "iot:Subscribe", "topicfilter", filter);
+		const decision = this.#authorizer.decide(this.#factsOf(connection), "iot:Subscribe", "topicfilter", filter);
 		if (decision.allowed) {
 			const why = whyNothingComes(filter);
-			if (why) this.#unsupported(connection, "iot:Subscribe", filter, why);
+			if (why) this.#reportUnsupported(connection, "iot:Subscribe", filter, why);
 			return { granted: true };
 		}
-		this.#deny(connection, "iot:Subscribe", registry.arn("topicfilter", filter), decision);
+		this.#reportDenied(connection, "iot:Subscribe", registry.arn("topicfilter", filter), decision);
 		return settings.connection.subscribeDenied === "close" && !connection.five
 			? { refused: new Error("denied"), granted: false }
 			: { granted: false };
@@ -600,14 +612,14 @@ export class Broker {
 		if (topic.startsWith("$") && !own) return false;
 		// Of a session that is taken up again, perhaps no longer. And to AWS `sensor/#` does not match `sensor`.
 		if (!own && !Object.keys(client.subscriptions).some((filter) => filterMatches(filter, topic))) return false;
-		const decision = this.#authorizer.decide(this.#facts(connection), "iot:Receive", "topic", topic);
+		const decision = this.#authorizer.decide(this.#factsOf(connection), "iot:Receive", "topic", topic);
 		if (!decision.allowed) {
-			this.#deny(connection, "iot:Receive", this.#options.registry.arn("topic", topic), decision);
+			this.#reportDenied(connection, "iot:Receive", this.#options.registry.arn("topic", topic), decision);
 		}
 		return decision.allowed;
 	}
 
-	#facts(connection: Connection) {
+	#factsOf(connection: ClientConnection) {
 		return {
 			certificateId: connection.principal,
 			clientId: connection.clientId!,
@@ -615,7 +627,12 @@ export class Broker {
 		};
 	}
 
-	#deny(connection: Connection, action: string, resource: string, { statement, explanation }: Decision): void {
+	#reportDenied(
+		connection: ClientConnection,
+		action: string,
+		resource: string,
+		{ statement, explanation }: Decision,
+	): void {
 		// A refused delivery leaves the connection alone, and so may a refused subscription; the other refusals end it.
 		const answered = connection.five !== undefined || this.#options.settings.connection.subscribeDenied === "suback";
 		if (action !== "iot:Receive" && !(action === "iot:Subscribe" && answered)) connection.reason ??= "AUTH_ERROR";
@@ -632,7 +649,7 @@ export class Broker {
 	}
 
 	/** Publishes a message of the cloud's own. */
-	#tell(topic: string, message: object): void {
+	#publishOwn(topic: string, message: object): void {
 		if (this.#aedes.closed) return;
 		const payload = Buffer.from(JSON.stringify(message));
 		this.#own.add(payload);
@@ -655,13 +672,13 @@ interface PublishPacket {
 	readonly messageId?: number;
 }
 
-function join<K>(groups: Map<K, Set<Connection>>, key: K, connection: Connection): void {
+function join<K>(groups: Map<K, Set<ClientConnection>>, key: K, connection: ClientConnection): void {
 	const group = groups.get(key);
 	if (group) group.add(connection);
 	else groups.set(key, new Set([connection]));
 }
 
-function leave<K>(groups: Map<K, Set<Connection>>, key: K, connection: Connection): void {
+function leave<K>(groups: Map<K, Set<ClientConnection>>, key: K, connection: ClientConnection): void {
 	const group = groups.get(key);
 	group?.delete(connection);
 	if (group?.size === 0) groups.delete(key);

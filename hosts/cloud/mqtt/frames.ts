@@ -33,8 +33,21 @@ export class FrameError extends Error {
 	}
 }
 
-/** Reason code of MQTT 5 for bytes that cannot be read. */
-export const malformed = 0x81;
+/** Reason codes of MQTT 5 (section 2.4). */
+export const reasonCode = {
+	malformedPacket: 0x81,
+	protocolError: 0x82,
+	unsupportedVersion: 0x84,
+	clientIdentifierNotValid: 0x85,
+	notAuthorized: 0x87,
+	badAuthenticationMethod: 0x8c,
+	topicFilterInvalid: 0x8f,
+	topicNameInvalid: 0x90,
+	packetTooLarge: 0x95,
+	quotaExceeded: 0x97,
+	qosNotSupported: 0x9b,
+	subscriptionIdentifiersNotSupported: 0xa1,
+} as const;
 
 /** Cuts a stream of bytes into control packets. Holds no more than one packet of the largest allowed size. */
 export class FrameReader {
@@ -71,12 +84,12 @@ export class FrameReader {
 function frameLength(bytes: Buffer): number | undefined {
 	let length = 0;
 	for (let index = 1; index < bytes.length; index++) {
-		if (index > 4) throw new FrameError("The packet's length is malformed.", malformed);
+		if (index > 4) throw new FrameError("The packet's length is malformed.", reasonCode.malformedPacket);
 		const byte = bytes[index]!;
 		length += (byte & 0x7f) * 128 ** (index - 1);
 		if (byte < 0x80) return length + index + 1;
 	}
-	if (bytes.length > 4) throw new FrameError("The packet's length is malformed.", malformed);
+	if (bytes.length > 4) throw new FrameError("The packet's length is malformed.", reasonCode.malformedPacket);
 	return undefined;
 }
 
@@ -124,7 +137,7 @@ export class Cursor {
 			if (byte === 0 && index > 0) break;
 			return value;
 		}
-		throw new FrameError("A variable byte integer is malformed.", malformed);
+		throw new FrameError("A variable byte integer is malformed.", reasonCode.malformedPacket);
 	}
 
 	/** Bytes with their length before them. */
@@ -135,12 +148,13 @@ export class Cursor {
 	/** A UTF-8 string with its length before it, without U+0000 (MQTT 3.1.1 section 1.5.3). */
 	text(): string {
 		const bytes = this.binary();
-		if (!isUtf8(bytes) || bytes.includes(0)) throw new FrameError("A text is not UTF-8, or has U+0000.", malformed);
+		if (!isUtf8(bytes) || bytes.includes(0))
+			throw new FrameError("A text is not UTF-8, or has U+0000.", reasonCode.malformedPacket);
 		return bytes.toString();
 	}
 
 	take(length: number): Buffer {
-		if (length > this.left) throw new FrameError("The packet ends too early.", malformed);
+		if (length > this.left) throw new FrameError("The packet ends too early.", reasonCode.malformedPacket);
 		this.#at += length;
 		return this.#bytes.subarray(this.#at - length, this.#at);
 	}

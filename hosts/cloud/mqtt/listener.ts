@@ -34,7 +34,7 @@ export interface Listener {
  * Suites of AWS's IoTSecurityPolicy_TLS13_1_2_2022_10. The server chooses, and RSA comes first: a client that offers both kinds
  * sees a chain to Amazon Root CA 1 from AWS, too, or no client on OpenSSL, which puts ECDSA first, could do with that root alone.
  */
-const ciphers = [
+const CIPHERS = [
 	"TLS_AES_128_GCM_SHA256",
 	"TLS_AES_256_GCM_SHA384",
 	"TLS_CHACHA20_POLY1305_SHA256",
@@ -46,7 +46,7 @@ const ciphers = [
 ].join(":");
 
 /** The same choice in TLS 1.3, whose suites say nothing of the key; also what clients may sign with. */
-const signatureAlgorithms = ["RSA-PSS", "RSA", "ECDSA"]
+const SIGNATURE_ALGORITHMS = ["RSA-PSS", "RSA", "ECDSA"]
 	.flatMap((kind) => ["SHA256", "SHA384", "SHA512"].map((hash) => `${kind}+${hash}`))
 	.join(":");
 
@@ -65,8 +65,8 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
 			key: options.identities.map(({ key }) => key),
 			cert: options.identities.map(({ cert }) => cert),
 			minVersion: "TLSv1.2",
-			ciphers,
-			sigalgs: signatureAlgorithms,
+			ciphers: CIPHERS,
+			sigalgs: SIGNATURE_ALGORITHMS,
 			honorCipherOrder: true,
 			requestCert: true,
 			// Whose certificate it is decides the account, not a chain; the handshake proves its key.

@@ -3,24 +3,10 @@
 
 import mqttPacket, { type IConnectPacket, type Packet } from "mqtt-packet";
 import type { DisconnectReason } from "../base/events.js";
-import { FrameError, packetType, typeOf } from "./frames.js";
-
-/** Reason codes (MQTT 5 section 2.4). */
-export const reasonCode = {
-	malformedPacket: 0x81,
-	protocolError: 0x82,
-	unsupportedVersion: 0x84,
-	clientIdentifierNotValid: 0x85,
-	notAuthorized: 0x87,
-	badAuthenticationMethod: 0x8c,
-	packetTooLarge: 0x95,
-	quotaExceeded: 0x97,
-	qosNotSupported: 0x9b,
-	subscriptionIdentifiersNotSupported: 0xa1,
-} as const;
+import { FrameError, packetType, reasonCode, typeOf } from "./frames.js";
 
 /** What a DISCONNECT says for each way a connection ends; absent where there is nobody to tell. */
-const disconnectCode: Readonly<Partial<Record<DisconnectReason, number>>> = {
+const DISCONNECT_CODES: Readonly<Partial<Record<DisconnectReason, number>>> = {
 	AUTH_ERROR: reasonCode.notAuthorized,
 	CLIENT_ERROR: reasonCode.protocolError,
 	DUPLICATE_CLIENTID: 0x8e,
@@ -176,7 +162,7 @@ export function refusal5(code: number): Buffer {
 /** A DISCONNECT that says why; `undefined` when the client went by itself. */
 export function farewell5(
 	reason: DisconnectReason | undefined,
-	code = reason && disconnectCode[reason],
+	code = reason && DISCONNECT_CODES[reason],
 ): Buffer | undefined {
 	return code === undefined ? undefined : Buffer.from([packetType.disconnect << 4, 2, code, 0]);
 }

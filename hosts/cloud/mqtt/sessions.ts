@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import type { CloudEventBody } from "../base/events.js";
-import { type Failed, guarded, longestTimer, messageOf } from "../base/guard.js";
+import { type Failed, guarded, LONGEST_TIMER, messageOf } from "../base/guard.js";
 import type { Settings } from "../base/settings.js";
 import type { State } from "../state/state.js";
 import { filterMatches } from "./frames.js";
@@ -340,11 +340,11 @@ export class Sessions {
 	#endAfter(clientId: string, session: Session, milliseconds: number): void {
 		clearTimeout(session.end);
 		const late = guarded("the end of a session", this.#failed, () => {
-			if (milliseconds > longestTimer) return this.#endAfter(clientId, session, milliseconds - longestTimer);
+			if (milliseconds > LONGEST_TIMER) return this.#endAfter(clientId, session, milliseconds - LONGEST_TIMER);
 			this.#remove(clientId);
 			this.#options.report({ event: "session.expired", clientId });
 		});
-		session.end = setTimeout(late, Math.min(milliseconds, longestTimer)).unref();
+		session.end = setTimeout(late, Math.min(milliseconds, LONGEST_TIMER)).unref();
 	}
 
 	#remove(id: string): void {

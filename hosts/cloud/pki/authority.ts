@@ -20,15 +20,15 @@ import type { CertificateIssuer, IssuedCertificate } from "../registry/context.j
 import { forms } from "../registry/forms.js";
 import type { IdentityRecord, State } from "../state/state.js";
 
-const day = 86_400_000;
-const deviceEnd = Date.UTC(2049, 11, 31, 23, 59, 59);
+const DAY = 86_400_000;
+const DEVICE_END = Date.UTC(2049, 11, 31, 23, 59, 59);
 const { subtle } = webcrypto;
 x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
 const generate = promisify(generateKeyPair);
 
 type KeyKind = "RSA" | "EC";
 type Subject = x509.Name | string;
-const algorithms = {
+const ALGORITHMS = {
 	RSA: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
 	EC: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
 } as const;
@@ -37,11 +37,11 @@ const algorithms = {
  * AWS's device certificates are issued by one relative name of 66 characters in UTF-8, which looks like five and is none of them:
  * `OU=Amazon Web Services O=Amazon.com Inc. L=Seattle ST=Washington C=US`. Ours are as long, so that sizes agree.
  */
-const deviceIssuer = new x509.Name([
+const DEVICE_ISSUER = new x509.Name([
 	{ OU: [{ utf8String: "Local AWS IoT O=moddable-fleet-provisioning L=Nowhere ST=None C=ZZ" }] },
 ]);
 /** Of a certificate whose key the service has made. */
-const keysSubject = new x509.Name([{ CN: [{ utf8String: "AWS IoT Certificate" }] }]);
+const KEYS_SUBJECT = new x509.Name([{ CN: [{ utf8String: "AWS IoT Certificate" }] }]);
 
 /** A key and its certificate, ready to sign. */
 interface Signer {
@@ -119,7 +119,7 @@ export class Authority implements CertificateAuthority {
 
 	async createKeysAndCertificate(): Promise<IssuedCertificate & KeyPairPem> {
 		const pair = await this.#keyPairs.take();
-		return { ...(await this.#issue(new x509.PublicKey(pair.publicKeyPem), keysSubject)), ...pair };
+		return { ...(await this.#issue(new x509.PublicKey(pair.publicKeyPem), KEYS_SUBJECT)), ...pair };
 	}
 
 	/** Proves that the request is signed by its key, and that the key is one that AWS takes. */
@@ -158,7 +158,7 @@ export class Authority implements CertificateAuthority {
 			publicKey,
 			subject,
 			notBefore: this.#options.now() - 120_000,
-			notAfter: deviceEnd,
+			notAfter: DEVICE_END,
 			extensions: [
 				new x509.BasicConstraintsExtension(false, undefined, true),
 				new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
@@ -181,8 +181,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 	const [root, ecdsaRoot, rsa, ec] = await Promise.all([
 		own("root", "RSA", `CN=Local AWS IoT Root CA,${organization}`),
 		own("root-EC", "EC", `CN=Local AWS IoT Root CA (EC),${organization}`),
-		own("devices-RSA", "RSA", deviceIssuer),
-		own("devices-EC", "EC", deviceIssuer),
+		own("devices-RSA", "RSA", DEVICE_ISSUER),
+		own("devices-EC", "EC", DEVICE_ISSUER),
 	]);
 	const signers = { RSA: await signer(rsa, "RSA"), EC: await signer(ec, "EC") };
 	const names = ["localhost", "iot.localhost", "127.0.0.1", "::1", ...options.serverNames];
@@ -215,7 +215,7 @@ async function newKeyPair(kind: KeyKind) {
 
 function importKey(privateKeyPem: string, kind: KeyKind): Promise<webcrypto.CryptoKey> {
 	const der = createPrivateKey(privateKeyPem).export({ type: "pkcs8", format: "der" });
-	return subtle.importKey("pkcs8", der, algorithms[kind], false, ["sign"]);
+	return subtle.importKey("pkcs8", der, ALGORITHMS[kind], false, ["sign"]);
 }
 
 async function signer(identity: IdentityRecord, kind: KeyKind): Promise<Signer> {
@@ -232,11 +232,11 @@ async function selfSigned(name: string, kind: KeyKind, subject: Subject, now: nu
 		serialNumber: serialNumber(),
 		subject,
 		issuer: subject,
-		notBefore: wholeSeconds(now - day),
-		notAfter: wholeSeconds(now + 20 * 365 * day),
+		notBefore: wholeSeconds(now - DAY),
+		notAfter: wholeSeconds(now + 20 * 365 * DAY),
 		publicKey: spki,
 		signingKey: await importKey(privateKeyPem, kind),
-		signingAlgorithm: algorithms[kind],
+		signingAlgorithm: ALGORITHMS[kind],
 		extensions: [
 			new x509.BasicConstraintsExtension(true, undefined, true),
 			new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
@@ -262,8 +262,8 @@ async function serverIdentity(
 		serialNumber: serialNumber(),
 		publicKey: spki,
 		subject: `CN=${names[0]}`,
-		notBefore: now - day,
-		notAfter: now + 397 * day,
+		notBefore: now - DAY,
+		notAfter: now + 397 * DAY,
 		extensions: [
 			new x509.BasicConstraintsExtension(false, undefined, true),
 			new x509.KeyUsagesExtension(usage, true),
@@ -281,7 +281,7 @@ function isFit(server: IdentityRecord, root: IdentityRecord, names: readonly str
 	const certificate = new X509Certificate(server.certificatePem);
 	return (
 		certificate.checkIssued(new X509Certificate(root.certificatePem)) &&
-		Date.parse(certificate.validTo) > now + 30 * day &&
+		Date.parse(certificate.validTo) > now + 30 * DAY &&
 		names.every((name) => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined)
 	);
 }
@@ -305,7 +305,7 @@ async function sign(signer: Signer, { publicKey, ...what }: ToBeSigned): Promise
 		notAfter: wholeSeconds(what.notAfter),
 		publicKey,
 		signingKey: signer.key,
-		signingAlgorithm: algorithms[signer.kind],
+		signingAlgorithm: ALGORITHMS[signer.kind],
 		extensions: [
 			await x509.AuthorityKeyIdentifierExtension.create(signer.certificate),
 			await x509.SubjectKeyIdentifierExtension.create(publicKey),

@@ -63,7 +63,7 @@ export interface Decision {
 	readonly explanation: string;
 }
 
-const operators = [
+const OPERATORS = [
 	"StringEquals",
 	"StringNotEquals",
 	"StringEqualsIgnoreCase",
@@ -157,7 +157,7 @@ function parseStatement(value: unknown, index: number): Statement {
 function parseConditions(value: unknown, where: string): Condition[] {
 	return Object.entries(object(value, `Condition of ${where}`)).flatMap(([operator, keys]) => {
 		const { base } = splitOperator(operator);
-		if (!operators.includes(base)) throw new PolicyError(`${where}: unknown condition operator ${operator}`);
+		if (!OPERATORS.includes(base)) throw new PolicyError(`${where}: unknown condition operator ${operator}`);
 		return Object.entries(object(keys, `${operator} of ${where}`)).map(([key, wanted]) => ({
 			operator,
 			key,
@@ -238,18 +238,18 @@ function aboutResource({ effect, resources, notResource }: Statement, { resource
 	return patterns.some((pattern) => matches(pattern, resource)) !== notResource;
 }
 
-const variable = /\$\{([^}]*)\}/g;
+const VARIABLE = /\$\{([^}]*)\}/g;
 
 /** Puts values in place of `${…}`. A pattern with one that has no value matches nothing, not even its own text: it is left out. */
 function substitute(patterns: readonly string[], variables: PolicyVariables): string[] {
 	return patterns
 		.filter((pattern) => openVariable(pattern, variables) === undefined)
-		.map((pattern) => pattern.replace(variable, (_, key: string) => textOf(key, variables)!));
+		.map((pattern) => pattern.replace(VARIABLE, (_, key: string) => textOf(key, variables)!));
 }
 
 /** The first `${…}` without a value. */
 function openVariable(pattern: string, variables: PolicyVariables): string | undefined {
-	return [...pattern.matchAll(variable)].map(([, key]) => key!).find((key) => textOf(key, variables) === undefined);
+	return [...pattern.matchAll(VARIABLE)].map(([, key]) => key!).find((key) => textOf(key, variables) === undefined);
 }
 
 /** A value with `* $ + ? #` in it, or of more than 1024 characters, is none. */

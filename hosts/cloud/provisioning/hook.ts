@@ -1,7 +1,7 @@
 // Calls a pre-provisioning hook: an HTTP URL or a local command in place of AWS's Lambda function. Five seconds, then it has failed.
 
 import { spawn } from "node:child_process";
-import { longestTimer, messageOf } from "../base/guard.js";
+import { LONGEST_TIMER, messageOf } from "../base/guard.js";
 import type { Settings } from "../base/settings.js";
 import type { ProvisioningHook } from "../state/state.js";
 
@@ -26,7 +26,7 @@ export type HookTarget = { readonly url: string } | { readonly command: string }
 /** Calls a target and gives what it answered, as text. Rejects when it fails; ends when the signal says so. */
 export type HookCaller = (target: HookTarget, input: string, signal: AbortSignal) => Promise<string>;
 
-const maximumAnswer = 256 * 1024;
+const MAXIMUM_ANSWER = 256 * 1024;
 
 /** Asks a hook. Never throws: whatever goes wrong is a refusal. `commands` are by `targetArn`. */
 export async function askHook(
@@ -39,14 +39,14 @@ export async function askHook(
 	const refuse = (explanation: string): HookAnswer => ({ allowed: false, explanation });
 	if (settings.fault === "deny") return refuse("The setting hook.fault says that the hook denies.");
 	if (settings.fault === "error") return refuse("The setting hook.fault says that the hook fails.");
-	const target = whereIs(targetArn, commands, settings.targets);
+	const target = findTarget(targetArn, commands, settings.targets);
 	if (!target) {
 		return refuse(`Nothing is known under the hook's target ${targetArn}: give its URL in the setting hook.targets.`);
 	}
 	const text = JSON.stringify(payloadVersion === undefined ? input : { ...input, payloadVersion });
 	let reply: string;
 	try {
-		reply = await inTime(settings.timeout, (signal) =>
+		reply = await callInTime(settings.timeout, (signal) =>
 			settings.fault === "hang" ? new Promise<string>(() => {}) : call(target, text, signal),
 		);
 	} catch (error) {
@@ -75,7 +75,7 @@ export async function askHook(
 }
 
 /** What `call` gives within so many ms. Rejects afterwards, having told `call` by the signal; what that does then is lost. */
-function inTime<T>(milliseconds: number, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+function callInTime<T>(milliseconds: number, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
 	return new Promise((resolve, reject) => {
 		const abort = new AbortController();
 		const timer = setTimeout(
@@ -83,14 +83,14 @@ function inTime<T>(milliseconds: number, call: (signal: AbortSignal) => Promise<
 				reject(new Error(`it did not answer within ${milliseconds} ms`));
 				abort.abort();
 			},
-			Math.min(milliseconds, longestTimer),
+			Math.min(milliseconds, LONGEST_TIMER),
 		);
 		// In a promise of its own, so that what `call` throws at once is a rejection, too.
 		new Promise<T>((answer) => answer(call(abort.signal))).then(resolve, reject).finally(() => clearTimeout(timer));
 	});
 }
 
-function whereIs(
+function findTarget(
 	targetArn: string,
 	commands: Readonly<Record<string, string>>,
 	urls: Readonly<Record<string, string>>,
@@ -119,7 +119,7 @@ async function post(url: string, input: string, signal: AbortSignal): Promise<st
 	const decoder = new TextDecoder();
 	for await (const chunk of response.body ?? []) {
 		text += decoder.decode(chunk as Uint8Array, { stream: true });
-		if (text.length > maximumAnswer) throw new Error("its answer is too long");
+		if (text.length > MAXIMUM_ANSWER) throw new Error("its answer is too long");
 	}
 	return text;
 }
@@ -142,9 +142,9 @@ function run(command: string, input: string, signal: AbortSignal): Promise<strin
 		let text = "";
 		child.stdout.on("error", reject);
 		child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-			if (text.length > maximumAnswer) return;
+			if (text.length > MAXIMUM_ANSWER) return;
 			text += chunk;
-			if (text.length > maximumAnswer) {
+			if (text.length > MAXIMUM_ANSWER) {
 				end();
 				reject(new Error("its answer is too long"));
 			}

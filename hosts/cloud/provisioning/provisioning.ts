@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { AwsError } from "../base/errors.js";
 import type { CloudEventBody, Metrics } from "../base/events.js";
-import { type Failed, guarded, longestTimer, messageOf } from "../base/guard.js";
+import { type Failed, guarded, LONGEST_TIMER, messageOf } from "../base/guard.js";
 import type { ProvisioningOperation, Rejection, RejectionCase, Settings } from "../base/settings.js";
 import { Throttles } from "../base/throttle.js";
 import type { CertificateIssuer, IssuedCertificate, Registry } from "../registry/registry.js";
@@ -71,8 +71,8 @@ interface Outcome {
 	readonly thingName?: string;
 }
 
-const sweepInterval = 10_000;
-const temporaryClaimGrace = 3_600_000;
+const SWEEP_INTERVAL = 10_000;
+const TEMPORARY_CLAIM_GRACE = 3_600_000;
 
 /** The three provisioning operations. */
 export class Provisioning {
@@ -91,7 +91,7 @@ export class Provisioning {
 	async handle(request: ProvisioningRequest): Promise<ProvisioningReply> {
 		const { settings, now } = this.#options;
 		try {
-			if (now() - this.#swept >= sweepInterval) this.sweep();
+			if (now() - this.#swept >= SWEEP_INTERVAL) this.sweep();
 			const outcome = await this.#carryOut(request);
 			this.#reportSuccess(request, outcome);
 			return { accepted: true, payload: encodeReply(request.encoding, outcome.members, settings) };
@@ -141,7 +141,7 @@ export class Provisioning {
 		}
 		for (const { certificateId, temporaryClaim } of registry.state.certificates.by("temporaryClaim", "yes")) {
 			// Who is connected with it may go on, unless the setting says that it is dropped.
-			const grace = this.#options.settings.temporaryClaim.dropAtEnd ? 0 : temporaryClaimGrace;
+			const grace = this.#options.settings.temporaryClaim.dropAtEnd ? 0 : TEMPORARY_CLAIM_GRACE;
 			if (temporaryClaim!.expiration + grace > now()) continue;
 			registry.certificates.remove(certificateId);
 			report({ event: "certificate.expired", certificateId, reason: "temporaryClaim" });
@@ -164,11 +164,11 @@ export class Provisioning {
 	}
 
 	async #createKeys(request: ProvisioningRequest): Promise<Outcome> {
-		if (this.#options.settings.certificate.nonObjectPayload === "reject") this.#members(request);
-		this.#checkTemporaryClaim(request);
-		this.#checkRoom();
+		if (this.#options.settings.certificate.nonObjectPayload === "reject") this.#readMembers(request);
+		this.#requireLivingClaim(request);
+		this.#requireRoom();
 		const issued = await this.#options.issuer.createKeysAndCertificate();
-		const token = this.#keep(request, issued);
+		const token = this.#addPending(request, issued);
 		return {
 			certificateId: issued.certificateId,
 			members: [
@@ -181,12 +181,12 @@ export class Provisioning {
 	}
 
 	async #createFromCsr(request: ProvisioningRequest): Promise<Outcome> {
-		const csr = this.#members(request).get("certificateSigningRequest");
+		const csr = this.#readMembers(request).get("certificateSigningRequest");
 		if (typeof csr !== "string" || csr === "") {
 			throw new RejectionError("invalidCsr", "Certificate signing request cannot be empty.");
 		}
-		this.#checkTemporaryClaim(request);
-		this.#checkRoom();
+		this.#requireLivingClaim(request);
+		this.#requireRoom();
 		let issued: IssuedCertificate;
 		try {
 			issued = await this.#options.issuer.createCertificateFromCsr(csr);
@@ -194,7 +194,7 @@ export class Provisioning {
 			if (error instanceof AwsError) throw new RejectionError("invalidCsr", error.message);
 			throw error;
 		}
-		const token = this.#keep(request, issued);
+		const token = this.#addPending(request, issued);
 		return {
 			certificateId: issued.certificateId,
 			members: [
@@ -207,19 +207,19 @@ export class Provisioning {
 
 	async #register(request: ProvisioningRequest): Promise<Outcome> {
 		const { registry, settings } = this.#options;
-		const members = this.#members(request);
-		const template = this.#template(request);
-		const token = this.#token(request, members.get("certificateOwnershipToken"));
+		const members = this.#readMembers(request);
+		const template = this.#requireTemplate(request);
+		const token = this.#requireToken(request, members.get("certificateOwnershipToken"));
 		const { certificateId } = token;
 		const { singleUse } = settings.token;
-		if (singleUse === "attempt") this.#use(token);
-		const sent = this.#parameters(members.get("parameters"));
-		const overrides = await this.#ask(request, template, certificateId, sent);
+		if (singleUse === "attempt") this.#consumeToken(token);
+		const sent = this.#readParameters(members.get("parameters"));
+		const overrides = await this.#askHook(request, template, certificateId, sent);
 		// The hook takes its time: the template, the token and the certificate may be gone.
-		this.#token(request, members.get("certificateOwnershipToken"), singleUse === "attempt");
-		const current = this.#template(request);
+		this.#requireToken(request, members.get("certificateOwnershipToken"), singleUse === "attempt");
+		const current = this.#requireTemplate(request);
 		const body = registry.templates.body(current.templateName)!;
-		const parsed = this.#parsed(body);
+		const parsed = this.#parseTemplate(body);
 		if (settings.template.undeclaredParameters === "reject") {
 			const stranger = [...sent.keys()].find((name) => !parsed.parameters.has(name));
 			if (stranger !== undefined) {
@@ -235,7 +235,7 @@ export class Provisioning {
 			const delay = settings.certificate.activationDelay;
 			registry.state.transaction(() => {
 				applyPlan(registry, plan, plan.certificate && certificateId, settings.template.overrideDefault);
-				if (singleUse !== "never") this.#use(token, plan.certificate !== undefined);
+				if (singleUse !== "never") this.#consumeToken(token, plan.certificate !== undefined);
 				if (plan.certificate && delay > 0) this.#activateLater(token, plan.certificate.status, delay);
 			});
 			this.#warnOfGaps(request, plan);
@@ -260,7 +260,7 @@ export class Provisioning {
 	}
 
 	/** The request as a map. */
-	#members(request: ProvisioningRequest): ReadonlyMap<unknown, unknown> {
+	#readMembers(request: ProvisioningRequest): ReadonlyMap<unknown, unknown> {
 		let value: unknown;
 		try {
 			value = decodeRequest(request.encoding, request.payload);
@@ -271,7 +271,7 @@ export class Provisioning {
 		return value;
 	}
 
-	#template(request: ProvisioningRequest): TemplateRecord {
+	#requireTemplate(request: ProvisioningRequest): TemplateRecord {
 		const { registry, settings } = this.#options;
 		const { templateName = "" } = request;
 		const template = registry.templates.get(templateName);
@@ -308,7 +308,7 @@ export class Provisioning {
 	}
 
 	/** The record of a token that is good, `used` by this very request or by none. */
-	#token(request: ProvisioningRequest, value: unknown, used = false): TokenRecord {
+	#requireToken(request: ProvisioningRequest, value: unknown, used = false): TokenRecord {
 		const { registry, settings, now } = this.#options;
 		if (value === undefined || value === "") {
 			throw new RejectionError("invalidToken", "Certificate ownership token cannot be empty.");
@@ -337,7 +337,7 @@ export class Provisioning {
 		return token;
 	}
 
-	#parameters(value: unknown): ReadonlyMap<string, string> {
+	#readParameters(value: unknown): ReadonlyMap<string, string> {
 		if (value === undefined || value === null) return new Map();
 		if (!(value instanceof Map)) throw new RejectionError("invalidParameters", "Parameters must be a map.");
 		const parameters = new Map<string, string>();
@@ -352,7 +352,7 @@ export class Provisioning {
 		return parameters;
 	}
 
-	async #ask(
+	async #askHook(
 		request: ProvisioningRequest,
 		{ preProvisioningHook: hook, templateName }: TemplateRecord,
 		certificateId: string,
@@ -378,7 +378,7 @@ export class Provisioning {
 		return answer.overrides;
 	}
 
-	#checkTemporaryClaim(request: ProvisioningRequest): void {
+	#requireLivingClaim(request: ProvisioningRequest): void {
 		const claim = this.#options.registry.certificates.get(request.claimCertificateId)?.temporaryClaim;
 		if (claim && claim.expiration <= this.#options.now()) {
 			throw new RejectionError("denied", "Access denied.", "The temporary claim has ended: get another one.");
@@ -386,7 +386,7 @@ export class Provisioning {
 	}
 
 	/** Each certificate that waits for its RegisterThing takes memory for an hour. */
-	#checkRoom(): void {
+	#requireRoom(): void {
 		const { registry, settings } = this.#options;
 		if (registry.state.tokens.size < settings.limits.pendingCertificates) return;
 		throw new RejectionError(
@@ -397,7 +397,7 @@ export class Provisioning {
 	}
 
 	/** Takes an issued certificate into the account, and makes the token that proves whose it is. */
-	#keep(request: ProvisioningRequest, issued: IssuedCertificate): string {
+	#addPending(request: ProvisioningRequest, issued: IssuedCertificate): string {
 		const { registry, settings, now } = this.#options;
 		const token = ownershipToken(settings.token.length);
 		registry.state.transaction(() => {
@@ -415,7 +415,7 @@ export class Provisioning {
 	}
 
 	/** A token whose certificate is not registered yet stays until its deadline, when the certificate is judged. */
-	#use(token: TokenRecord, registered = false): void {
+	#consumeToken(token: TokenRecord, registered = false): void {
 		const { state } = this.#options.registry;
 		state.transaction(() => {
 			if (registered) state.tokens.delete(token.hash);
@@ -447,7 +447,7 @@ export class Provisioning {
 		registry.state.tokens.put(hash, { ...token, hash, ...(used && { used }), activation });
 		const activate = guarded("the activation of a certificate", this.#failed, () => this.#activate(hash));
 		// What is further off than a timer reaches, `sweep` does.
-		if (delay <= longestTimer) later(activate, delay);
+		if (delay <= LONGEST_TIMER) later(activate, delay);
 	}
 
 	#activate(hash: string): void {
@@ -464,7 +464,7 @@ export class Provisioning {
 		});
 	}
 
-	#parsed(body: string): Template {
+	#parseTemplate(body: string): Template {
 		const kept = this.#templates.get(body);
 		if (kept) return kept;
 		const parsed = parseTemplate(body);

@@ -26,7 +26,7 @@ export function parseProvisioningTopic(topic: string): ProvisioningTopic | undef
 }
 
 /** Services of AWS IoT behind reserved topics, by the beginning of topic or filter; `+` and `#` stand in filters. */
-const services: readonly (readonly [RegExp, string])[] = [
+const SERVICES: readonly (readonly [RegExp, string])[] = [
 	[/^\$aws\/things\/[^/]+\/shadow(\/|$)/, "the Device Shadow service"],
 	[/^\$aws\/things\/[^/]+\/(jobs|jobExecution)(\/|$)/, "Jobs"],
 	[/^\$aws\/things\/[^/]+\/streams(\/|$)/, "MQTT-based file delivery"],
@@ -36,13 +36,13 @@ const services: readonly (readonly [RegExp, string])[] = [
 	[/^\$aws\/rules\//, "the rules engine (Basic Ingest)"],
 	[/^\$aws\/events\/job/, "Jobs"],
 ];
-const answers =
+const REPLY_FILTERS =
 	/^\$aws\/(certificates\/(create|create-from-csr)|provisioning-templates\/[^/]+\/provision)\/(json|cbor|\+|#)/;
-const presence = /^\$aws\/events\/presence\//;
+const PRESENCE_FILTERS = /^\$aws\/events\/presence\//;
 
 /** Why a publish to a reserved topic comes to nothing; to be asked when it is no provisioning request. */
 export function whyNotPublished(topic: string): string {
-	const [, service] = services.find(([pattern]) => pattern.test(topic)) ?? [];
+	const [, service] = SERVICES.find(([pattern]) => pattern.test(topic)) ?? [];
 	return service
 		? `This cloud does not have ${service}: the message is ignored, and nothing answers it.`
 		: `Nothing takes what is published to ${topic}, it is ignored. The provisioning topics have /json or /cbor at their end.`;
@@ -50,8 +50,8 @@ export function whyNotPublished(topic: string): string {
 
 /** Why nothing will come for a subscription to a reserved filter; `undefined` when something may. */
 export function whyNothingComes(filter: string): string | undefined {
-	if (!filter.startsWith("$aws/") || answers.test(filter) || presence.test(filter)) return undefined;
-	const [, service] = services.find(([pattern]) => pattern.test(filter)) ?? [];
+	if (!filter.startsWith("$aws/") || REPLY_FILTERS.test(filter) || PRESENCE_FILTERS.test(filter)) return undefined;
+	const [, service] = SERVICES.find(([pattern]) => pattern.test(filter)) ?? [];
 	return service
 		? `This cloud does not have ${service}: nothing will come for this subscription.`
 		: "This cloud sends nothing to such topics: nothing will come for this subscription.";

@@ -10,8 +10,8 @@ export interface TextForm {
 	readonly pattern?: string;
 }
 
-const anyText = "[\\s\\S]*";
-const tagText = "^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$";
+const ANY_TEXT = "[\\s\\S]*";
+const TAG_TEXT = "^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$";
 
 /** Forms by what they are of. */
 export const forms = {
@@ -21,10 +21,10 @@ export const forms = {
 	attributeValue: { type: "string", max: 800, pattern: "[a-zA-Z0-9_.,@/:#=\\[\\]-]*" },
 	/** Descriptions of thing groups, thing types and billing groups. */
 	longDescription: { type: "string", max: 2028, pattern: "[\\p{Graph}\\x20]*" },
-	tagKey: { type: "string", min: 1, max: 128, pattern: tagText },
-	tagValue: { type: "string", min: 0, max: 256, pattern: tagText },
+	tagKey: { type: "string", min: 1, max: 128, pattern: TAG_TEXT },
+	tagValue: { type: "string", min: 0, max: 256, pattern: TAG_TEXT },
 	templateName: { type: "string", min: 1, max: 36, pattern: "^[0-9A-Za-z_-]+$" },
-	templateBody: { type: "string", min: 0, max: 10_240, pattern: anyText },
+	templateBody: { type: "string", min: 0, max: 10_240, pattern: ANY_TEXT },
 	/** Descriptions of templates. */
 	description: { type: "string", min: 0, max: 500, pattern: "[^\\p{C}]*" },
 	roleArn: { type: "string", min: 20, max: 2048 },
@@ -32,14 +32,14 @@ export const forms = {
 	hookTarget: { type: "string", max: 2048 },
 	certificateId: { type: "string", min: 64, max: 64, pattern: "(0x)?[a-fA-F0-9]+" },
 	/** Opaque, like the next one: it may hold key material when a caller errs, so that it is never repeated in a message. */
-	certificatePem: { type: "string", min: 1, max: 65_536, pattern: anyText, opaque: true },
-	certificateSigningRequest: { type: "string", min: 1, max: 4_096, pattern: anyText, opaque: true },
+	certificatePem: { type: "string", min: 1, max: 65_536, pattern: ANY_TEXT, opaque: true },
+	certificateSigningRequest: { type: "string", min: 1, max: 4_096, pattern: ANY_TEXT, opaque: true },
 	policyName: { type: "string", min: 1, max: 128, pattern: "[\\w+=,.@-]+" },
 } as const;
 
 /** Whether a value is text of this form. */
 export function isOfForm(value: unknown, form: TextForm): value is string {
-	const { min = 0, max = Number.POSITIVE_INFINITY, pattern = anyText } = form;
+	const { min = 0, max = Number.POSITIVE_INFINITY, pattern = ANY_TEXT } = form;
 	return typeof value === "string" && value.length >= min && value.length <= max && expressionOf(pattern).test(value);
 }
 

@@ -39,8 +39,8 @@ export function page<T>(
 }
 
 /** Tokens for the next page are proved to be of this process: a made-up one is refused. In base64, as the API wants markers. */
-const pageSecret = randomBytes(32);
-const prove = (key: string) => createHmac("sha256", pageSecret).update(key).digest("base64").slice(0, 22);
+const PAGE_SECRET = randomBytes(32);
+const prove = (key: string) => createHmac("sha256", PAGE_SECRET).update(key).digest("base64").slice(0, 22);
 
 function pageToken(key: string): string {
 	return `${prove(key)}${Buffer.from(key).toString("base64")}`;

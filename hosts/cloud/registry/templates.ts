@@ -124,7 +124,7 @@ export class Templates {
 	/** One version of a template with its body. */
 	describeProvisioningTemplateVersion(request: { templateName: string; versionId: number | string }) {
 		const record = this.#requireTemplate(request.templateName);
-		const { versionId, creationDate, templateBody } = this.#version(record, request.versionId);
+		const { versionId, creationDate, templateBody } = this.#requireVersion(record, request.versionId);
 		return {
 			versionId,
 			creationDate: seconds(creationDate),
@@ -185,7 +185,7 @@ export class Templates {
 			...(description !== undefined && { description: checkDescription(description) }),
 			...(enabled !== undefined && { enabled }),
 			...(defaultVersionId !== undefined && {
-				defaultVersionId: this.#version({ ...record }, defaultVersionId).versionId,
+				defaultVersionId: this.#requireVersion({ ...record }, defaultVersionId).versionId,
 			}),
 			...(provisioningRoleArn !== undefined && { provisioningRoleArn: checkRoleArn(provisioningRoleArn) }),
 			...(hookAfter && { preProvisioningHook: hookAfter }),
@@ -198,7 +198,7 @@ export class Templates {
 	deleteProvisioningTemplateVersion(request: { templateName: string; versionId: number | string }): void {
 		const { state } = this.#context;
 		const record = this.#requireTemplate(request.templateName);
-		const { versionId } = this.#version(record, request.versionId);
+		const { versionId } = this.#requireVersion(record, request.versionId);
 		if (versionId === record.defaultVersionId) {
 			throw new AwsError("DeleteConflictException", "Cannot delete the default version of a template");
 		}
@@ -237,7 +237,7 @@ export class Templates {
 		return requireRow(this.get(name), `Template with name ${name} does not exist`);
 	}
 
-	#version(record: TemplateRecord, versionId: unknown) {
+	#requireVersion(record: TemplateRecord, versionId: unknown) {
 		demand(/^[0-9]+$/.test(String(versionId)), "versionId must be a number");
 		return requireRow(
 			version(record, Number(versionId)),

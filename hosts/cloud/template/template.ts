@@ -25,7 +25,7 @@ export interface Template {
 interface Resource {
 	readonly logicalName: string;
 	readonly type: "AWS::IoT::Thing" | "AWS::IoT::Certificate" | "AWS::IoT::Policy";
-	readonly properties: Readonly<Record<string, unknown>>;
+	readonly PROPERTIES: Readonly<Record<string, unknown>>;
 	/** Names normalized to those of the properties. */
 	readonly overrideSettings: Readonly<Record<string, Override>>;
 }
@@ -91,7 +91,7 @@ const properties: Readonly<Record<Resource["type"], readonly string[]>> = {
 };
 
 /** Settings by resource type: the values that each may have. Prose and samples of the guide spell the names differently. */
-const overridable: Readonly<Record<Resource["type"], Readonly<Record<string, readonly Override[]>>>> = {
+const OVERRIDABLE: Readonly<Record<Resource["type"], Readonly<Record<string, readonly Override[]>>>> = {
 	"AWS::IoT::Thing": {
 		AttributePayload: ["DO_NOTHING", "REPLACE", "FAIL", "MERGE"],
 		ThingTypeName: ["DO_NOTHING", "REPLACE", "FAIL"],
@@ -102,10 +102,10 @@ const overridable: Readonly<Record<Resource["type"], Readonly<Record<string, rea
 	"AWS::IoT::Policy": {},
 };
 
-const functions = ["Ref", "Fn::Join", "Fn::Select", "Fn::FindInMap", "Fn::Split", "Fn::Sub"];
-const maximumDepth = 32;
+const FUNCTIONS = ["Ref", "Fn::Join", "Fn::Select", "Fn::FindInMap", "Fn::Split", "Fn::Sub"];
+const MAXIMUM_DEPTH = 32;
 /** Characters that the variables of an Fn::Sub may take. */
-const maximumSubstituted = 256 * 1024;
+const MAXIMUM_SUBSTITUTED = 256 * 1024;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -202,7 +202,7 @@ function parseResource(logicalName: string, value: unknown, use: TemplateUse): R
 	return {
 		logicalName,
 		type,
-		properties: given,
+		PROPERTIES: given,
 		overrideSettings: parseOverrides(logicalName, type, object(resource.OverrideSettings ?? {}, "OverrideSettings")),
 	};
 }
@@ -211,7 +211,7 @@ function parseOverrides(logicalName: string, type: Resource["type"], settings: J
 	const plain = (name: string) => name.replaceAll("_", "").toLowerCase();
 	return Object.fromEntries(
 		Object.entries(settings).map(([setting, value]) => {
-			const known = Object.entries(overridable[type]).find(([property]) => plain(property) === plain(setting));
+			const known = Object.entries(OVERRIDABLE[type]).find(([property]) => plain(property) === plain(setting));
 			if (!known) throw new TemplateError(`OverrideSettings of ${logicalName} has an unknown member ${setting}.`);
 			const [property, values] = known;
 			if (!values.includes(value as Override)) {
@@ -230,12 +230,12 @@ function isFunction(value: unknown): value is Json {
 
 /** Checks that what looks like a function is one with the right number of arguments. */
 function checkFunctions(value: unknown, where: string, depth = 0): void {
-	if (depth > maximumDepth) throw new TemplateError(`${where} is nested too deeply.`);
+	if (depth > MAXIMUM_DEPTH) throw new TemplateError(`${where} is nested too deeply.`);
 	if (typeof value !== "object" || value === null) return;
 	for (const part of Object.values(value)) checkFunctions(part, where, depth + 1);
 	if (!isFunction(value)) return;
 	const [[fn, argument]] = Object.entries(value) as [[string, unknown]];
-	if (!functions.includes(fn)) throw new TemplateError(`${where} uses the unknown function ${fn}.`);
+	if (!FUNCTIONS.includes(fn)) throw new TemplateError(`${where} uses the unknown function ${fn}.`);
 	const list = (count: number) => Array.isArray(argument) && argument.length === count;
 	const good =
 		fn === "Ref"
@@ -275,7 +275,7 @@ export function evaluateTemplate(template: Template, input: TemplateInput): Plan
 	};
 }
 
-function planThing({ logicalName, properties: given, overrideSettings }: Resource, evaluation: Evaluation): ThingPlan {
+function planThing({ logicalName, PROPERTIES: given, overrideSettings }: Resource, evaluation: Evaluation): ThingPlan {
 	const optional = (property: string) => (given[property] === undefined ? undefined : evaluation.text(given[property]));
 	const thingTypeName = optional("ThingTypeName");
 	const billingGroup = optional("BillingGroup");
@@ -301,7 +301,7 @@ function planThing({ logicalName, properties: given, overrideSettings }: Resourc
 }
 
 function planCertificate(resource: Resource, evaluation: Evaluation): CertificatePlan {
-	const { logicalName, properties: given, overrideSettings } = resource;
+	const { logicalName, PROPERTIES: given, overrideSettings } = resource;
 	const optional = (property: string, member: string) =>
 		given[property] === undefined ? {} : { [member]: evaluation.text(given[property]) };
 	// Samples of the guide write "Active".
@@ -325,7 +325,7 @@ function planCertificate(resource: Resource, evaluation: Evaluation): Certificat
 	};
 }
 
-function planPolicy({ logicalName, properties: given }: Resource, evaluation: Evaluation): Plan["policies"][number] {
+function planPolicy({ logicalName, PROPERTIES: given }: Resource, evaluation: Evaluation): Plan["policies"][number] {
 	if (given.PolicyName !== undefined) return { logicalName, policyName: evaluation.text(given.PolicyName) };
 	// The guide says escaped JSON text, its samples give an object.
 	const value = evaluation.value(given.PolicyDocument);
@@ -434,7 +434,7 @@ class Evaluation {
 		const variables = object(given, "The variables of Fn::Sub");
 		// Each is worked out once, and the whole is bounded: nested ones would double with every level.
 		const values = new Map<string, string>();
-		let room = maximumSubstituted;
+		let room = MAXIMUM_SUBSTITUTED;
 		return text.replace(/\$\{(!?)([^}]*)\}/g, (_, literal: string, name: string) => {
 			if (literal) return `\${${name}}`;
 			const key = name.trim();

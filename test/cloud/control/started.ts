@@ -4,7 +4,7 @@ import { IoTClient } from "@aws-sdk/client-iot";
 import type { Test } from "tap";
 import { EventLog, Metrics } from "../../../hosts/cloud/base/events.js";
 import { defaultSettings, type Settings } from "../../../hosts/cloud/base/settings.js";
-import { type AccessKey, administratorAccess, parseAccessKeys } from "../../../hosts/cloud/control/iam.js";
+import { type AccessKey, ADMINISTRATOR_ACCESS, parseAccessKeys } from "../../../hosts/cloud/control/iam.js";
 import { type ControlPlaneOptions, startControlPlane } from "../../../hosts/cloud/control/server.js";
 import { openAuthority } from "../../../hosts/cloud/pki/authority.js";
 import { type CertificateIssuer, Registry } from "../../../hosts/cloud/registry/registry.js";
@@ -33,7 +33,7 @@ export function accessKey(name: string, ...policies: object[]): AccessKey {
 }
 
 /** May do everything. */
-export const administrator = accessKey("administrator", administratorAccess);
+export const administrator = accessKey("administrator", ADMINISTRATOR_ACCESS);
 
 export interface Started {
 	url: string;

@@ -15,11 +15,12 @@ import {
 	readProtocolLevel,
 	readPublish,
 	readSubscribe,
+	reasonCode,
 	refusal,
 	typeOf,
 } from "./frames.js";
 import { Gate, type GateKeeper } from "./gate.js";
-import { farewell5, Mqtt5, reasonCode, refusal5 } from "./mqtt5.js";
+import { farewell5, Mqtt5, refusal5 } from "./mqtt5.js";
 import { checkPacket } from "./packets.js";
 
 /** aedes's client with the members that its types leave out. */
@@ -28,7 +29,7 @@ export interface BrokerClient extends Client {
 }
 
 /** What connections share. */
-export interface ConnectionOptions {
+export interface ClientConnectionOptions {
 	readonly socket: TLSSocket;
 	/** Id of the certificate that the handshake proved. */
 	readonly principal: string;
@@ -45,10 +46,10 @@ export interface Will {
 }
 
 /** Room for topic, properties and lengths beside the payload. */
-const packetOverhead = 16 * 1024;
+const PACKET_OVERHEAD = 16 * 1024;
 
 /** A connection. */
-export class Connection implements GateKeeper {
+export class ClientConnection implements GateKeeper {
 	readonly id = randomUUID();
 	readonly gate: Gate;
 	readonly principal: string;
@@ -72,9 +73,9 @@ export class Connection implements GateKeeper {
 	#begun = false;
 	/** Filters of each SUBSCRIBE that is not answered yet. */
 	readonly #subscribing: { readonly packetId: number; readonly asked: readonly string[] }[] = [];
-	readonly #options: ConnectionOptions;
+	readonly #options: ClientConnectionOptions;
 
-	constructor(options: ConnectionOptions) {
+	constructor(options: ClientConnectionOptions) {
 		this.#options = options;
 		this.principal = options.principal;
 		this.sourceIp = (options.socket.remoteAddress ?? "").replace(/^::ffff:/, "");
@@ -82,7 +83,7 @@ export class Connection implements GateKeeper {
 	}
 
 	get maximumPacket(): number {
-		return this.#options.settings.limits.payload + packetOverhead;
+		return this.#options.settings.limits.payload + PACKET_OVERHEAD;
 	}
 
 	get drainTimeout(): number {
@@ -98,7 +99,7 @@ export class Connection implements GateKeeper {
 	broken(explanation: string, code?: number): void {
 		this.reason ??= "CLIENT_ERROR";
 		this.#code ??= code;
-		this.#note(explanation);
+		this.#reportViolation(explanation);
 	}
 
 	slow(): void {
@@ -256,7 +257,7 @@ export class Connection implements GateKeeper {
 	/** AWS leaves it without an answer in 3.1.1, and hangs up in 5. */
 	#refuseQos2(packet: string): false {
 		if (this.five) throw new FrameError("QoS 2 is not supported.", reasonCode.qosNotSupported);
-		this.#note(`QoS 2 is not supported: the ${packet} is not acknowledged.`);
+		this.#reportViolation(`QoS 2 is not supported: the ${packet} is not acknowledged.`);
 		return false;
 	}
 
@@ -277,7 +278,7 @@ export class Connection implements GateKeeper {
 	}
 
 	/** Tells of a broken rule, which need not end the connection. */
-	#note(explanation: string): void {
+	#reportViolation(explanation: string): void {
 		this.#options.report({
 			event: "violation",
 			connectionId: this.id,
