@@ -1,4 +1,4 @@
-// The local cloud as a library: for the tests of one's own devices, templates and policies.
+// The local cloud as a library, to test your own devices, templates and policies with.
 
 export { type AWS_ERROR_STATUS, AwsError, type AwsErrorName } from "./base/errors.js";
 export type {

@@ -21,7 +21,7 @@ export const AWS_ERROR_STATUS = {
 	LimitExceededException: 410,
 	InternalFailureException: 500,
 	ServiceUnavailableException: 503,
-	// What the HTTP side refuses before any operation is asked; names as AWS's front gives them for every service.
+	// Errors of the HTTP side, before any operation is called. AWS gives them these names for every service.
 	SerializationException: 400,
 	IncompleteSignatureException: 403,
 	InvalidSignatureException: 403,
@@ -35,7 +35,7 @@ export const AWS_ERROR_STATUS = {
 /** Name of an error type of AWS IoT. */
 export type AwsErrorName = keyof typeof AWS_ERROR_STATUS;
 
-/** An answer of AWS IoT that is an error: its type, its HTTP status and a message for a human. */
+/** An error that AWS IoT answers with: its type, its HTTP status and a message for people. */
 export class AwsError extends Error {
 	override readonly name: AwsErrorName;
 	/** HTTP status. */

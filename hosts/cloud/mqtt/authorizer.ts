@@ -1,4 +1,4 @@
-// What a certificate may do on a connection: the policies in force for it, and the values of their variables.
+// Decides what a certificate may do on a connection, by the policies in force for it and the values of their variables.
 
 import { X509Certificate } from "node:crypto";
 import { temporaryClaimPolicy } from "../base/samples.js";
@@ -14,7 +14,7 @@ import {
 import type { Registry } from "../registry/registry.js";
 import type { CertificateRecord, ThingRecord } from "../state/state.js";
 
-/** What is known of a connection when a policy is asked. */
+/** What is known of a connection when policies decide. */
 export interface ConnectionFacts {
 	readonly certificateId: string;
 	readonly clientId: string;
@@ -23,13 +23,13 @@ export interface ConnectionFacts {
 
 const MAXIMUM_PARSED = 1_000;
 
-/** Decides what certificates may do. Follows the registry at once, or after the setting policy.propagationDelay. */
+/** Decides what certificates may do. Follows changes of the registry at once, or after the setting policy.propagationDelay. */
 export class Authorizer {
 	readonly #registry: Registry;
 	readonly #settings: Settings;
 	readonly #now: () => number;
 	readonly #parsed = new Map<string, Policy>();
-	/** Comings and goings of attachments, the oldest first, by row key. */
+	/** Recent changes of attachments by row key, oldest first. */
 	readonly #recent = new Map<string, { readonly at: number; readonly attached: boolean }[]>();
 	readonly #stop: () => void;
 
@@ -50,7 +50,7 @@ export class Authorizer {
 		this.#stop();
 	}
 
-	/** Asks the policies. `attributes` are those of a CONNECT: PersistentConnect, LastWill. */
+	/** Decides over an action. `attributes` are those of a CONNECT: PersistentConnect, LastWill. */
 	decide(
 		facts: ConnectionFacts,
 		action: string,
@@ -104,7 +104,7 @@ export class Authorizer {
 			if (changes.at(-1)!.at <= visible) this.#recent.delete(key);
 			else if (key.endsWith(` ${target}`)) {
 				const policyName = key.slice(0, key.indexOf(" "));
-				// Before its first change it was the other way.
+				// Before the first change it was the opposite.
 				const attached = changes.filter(({ at }) => at <= visible).at(-1)?.attached ?? !changes[0]!.attached;
 				if (attached) names.add(policyName);
 				else names.delete(policyName);
@@ -122,7 +122,7 @@ export class Authorizer {
 		return parsed;
 	}
 
-	/** Ordinary attachment: the thing must be named like the client id. Exclusive attachment: whatever the client id. */
+	/** The thing that counts for a connection: the one attached exclusively, otherwise an attached one named like the client id. */
 	#findThing(certificateId: string, clientId: string): ThingRecord | undefined {
 		const { certificates, things, thingPrincipals } = this.#registry;
 		const attached = thingPrincipals.attachedTo(certificates.arn(certificateId));
@@ -153,7 +153,7 @@ export class Authorizer {
 	}
 }
 
-/** A policy of which only those Allows for CONNECT remain that speak of iot:ConnectAttributes. */
+/** A policy without the Allow statements that have no condition on iot:ConnectAttributes. */
 function grantingAttributes({ policyName, policy }: NamedPolicy): NamedPolicy {
 	return {
 		policyName,
@@ -183,7 +183,7 @@ const NAME_PARTS: Readonly<Record<string, string>> = {
 
 const variablesOf = new WeakMap<CertificateRecord, [string, string | readonly string[]][]>();
 
-/** `iot:Certificate.…`: the first value, all as `.List`, each by its number from 0. */
+/** The variables `iot:Certificate.…`: the first value of each, all values as `.List`, and each value by its number from 0. */
 function certificateVariables(record: CertificateRecord): [string, string | readonly string[]][] {
 	const kept = variablesOf.get(record);
 	if (kept) return kept;
@@ -196,7 +196,7 @@ function certificateVariables(record: CertificateRecord): [string, string | read
 		["Issuer", certificate.issuer],
 	] as const) {
 		const values = new Map<string, string[]>();
-		// OpenSSL's writing: a line for each name, or for several with " + " between them.
+		// OpenSSL writes each name on a line, or several with " + " between them.
 		for (const line of (name ?? "").split(/\n| \+ /)) {
 			const at = line.indexOf("=");
 			const part = NAME_PARTS[line.slice(0, at)];
@@ -212,7 +212,7 @@ function certificateVariables(record: CertificateRecord): [string, string | read
 	return variables;
 }
 
-/** Takes out the backslashes of RFC 2253 section 2.4: before a special character, or before a control character in hex. */
+/** Removes the backslashes of RFC 2253 section 2.4: before a special character, or before a control character in hex. */
 function unescapeName(text: string): string {
 	return text.replace(/\\([0-9A-F]{2}|.)/g, (_, escaped: string) =>
 		escaped.length === 2 ? String.fromCharCode(Number.parseInt(escaped, 16)) : escaped,

@@ -1,5 +1,5 @@
-// The MQTT side of the local cloud: aedes, with AWS's rules at every step. A connection is who its certificate says; policies
-// decide each connect, publish, subscribe and delivery; provisioning requests are answered to whoever asked, and nobody else.
+// The MQTT broker of the local cloud: aedes, with AWS's rules at every step. A certificate identifies each connection. Policies
+// decide over every connect, publish, subscribe and delivery. A provisioning reply goes only to the connection that asked.
 
 import { createHash, randomUUID } from "node:crypto";
 import type { TLSSocket } from "node:tls";
@@ -32,7 +32,7 @@ export interface BrokerOptions {
 	readonly report: (event: CloudEventBody) => void;
 }
 
-/** Where aedes sends requests that have been taken out of its hands. Nobody can subscribe to it. */
+/** Topic that aedes sees for a message which this broker handles itself. Nobody can subscribe to it. */
 const TAKEN_TOPIC = "$SYS/taken";
 
 /** The broker. Open one with `openBroker`. */
@@ -44,10 +44,10 @@ export class Broker {
 	/** Connections before CONNECT, oldest first. */
 	readonly #pending = new Set<ClientConnection>();
 	readonly #byPrincipal = new Map<string, Set<ClientConnection>>();
-	/** Past CONNECT. Two with one client id while the newcomer takes over. */
+	/** Connections past CONNECT. A client id has two of them while a new connection takes over from an old one. */
 	readonly #byClientId = new Map<string, Set<ClientConnection>>();
 	readonly #byClient = new WeakMap<object, ClientConnection>();
-	/** Payloads of messages that the cloud itself sends: those alone may go out on reserved topics. */
+	/** Payloads of messages that the cloud itself sends. Only those may go out on reserved topics. */
 	readonly #own = new WeakSet<object>();
 	readonly #sessions: Sessions;
 	readonly #stopFollowing: () => void;
@@ -63,7 +63,7 @@ export class Broker {
 				for (const { table, key } of changes) if (table === "certificates") this.#recheck(key);
 			}),
 		);
-		/** What aedes calls: an error of it ends the connection of the client, and with that the client's part in aedes. */
+		/** Makes a hook for aedes. An error in it ends the client's connection, and with it all that aedes has of the client. */
 		const hook =
 			<C extends Client | null, A extends readonly unknown[], R>(
 				where: string,
@@ -82,7 +82,7 @@ export class Broker {
 		});
 		aedes.authorizePublish = hook("PUBLISH", (client, packet, done) => {
 			const connection = this.#connectionOf(client);
-			// Without a connection it is a message of the cloud's own.
+			// A message without a connection comes from the cloud itself.
 			if (!connection) return done(null);
 			const refused = this.#acceptPublish(connection, packet as unknown as PublishPacket, done);
 			if (refused) done(refused);
@@ -98,7 +98,7 @@ export class Broker {
 		);
 		aedes.authorizeForward = (client, packet) =>
 			mayReceive(client, packet as unknown as PublishPacket) ? packet : null;
-		// A QoS 1 message is acknowledged when what is kept of it survives the end of the process, and not before.
+		// A QoS 1 message is acknowledged only when everything stored of it would survive the end of the process.
 		const published = hook("storing a message", async (client, packet: PublishPacket, done: () => void) => {
 			const { qos, messageId, topic } = packet;
 			if (qos === 1 && messageId !== undefined && topic !== TAKEN_TOPIC) {
@@ -117,7 +117,7 @@ export class Broker {
 				if (connection) connection.reason ??= "MQTT_KEEP_ALIVE_TIMEOUT";
 			}),
 		);
-		// What aedes calls errors are broken connections, each of which is told of where it breaks.
+		// What aedes calls errors are broken connections. They are reported where they break.
 		for (const event of ["clientError", "connectionError"] as const) {
 			aedes.on(
 				event,
@@ -135,14 +135,14 @@ export class Broker {
 				event: "subscribed",
 				connectionId: connection.id,
 				clientId: client.id,
-				// 0x80 stands where policies refused.
+				// A filter that policies refused has 0x80.
 				filters: subscriptions.filter(({ qos }) => Number(qos) < 3).map(({ topic }) => topic),
 			});
 		});
 		aedes.on("subscribe", (subscriptions, client) => subscribed(client, subscriptions));
 	}
 
-	/** Warns of an error that belongs to no connection. */
+	/** Reports an error that belongs to no connection. */
 	readonly #failed: Failed = (where, error) =>
 		this.report({ event: "warning", message: `The broker failed in ${where}: ${messageOf(error)}` });
 
@@ -150,14 +150,14 @@ export class Broker {
 		return client ? this.#byClient.get(client.conn) : undefined;
 	}
 
-	/** Tells an event. */
+	/** Reports an event. */
 	report(event: CloudEventBody): void {
 		this.#options.report(event);
 	}
 
 	/** Number of connections that are past CONNECT. */
 	get connections(): number {
-		// Not aedes's count, which goes astray when one client takes over from another that is just going.
+		// aedes's own count goes wrong when a client takes over from one that is just disconnecting.
 		let count = 0;
 		for (const connections of this.#byPrincipal.values())
 			for (const { connected } of connections) if (connected) count++;
@@ -198,7 +198,7 @@ export class Broker {
 			}
 		};
 		if (principal === undefined) {
-			refuse("no certificate", "The client showed no certificate: configure one with its private key.");
+			refuse("no certificate", "The client sent no certificate: configure one with its private key.");
 		} else if (settings.connection.requireServerName && !socket.servername) {
 			refuse("no server name", "The client did not name the endpoint in the handshake (SNI): connect by host name.");
 		} else if (!record) {
@@ -312,7 +312,7 @@ export class Broker {
 		}
 	}
 
-	/** The error to refuse a CONNECT with, or nothing. */
+	/** Decides over a CONNECT. Returns the error to refuse it with, or nothing. */
 	#acceptConnect(connection: ClientConnection, packet: ConnectPacket): Error | undefined {
 		const { settings, now, registry } = this.#options;
 		const { limits, connection: rules } = settings;
@@ -378,7 +378,7 @@ export class Broker {
 			sourceIp: connection.sourceIp,
 		});
 		connection.connected = true;
-		// Here and not when aedes is ready, since the connection may have ended by then.
+		// Done here and not when aedes is ready, because the connection may have ended by then.
 		const wanted = connection.five ? connection.five.sessionExpiryInterval * 1000 : Number.POSITIVE_INFINITY;
 		this.#sessions.connected(clientId, Math.min(rules.persistentSession, wanted));
 		if (connection.five) this.#acceptMqtt5(connection, packet, keepalive, assigned);
@@ -394,7 +394,7 @@ export class Broker {
 		return undefined;
 	}
 
-	/** What MQTT 5 has beyond 3.1.1: a new start of a session that is kept, and what CONNACK tells. */
+	/** Does what MQTT 5 has beyond 3.1.1: starts a session anew that is kept, and sets what CONNACK says. */
 	#acceptMqtt5(
 		{ five, maximumPacket }: ClientConnection,
 		packet: ConnectPacket,
@@ -411,7 +411,7 @@ export class Broker {
 		});
 	}
 
-	/** The error to refuse a PUBLISH with; when there is none, `done` has been or will be called. */
+	/** Decides over a PUBLISH. Returns the error to refuse it with; otherwise `done` has been or will be called. */
 	#acceptPublish(
 		connection: ClientConnection,
 		packet: PublishPacket,
@@ -421,7 +421,7 @@ export class Broker {
 		const { topic, retain, payload } = packet;
 		const status = registry.certificates.get(connection.principal)?.status;
 		if (status !== "ACTIVE") {
-			// Only a will comes so late.
+			// Only a will can come this late.
 			const explanation = `The certificate is ${status ?? "deleted"}: its will is not published.`;
 			this.#reportDenied(connection, "iot:Publish", registry.arn("topic", topic), { allowed: false, explanation });
 			return new Error("certificate");
@@ -450,7 +450,7 @@ export class Broker {
 			if (retain && !this.#sessions.hasRoom(bytes)) {
 				this.report({
 					event: "warning",
-					message: "There is no room for another retained message (limits.storedBytes).",
+					message: "There is no room for another retained message (setting limits.storedBytes).",
 				});
 			}
 			done();
@@ -461,7 +461,7 @@ export class Broker {
 			return new Error("reserved topic");
 		}
 		const taken = Buffer.from(payload as Uint8Array);
-		// The message is in our hands now: nobody else shall see it.
+		// This broker handles the message from here on, so aedes must not show it to anybody.
 		packet.topic = TAKEN_TOPIC;
 		packet.payload = Buffer.alloc(0);
 		const request = parseProvisioningTopic(topic);
@@ -537,7 +537,7 @@ export class Broker {
 		tell(await this.#reply(connection, replyTopic, reply.payload));
 	}
 
-	/** One request of a connection after the other, so that none can keep the others waiting; nothing when it has gone. */
+	/** Handles a connection's requests one after the other, so that it cannot keep others waiting. No reply if it has gone. */
 	async #handle(connection: ClientConnection, request: ProvisioningRequest): Promise<ProvisioningReply | undefined> {
 		const { provisioning, settings } = this.#options;
 		const most = settings.limits.outstandingRequests;
@@ -552,7 +552,7 @@ export class Broker {
 		return handled.finally(() => connection.outstanding--);
 	}
 
-	/** Sends a reply to the connection that asked, when it has subscribed as the settings demand; resolves when it is written. */
+	/** Sends a reply to the connection that asked, if it has subscribed as the settings demand. Resolves when it is written. */
 	async #reply(
 		connection: ClientConnection,
 		topic: string,
@@ -610,7 +610,7 @@ export class Broker {
 		if (!connection?.connected) return false;
 		const own = typeof payload === "object" && this.#own.has(payload);
 		if (topic.startsWith("$") && !own) return false;
-		// Of a session that is taken up again, perhaps no longer. And to AWS `sensor/#` does not match `sensor`.
+		// A resumed session may get a message for a subscription that is gone. And for AWS `sensor/#` does not match `sensor`.
 		if (!own && !Object.keys(client.subscriptions).some((filter) => filterMatches(filter, topic))) return false;
 		const decision = this.#authorizer.decide(this.#factsOf(connection), "iot:Receive", "topic", topic);
 		if (!decision.allowed) {
@@ -633,7 +633,7 @@ export class Broker {
 		resource: string,
 		{ statement, explanation }: Decision,
 	): void {
-		// A refused delivery leaves the connection alone, and so may a refused subscription; the other refusals end it.
+		// A refused delivery does not end the connection, and a refused subscription may not. All other refusals do.
 		const answered = connection.five !== undefined || this.#options.settings.connection.subscribeDenied === "suback";
 		if (action !== "iot:Receive" && !(action === "iot:Subscribe" && answered)) connection.reason ??= "AUTH_ERROR";
 		this.report({
@@ -648,7 +648,7 @@ export class Broker {
 		});
 	}
 
-	/** Publishes a message of the cloud's own. */
+	/** Publishes a message from the cloud itself. */
 	#publishOwn(topic: string, message: object): void {
 		if (this.#aedes.closed) return;
 		const payload = Buffer.from(JSON.stringify(message));
@@ -691,8 +691,9 @@ interface AedesInside {
 }
 
 /**
- * An end takes some turns of the event loop. When another client has taken over the id meanwhile, aedes takes that one off its
- * list, and the next that takes over would not end it: two connections would have one client id.
+ * Keeps aedes from unregistering the wrong client. Ending a connection takes several turns of the event loop. If another client
+ * takes over the client id meanwhile, aedes would take that one off its list, and the next takeover would not end it: two
+ * connections would share one client id.
  */
 function unregisterNobodyElse(aedes: AedesInside): void {
 	const unregister = aedes.unregisterClient.bind(aedes);
@@ -705,14 +706,14 @@ function wait(milliseconds: number): Promise<void> {
 	return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** Opens a broker that has no socket yet: give it some with `accept`. */
+/** Opens a broker. It has no sockets yet: pass them to `accept`. */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
 	const { settings, registry, now, report } = options;
 	const sessions = new Sessions({ settings, state: registry.state, now, report });
 	const aedes = new Aedes({
 		persistence: sessions,
-		// No queue of deliveries: aedes goes through a queue by calling itself, once for each message that nobody takes, and a long
-		// one (a burst to a subscriber that has gone meanwhile) overflows the stack. Without it, too, no client waits for another.
+		// No queue of deliveries. aedes works through a queue by recursion, one level for each message that nobody takes, so a long
+		// queue (a burst to a subscriber that has gone) overflows the stack. Also, without a queue no client waits for another.
 		concurrency: 0,
 		// The gate has its own limits, which also bound what a client can make us hold.
 		connectTimeout: 0x7fffffff,

@@ -1,5 +1,5 @@
-// MQTT control packets as frames: where one ends, how its fields are read without reading past it, and the few fields that must
-// be known before the broker sees it. That a packet is whole and right is checked in packets.ts.
+// MQTT control packets as bytes: finds where one ends, reads fields without reading past its end, and reads the few fields that
+// must be known before the broker sees it. packets.ts checks that a packet is well-formed.
 
 import { isUtf8 } from "node:buffer";
 
@@ -21,10 +21,10 @@ export const packetType = {
 	auth: 15,
 } satisfies Record<string, number>;
 
-/** Bytes that are no MQTT, or more than is allowed of it. */
+/** A client sent bytes that are not MQTT, or more than is allowed. */
 export class FrameError extends Error {
 	override readonly name = "FrameError";
-	/** Of MQTT 5, where one is known. */
+	/** Reason code of MQTT 5, where one is known. */
 	readonly reasonCode: number | undefined;
 
 	constructor(message: string, reasonCode?: number) {
@@ -53,12 +53,12 @@ export const reasonCode = {
 export class FrameReader {
 	#held: Buffer[] = [];
 	#size = 0;
-	/** Bytes without which the held ones need not be looked at again. */
+	/** How many bytes must be there before it is worth looking at them again. */
 	#wanted = 2;
 
 	/**
-	 * Whole packets that have come.
-	 * @throws {FrameError} when a packet is longer than `maximum` or its length is malformed.
+	 * Yields the packets that are whole with this chunk.
+	 * @throws FrameError when a packet is longer than `maximum`, or its length is malformed
 	 */
 	*read(chunk: Buffer, maximum: number): Generator<Buffer> {
 		this.#held.push(chunk);
@@ -80,7 +80,7 @@ export class FrameReader {
 	}
 }
 
-/** Length of the first packet with its fixed header, `undefined` when that has not come whole. */
+/** Length of the first packet with its fixed header; `undefined` while that header is not complete. */
 function frameLength(bytes: Buffer): number | undefined {
 	let length = 0;
 	for (let index = 1; index < bytes.length; index++) {
@@ -93,7 +93,7 @@ function frameLength(bytes: Buffer): number | undefined {
 	return undefined;
 }
 
-/** Reads one field after the other. Every method throws `FrameError` rather than reading past the end. */
+/** Reads one field after the other. Every method throws FrameError instead of reading past the end. */
 export class Cursor {
 	readonly #bytes: Buffer;
 	#at: number;
@@ -103,14 +103,14 @@ export class Cursor {
 		this.#at = at;
 	}
 
-	/** Of a frame, after its fixed header. */
+	/** A cursor on what follows the fixed header of a packet. */
 	static body(frame: Buffer): Cursor {
 		const cursor = new Cursor(frame, 1);
 		while (cursor.byte() >= 0x80);
 		return cursor;
 	}
 
-	/** Bytes that are left. */
+	/** How many bytes are left. */
 	get left(): number {
 		return this.#bytes.length - this.#at;
 	}
@@ -159,7 +159,7 @@ export class Cursor {
 		return this.#bytes.subarray(this.#at - length, this.#at);
 	}
 
-	/** A cursor over the next so many bytes alone. */
+	/** A cursor on the next `length` bytes alone. */
 	part(length: number): Cursor {
 		return new Cursor(this.take(length));
 	}
@@ -169,7 +169,7 @@ export function typeOf(frame: Uint8Array): number {
 	return frame[0]! >> 4;
 }
 
-/** Whether it is a PUBLISH that need not arrive. */
+/** Whether it is a PUBLISH with QoS 0, which need not arrive. */
 export function isQos0Publish(frame: Uint8Array): boolean {
 	return typeOf(frame) === packetType.publish && (frame[0]! & 6) === 0;
 }

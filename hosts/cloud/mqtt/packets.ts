@@ -1,12 +1,12 @@
-// The shape of every packet that a client may send, in MQTT 3.1.1 and 5: checked byte by byte before aedes or mqtt-packet sees
-// it, so that they never meet one that the standard does not allow. Knows no limits and no policies.
+// Checks every packet from a client byte by byte, in MQTT 3.1.1 and 5, before aedes or mqtt-packet sees it, so that they never
+// get one that the standard does not allow. Knows no limits and no policies.
 
 import { Cursor, FrameError, packetType, reasonCode, typeOf } from "./frames.js";
 
 /** Versions of MQTT by their protocol level. */
 export type ProtocolLevel = 4 | 5;
 
-/** The four lower bits of the first byte; PUBLISH has its own meaning for them. */
+/** The lower four bits of the first byte, by packet type. PUBLISH gives them a meaning of its own. */
 const FLAGS: Readonly<Record<number, number>> = {
 	[packetType.connect]: 0,
 	[packetType.puback]: 0,
@@ -20,15 +20,15 @@ const FLAGS: Readonly<Record<number, number>> = {
 };
 
 /**
- * Checks a packet of a client's: flags, lengths, packet ids, UTF-8, topics, properties, and that nothing comes after its end.
- * @throws {FrameError} with a reason code of MQTT 5 when it is not as the standard wants it.
+ * Checks a packet from a client: flags, lengths, packet ids, UTF-8, topics, properties, and that nothing follows its end.
+ * @throws FrameError with a reason code of MQTT 5, for a packet that the standard does not allow
  */
 export function checkPacket(frame: Buffer, level: ProtocolLevel): void {
 	const type = typeOf(frame);
 	const flags = frame[0]! & 0x0f;
 	const five = level === 5;
 	const cursor = Cursor.body(frame);
-	// Of MQTT 5 the length must be in its shortest form, too.
+	// In MQTT 5 the length must also be in its shortest form.
 	if (five) new Cursor(frame, 1).varint();
 	const wanted = type === packetType.publish ? flags : five && type === packetType.auth ? 0 : FLAGS[type];
 	if (wanted === undefined) fail(`A client sends no packet of the type ${type}.`, reasonCode.protocolError);
@@ -99,7 +99,7 @@ function checkPublish(cursor: Cursor, flags: number, five: boolean): void {
 	const topic = cursor.text();
 	if (qos > 0) checkPacketId(cursor);
 	const properties = five ? checkProperties(cursor, PUBLISH_PROPERTIES) : undefined;
-	// An alias may stand for the topic; that it is not supported is said elsewhere.
+	// An alias may stand for the topic. mqtt5.ts refuses it, since aliases are not supported.
 	if (!(topic === "" && properties?.has(TOPIC_ALIAS))) checkTopic(topic);
 	cursor.take(cursor.left);
 }
@@ -180,7 +180,7 @@ const ACKNOWLEDGEMENT_PROPERTIES = [0x1f, USER_PROPERTY];
 const DISCONNECT_PROPERTIES = [0x11, 0x1f, USER_PROPERTY];
 const AUTH_PROPERTIES = [0x15, 0x16, 0x1f, USER_PROPERTY];
 
-/** Walks the properties; gives the ids of those that are there. Each may come once, user properties any number of times. */
+/** Walks the properties and returns the ids of those present. Each may occur once, user properties any number of times. */
 function checkProperties(cursor: Cursor, allowed: readonly number[]): ReadonlySet<number> {
 	const properties = cursor.part(cursor.varint());
 	const seen = new Set<number>();
@@ -188,7 +188,7 @@ function checkProperties(cursor: Cursor, allowed: readonly number[]): ReadonlySe
 		const id = properties.varint();
 		const kind = PROPERTY_KINDS.get(id);
 		if (kind === undefined) fail(`There is no property ${id} that a client sends.`);
-		if (!allowed.includes(id)) fail(`The property ${id} does not belong into this packet.`, reasonCode.protocolError);
+		if (!allowed.includes(id)) fail(`The property ${id} does not belong in this packet.`, reasonCode.protocolError);
 		if (seen.has(id) && id !== USER_PROPERTY) fail(`The property ${id} comes twice.`, reasonCode.protocolError);
 		seen.add(id);
 		const value = readProperty(properties, kind);
