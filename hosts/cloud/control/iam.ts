@@ -1,14 +1,14 @@
-// IAM in small: access keys, who they belong to, and the identity policies that say what those may do.
+// A small IAM: access keys, their owners, and the identity policies that say what the owners may do.
 // Must never put a secret access key into an error or an answer.
 
 import { readFileSync, statSync } from "node:fs";
 import { type NamedPolicy, PolicyError, parsePolicy } from "../policy/policy.js";
 
-/** A caller of the control plane: credentials, who that is, and what it may do. */
+/** A caller of the control plane: its credentials, its identity, and what it may do. */
 export interface AccessKey {
 	readonly accessKeyId: string;
 	readonly secretAccessKey: string;
-	/** Present for temporary credentials, as a role gives them: the caller must send it along. */
+	/** Present for temporary credentials, such as those of a role. The caller must send it with each request. */
 	readonly sessionToken?: string;
 	/** ARN of the IAM user or assumed role. */
 	readonly principal: string;
@@ -21,7 +21,7 @@ export class AccessKeyError extends Error {
 	override readonly name = "AccessKeyError";
 }
 
-/** The policy document of whoever may do everything. */
+/** A policy document that allows everything. */
 export const ADMINISTRATOR_ACCESS = {
 	Version: "2012-10-17",
 	Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }],

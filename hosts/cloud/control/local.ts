@@ -14,14 +14,16 @@ export interface LocalAdministration {
 	readonly metrics: Metrics;
 }
 
-/** Bytes that may wait for a reader of the live stream, and how many such readers there may be. */
+/** Bytes that may wait for a reader of the live stream. */
 const MAXIMUM_BACKLOG = 1_048_576;
+/** Most readers of the live stream at a time. */
 const MAXIMUM_STREAMS = 32;
+/** How often a live stream shows that it is alive, ms. */
 const HEARTBEAT = 15_000;
 
 let streams = 0;
 
-/** Whether a request target is of the local administration. */
+/** Whether a request is for the local administration. */
 export function isLocalPath(target: string): boolean {
 	return target.startsWith("/_local/");
 }
@@ -34,7 +36,7 @@ export function isLocalPath(target: string): boolean {
  * - `GET events` and `GET refusals` (those that refuse something), after `?since=SEQUENCE`, of `?event=NAME`; as a live
  *   stream when server-sent events are accepted, which a client may take up again with `Last-Event-ID`.
  *
- * Rejects with AwsError when the request is refused.
+ * @throws AwsError when the request is refused
  */
 export async function answerLocally(
 	{ settings, events, metrics, ...administration }: LocalAdministration,
@@ -42,7 +44,7 @@ export async function answerLocally(
 	response: ServerResponse,
 	receive: () => Promise<Buffer>,
 ): Promise<void> {
-	// The name is asked for, too: behind a proxy on this machine everybody comes from loopback.
+	// The host name is checked, too, because behind a proxy on this machine every request comes from loopback.
 	const fromHere = /^(::ffff:)?127\.|^::1$/.test(request.socket.remoteAddress ?? "");
 	if (!fromHere || !/^(127\.[\d.]+|\[::1\]|localhost)(:\d+)?$/.test(request.headers.host ?? "")) {
 		throw new AwsError("AccessDeniedException", "The local administration is for programs on this machine.");
@@ -105,7 +107,7 @@ function stream(events: EventLog, fits: (event: CloudEvent) => boolean, since: n
 	streams++;
 	response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
 	const write = (text: string) => {
-		// A reader that does not read is dropped rather than remembered for.
+		// A reader that does not read is dropped, so that events do not pile up for it.
 		if (response.writableLength > MAXIMUM_BACKLOG) response.destroy();
 		else response.write(text);
 	};

@@ -1,4 +1,4 @@
-// AWS Signature Version 4, the checking side, for a rest-json service whose clients escape the path twice (all but S3).
+// Checks AWS Signature Version 4, for a rest-json service whose clients escape the path twice (all services but S3).
 // Must never let a secret or an expected signature into an error.
 
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
@@ -13,7 +13,7 @@ export interface RequestHead {
 	rawHeaders: readonly string[];
 }
 
-/** What the Authorization header claims; nothing of it is proved until `checkSignature` returns. */
+/** What the Authorization header claims. Nothing of it is proved until `checkSignature` has returned. */
 export interface ClaimedSignature {
 	accessKeyId: string;
 	/** `date/region/service/aws4_request` */
@@ -24,7 +24,7 @@ export interface ClaimedSignature {
 	signature: Buffer;
 }
 
-/** What clients call the service in the scope; older ones (AWS command line 2.9) sign for `execute-api`. */
+/** Names of the service in the scope. Older clients (AWS command line 2.9) sign for `execute-api`. */
 const SIGNING_NAMES = ["iot", "execute-api"];
 
 /** How far a client's clock may be off, ms (general AWS rule: 5 minutes). */
@@ -87,7 +87,7 @@ export function readSignature(head: RequestHead, region: string, now: number): C
 	}
 	for (let i = 0; i < head.rawHeaders.length; i += 2) {
 		const name = head.rawHeaders[i]!.toLowerCase();
-		// Of AWS's own headers SDKs leave one unsigned, since it changes on the way.
+		// SDKs sign all headers of AWS's own but one, which changes on the way.
 		const own = name.startsWith("x-amz") && name !== "x-amzn-trace-id";
 		if ((name === "host" || own) && !signedHeaders.includes(name)) {
 			throw invalid(`'${name.slice(0, 64)}' must be a 'SignedHeader' in the AWS Authorization.`);
@@ -142,7 +142,7 @@ export function headerValue(head: RequestHead, name: string): string | undefined
 	return at < 0 ? undefined : head.rawHeaders[at + 1];
 }
 
-/** Dot segments and empty segments go, and every segment, escaped on the wire already, is escaped once more. */
+/** Removes dot segments and empty segments, and escapes each segment once more than it is on the wire. */
 function canonicalPath(path: string): string {
 	const segments: string[] = [];
 	for (const segment of path.split("/")) {

@@ -1,4 +1,4 @@
-// Fleet provisioning without MQTT and without a clock of its own: a request's payload goes in, the reply's comes out.
+// Fleet provisioning without MQTT and without a clock of its own: a request's payload goes in, the reply's payload comes out.
 // It never logs a token or a key. Facts: AWS IoT developer guide, "Device provisioning MQTT API" and "Provisioning templates".
 
 import { createHash } from "node:crypto";
@@ -15,11 +15,11 @@ import { decodeRequest, type Encoding, encodeReply, type ReplyValue } from "./co
 import { askHook, type HookCaller } from "./hook.js";
 import { ownershipToken } from "./token.js";
 
-/** A request as it came over a connection. */
+/** A request as a connection received it. */
 export interface ProvisioningRequest {
 	readonly operation: ProvisioningOperation;
 	readonly encoding: Encoding;
-	/** Of the topic; RegisterThing only. */
+	/** From the topic, for RegisterThing only. */
 	readonly templateName?: string;
 	readonly payload: Uint8Array;
 	/** Id of the certificate that the connection proved. */
@@ -46,7 +46,7 @@ export interface ProvisioningOptions {
 	readonly metrics?: Metrics;
 	/** Shell commands that stand for hooks, by `targetArn`. */
 	readonly hookCommands?: Readonly<Record<string, string>>;
-	/** In place of HTTP and commands. */
+	/** Calls hooks in place of HTTP and commands. */
 	readonly callHook?: HookCaller;
 	/** Calls back after some ms, for the activation delay. Default `setTimeout`. */
 	readonly later?: (callback: () => void, milliseconds: number) => void;
@@ -71,14 +71,16 @@ interface Outcome {
 	readonly thingName?: string;
 }
 
+/** Least time between two sweeps, ms. */
 const SWEEP_INTERVAL = 10_000;
+/** How long a temporary claim that has ended stays, ms, so that its open connections can go on. */
 const TEMPORARY_CLAIM_GRACE = 3_600_000;
 
 /** The three provisioning operations. */
 export class Provisioning {
 	readonly #options: ProvisioningOptions;
 	readonly #throttles: Throttles;
-	/** Templates read, by body. */
+	/** Parsed templates by body. */
 	readonly #templates = new Map<string, Template>();
 	#swept = Number.NEGATIVE_INFINITY;
 
@@ -87,7 +89,7 @@ export class Provisioning {
 		this.#throttles = new Throttles(options.now);
 	}
 
-	/** Never rejects: whatever goes wrong is a rejected reply. */
+	/** Handles a request. Never rejects: whatever goes wrong is a rejected reply. */
 	async handle(request: ProvisioningRequest): Promise<ProvisioningReply> {
 		const { settings, now } = this.#options;
 		try {
@@ -102,12 +104,12 @@ export class Provisioning {
 		}
 	}
 
-	/** Rejects a request unread, since there are too many. */
+	/** Rejects a request without reading it, because there are too many. */
 	throttle(request: ProvisioningRequest, explanation: string): ProvisioningReply {
 		return this.#reject(request, new RejectionError("throttled", "Rate exceeded", explanation));
 	}
 
-	/** A rejected reply to a request that is not even looked at: a fault to try out. */
+	/** A rejected reply for a fault, to a request that is not looked at. */
 	rejected(encoding: Encoding, rejection: Rejection = this.#options.settings.errors.internal): ProvisioningReply {
 		return {
 			accepted: false,
@@ -115,13 +117,13 @@ export class Provisioning {
 		};
 	}
 
-	/** Warns of what nobody waits for, since it can be told to nobody else. */
+	/** Reports an error in work that nobody waits for. */
 	readonly #failed: Failed = (where, error) =>
 		this.#options.report({ event: "warning", message: `Provisioning failed in ${where}: ${messageOf(error)}` });
 
 	/**
-	 * Forgets tokens whose time has passed, with their certificates when unused, and temporary claims that have ended. Never
-	 * throws: what fails is tried again the next time.
+	 * Deletes tokens that have expired, with their certificates when those are unused, and temporary claims that have ended.
+	 * Never throws: what fails is tried again the next time.
 	 */
 	readonly sweep = guarded("the sweep", this.#failed, () => this.#sweep());
 
@@ -140,7 +142,7 @@ export class Provisioning {
 			if (unused) report({ event: "certificate.expired", certificateId, reason: "token" });
 		}
 		for (const { certificateId, temporaryClaim } of registry.state.certificates.by("temporaryClaim", "yes")) {
-			// Who is connected with it may go on, unless the setting says that it is dropped.
+			// A connection with it may go on, unless the setting says that it is dropped.
 			const grace = this.#options.settings.temporaryClaim.dropAtEnd ? 0 : TEMPORARY_CLAIM_GRACE;
 			if (temporaryClaim!.expiration + grace > now()) continue;
 			registry.certificates.remove(certificateId);
@@ -215,7 +217,7 @@ export class Provisioning {
 		if (singleUse === "attempt") this.#consumeToken(token);
 		const sent = this.#readParameters(members.get("parameters"));
 		const overrides = await this.#askHook(request, template, certificateId, sent);
-		// The hook takes its time: the template, the token and the certificate may be gone.
+		// The hook may have taken seconds, in which the template, the token or the certificate may have gone.
 		this.#requireToken(request, members.get("certificateOwnershipToken"), singleUse === "attempt");
 		const current = this.#requireTemplate(request);
 		const body = registry.templates.body(current.templateName)!;
@@ -259,7 +261,7 @@ export class Provisioning {
 		}
 	}
 
-	/** The request as a map. */
+	/** The members of a request. @throws RejectionError when the payload is not an object in its encoding */
 	#readMembers(request: ProvisioningRequest): ReadonlyMap<unknown, unknown> {
 		let value: unknown;
 		try {
@@ -294,20 +296,20 @@ export class Provisioning {
 			throw new RejectionError(
 				"denied",
 				"Access denied.",
-				`The template ${templateName} is disabled: UpdateProvisioningTemplate with enabled true.`,
+				`The template ${templateName} is disabled: enable it with UpdateProvisioningTemplate.`,
 			);
 		}
 		if (settings.template.roleBroken) {
 			throw new RejectionError(
 				"denied",
 				"Access denied.",
-				"The setting template.roleBroken says that the role is of no use.",
+				"The setting template.roleBroken says that the role cannot be used.",
 			);
 		}
 		return template;
 	}
 
-	/** The record of a token that is good, `used` by this very request or by none. */
+	/** The record of a valid token. `used`: this very request has used it up already. @throws RejectionError */
 	#requireToken(request: ProvisioningRequest, value: unknown, used = false): TokenRecord {
 		const { registry, settings, now } = this.#options;
 		if (value === undefined || value === "") {
@@ -318,7 +320,7 @@ export class Provisioning {
 		const token = typeof value === "string" ? registry.state.tokens.get(hash(value)) : undefined;
 		const certificate = token && registry.certificates.get(token.certificateId);
 		if (!certificate || (token.used && !used)) {
-			throw refuse("The token is unknown, used up or long expired: create another certificate.");
+			throw refuse("The token is unknown, used up, or expired long ago: create another certificate.");
 		}
 		if (certificate.status === "REVOKED" || certificate.status === "INACTIVE") {
 			throw refuse(`The token's certificate is ${certificate.status}: create another one.`);
@@ -385,7 +387,7 @@ export class Provisioning {
 		}
 	}
 
-	/** Each certificate that waits for its RegisterThing takes memory for an hour. */
+	/** Bounds the certificates that wait for their RegisterThing, since each takes memory for an hour. @throws RejectionError */
 	#requireRoom(): void {
 		const { registry, settings } = this.#options;
 		if (registry.state.tokens.size < settings.limits.pendingCertificates) return;
@@ -396,7 +398,7 @@ export class Provisioning {
 		);
 	}
 
-	/** Takes an issued certificate into the account, and makes the token that proves whose it is. */
+	/** Adds an issued certificate to the account, and returns its ownership token. */
 	#addPending(request: ProvisioningRequest, issued: IssuedCertificate): string {
 		const { registry, settings, now } = this.#options;
 		const token = ownershipToken(settings.token.length);
@@ -414,7 +416,7 @@ export class Provisioning {
 		return token;
 	}
 
-	/** A token whose certificate is not registered yet stays until its deadline, when the certificate is judged. */
+	/** Uses a token up. Unless its certificate is registered, it stays until its deadline, when an unused certificate is deleted. */
 	#consumeToken(token: TokenRecord, registered = false): void {
 		const { state } = this.#options.registry;
 		state.transaction(() => {
@@ -423,7 +425,7 @@ export class Provisioning {
 		});
 	}
 
-	/** Neither activated nor attached to anything. */
+	/** Whether a certificate has neither been activated nor attached to anything. */
 	#isUnused(certificateId: string): boolean {
 		const { registry } = this.#options;
 		const principal = registry.certificates.arn(certificateId);
@@ -434,7 +436,7 @@ export class Provisioning {
 		);
 	}
 
-	/** Kept with the token, so that the certificate does not wait for ever when the cloud ends in between. */
+	/** Activates a certificate after a delay. Stored with the token, so that it still happens when the cloud ends in between. */
 	#activateLater({ hash, ...token }: TokenRecord, status: "ACTIVE" | "INACTIVE", delay: number): void {
 		const {
 			registry,
@@ -446,7 +448,7 @@ export class Provisioning {
 		registry.certificates.setStatus(token.certificateId, "PENDING_ACTIVATION");
 		registry.state.tokens.put(hash, { ...token, hash, ...(used && { used }), activation });
 		const activate = guarded("the activation of a certificate", this.#failed, () => this.#activate(hash));
-		// What is further off than a timer reaches, `sweep` does.
+		// `sweep` does what is later than a timer can wait.
 		if (delay <= LONGEST_TIMER) later(activate, delay);
 	}
 
