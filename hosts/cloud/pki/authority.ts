@@ -1,7 +1,7 @@
 // The certificate authority of the local cloud: its root, its server certificate, device certificates. Private keys leave it
 // only as what CreateKeysAndCertificate returns, and its own never do.
 
-// What @peculiar/x509 needs to be there before it.
+// @peculiar/x509 needs this to be loaded before it.
 import "reflect-metadata";
 import {
 	createPrivateKey,
@@ -34,13 +34,13 @@ const ALGORITHMS = {
 } as const;
 
 /**
- * AWS's device certificates are issued by one relative name of 66 characters in UTF-8, which looks like five and is none of them:
- * `OU=Amazon Web Services O=Amazon.com Inc. L=Seattle ST=Washington C=US`. Ours are as long, so that sizes agree.
+ * The issuer of AWS's device certificates is a single OU of 66 characters in UTF-8, which looks like five names:
+ * `OU=Amazon Web Services O=Amazon.com Inc. L=Seattle ST=Washington C=US`. Ours is as long, so that sizes agree.
  */
 const DEVICE_ISSUER = new x509.Name([
 	{ OU: [{ utf8String: "Local AWS IoT O=moddable-fleet-provisioning L=Nowhere ST=None C=ZZ" }] },
 ]);
-/** Of a certificate whose key the service has made. */
+/** Subject of a certificate whose key the service has made. */
 const KEYS_SUBJECT = new x509.Name([{ CN: [{ utf8String: "AWS IoT Certificate" }] }]);
 
 /** A key and its certificate, ready to sign. */
@@ -55,12 +55,12 @@ interface KeyPairPem {
 	readonly privateKeyPem: string;
 }
 
-/** What the authority may be told while it runs. */
+/** What the authority works with. */
 export interface AuthorityOptions {
 	readonly state: State;
 	/** ms since 1970. */
 	readonly now: () => number;
-	/** Names and addresses that the server certificate is for, beside localhost. */
+	/** Names and addresses that the server certificate is valid for, besides localhost. */
 	readonly serverNames: readonly string[];
 	/** Root of the ECDSA server certificate: one of its own, like Amazon Root CA 3, or that of the RSA one. Default `own`. */
 	readonly ecdsaRoot?: "own" | "shared";
@@ -69,9 +69,9 @@ export interface AuthorityOptions {
 	readonly keyPairs: { readonly ahead: number; readonly concurrency: number };
 }
 
-/** What a TLS server proves itself with, PEM. */
+/** Key and certificates of a TLS server, PEM. */
 export interface ServerIdentity {
-	/** Never to be shown. */
+	/** The private key: must never be shown. */
 	readonly key: string;
 	readonly cert: string;
 	/** The root that the certificate ends in: what devices must trust. */
@@ -83,7 +83,7 @@ export type ServerIdentities = Readonly<Record<"rsa" | "ecdsa", ServerIdentity>>
 
 /** The certificate authority of a running cloud. */
 export interface CertificateAuthority extends CertificateIssuer {
-	/** What the TLS server proves itself with, private keys included. */
+	/** Keys and certificates of the TLS server, private keys included. */
 	readonly servers: ServerIdentities;
 	/** Resolves when the key pairs that are made in advance exist. */
 	ready(): Promise<void>;
@@ -107,12 +107,11 @@ export class Authority implements CertificateAuthority {
 		return withNewline(this.#signers[this.#options.issuer()].certificate.toString("pem"));
 	}
 
-	/** Resolves when the key pairs that are made ahead are there. */
 	ready(): Promise<void> {
 		return this.#keyPairs.ready();
 	}
 
-	/** Makes no more key pairs ahead. */
+	/** Makes no more key pairs in advance. */
 	close(): void {
 		this.#keyPairs.close();
 	}
@@ -122,7 +121,7 @@ export class Authority implements CertificateAuthority {
 		return { ...(await this.#issue(new x509.PublicKey(pair.publicKeyPem), KEYS_SUBJECT)), ...pair };
 	}
 
-	/** Proves that the request is signed by its key, and that the key is one that AWS takes. */
+	/** Checks that the request is signed with its own key, and that AWS accepts such a key. */
 	async createCertificateFromCsr(certificateSigningRequest: string): Promise<IssuedCertificate> {
 		const refuse = (message: string) => new AwsError("InvalidRequestException", message);
 		if (certificateSigningRequest.length > forms.certificateSigningRequest.max) {
@@ -146,7 +145,7 @@ export class Authority implements CertificateAuthority {
 		}
 		if (!acceptable) throw refuse("The key must be RSA of at least 2048 bits or on P-256, P-384 or P-521");
 		if (!(await request.verify().catch(() => false))) {
-			throw refuse("The signature of the certificate signing request is not of its key");
+			throw refuse("The certificate signing request is not signed with its own key");
 		}
 		return this.#issue(request.publicKey, request.subjectName);
 	}
@@ -167,7 +166,7 @@ export class Authority implements CertificateAuthority {
 	}
 }
 
-/** Makes the authority's own keys and certificates on first use; they are kept in the state. */
+/** Opens the authority. Its own keys and certificates are made on first use, and kept in the state. */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
 	const { state, now } = options;
 	const own = async (name: string, kind: KeyKind, subject: Subject): Promise<IdentityRecord> => {
@@ -276,7 +275,7 @@ async function serverIdentity(
 	return { name, privateKeyPem, certificatePem };
 }
 
-/** Whether a server certificate is of this root, for all these names, and good for another month. */
+/** Whether a server certificate is from this root, and valid for all these names and for another month. */
 function isFit(server: IdentityRecord, root: IdentityRecord, names: readonly string[], now: number): boolean {
 	const certificate = new X509Certificate(server.certificatePem);
 	return (
@@ -340,7 +339,7 @@ function withNewline(pem: string): string {
 	return pem.endsWith("\n") ? pem : `${pem}\n`;
 }
 
-/** RSA-2048 key pairs, some of them made ahead on the threads of the runtime. */
+/** RSA-2048 key pairs, some of them made in advance on the threads of the runtime. */
 class KeyPairPool {
 	readonly #options: AuthorityOptions["keyPairs"];
 	readonly #pairs: KeyPairPem[] = [];
