@@ -22,18 +22,18 @@ import { realTime, type Time } from "./time.js";
 /** ms from power-on to the device program's first line, as on an ESP32. */
 const BOOT_TIME = 300;
 
-/** Opens the sockets of a device: node:tls, or a network in memory. */
+/** Opens the sockets of a device: with node:tls, or on a network in memory. */
 export type Network = (options: SocketOptions, now: () => number | undefined) => Socket;
 
 /** What a simulated device is made of. */
 export interface SimulatedDeviceOptions {
 	readonly configuration: Configuration;
 	readonly device: DeviceFacts;
-	/** `undefined`: it left the factory without one. */
+	/** Absent: the device left the factory without one. */
 	readonly claim?: Credentials;
-	/** DER. */
+	/** Root certificates that the device trusts, DER. */
 	readonly roots: readonly Uint8Array[];
-	/** Survives power cuts; everything else does not. */
+	/** Its flash, the only thing that survives power cuts. */
 	readonly storage: Storage;
 	readonly application: Application;
 	/** Default: the machine's own. */
@@ -46,25 +46,25 @@ export interface SimulatedDeviceOptions {
 	readonly clockFloor?: number;
 	/** Default: TLS over TCP. */
 	readonly network?: Network;
-	/** Counts the MQTT bytes of the default network. */
+	/** Is told the MQTT bytes of the default network, to count them. */
 	readonly traffic?: Traffic;
-	/** Makes key pairs for signing requests. Without it the device cannot. */
+	/** Makes key pairs for signing requests. Without it, the device cannot make any. */
 	readonly createKeyPair?: (commonName: string) => Promise<KeyPair>;
-	/** Default: the machine's own. Tests give a seeded one. */
+	/** Default: the machine's own random bytes. Tests give a seeded source. */
 	readonly random?: (count: number) => Uint8Array;
-	/** A button is held down at the first power-on: the identity is forgotten. */
+	/** Whether a button is held down at the first power-on, which makes the device forget its identity. */
 	readonly forget?: boolean;
 	/** ms from power-on to the first line of the program. Default 300, as on an ESP32. */
 	readonly bootTime?: number;
 	/** Called with every event that the device program reports. */
 	onEvent?(event: DeviceEvent): void;
-	/** The device program ended without a restart: a failure of class `fatal`. */
+	/** Called when the device program has ended without a restart, after a failure of class `fatal`. */
 	onHalt?(): void;
-	/** The device program threw, which it must never do. */
+	/** Called when the device program has thrown, which it must never do. */
 	onCrash?(error: unknown): void;
 }
 
-/** A machine that runs the device program. Made switched off. */
+/** A machine that runs the device program. A new one is switched off. */
 export class SimulatedDevice {
 	readonly #options: SimulatedDeviceOptions;
 	#power: PowerOn | undefined;
@@ -75,7 +75,7 @@ export class SimulatedDevice {
 		this.#options = options;
 	}
 
-	/** How often the device program was begun. */
+	/** How often the device program has been started. */
 	get boots(): number {
 		return this.#boots;
 	}
@@ -105,14 +105,14 @@ export class SimulatedDevice {
 		}, this.#options.bootTime ?? BOOT_TIME);
 	}
 
-	/** Cuts the power: the device program does nothing of what it had still to do. */
+	/** Cuts the power: the device program stops at once. */
 	powerOff(): void {
 		this.#power?.end();
 		this.#power = undefined;
 	}
 }
 
-/** What of a device outlives a power-on. */
+/** What of a device outlives a power-on, besides its flash. */
 interface Board {
 	readonly forget: boolean;
 	restart(): void;
@@ -188,7 +188,7 @@ class PowerOn {
 				read: () => (this.#board.claimErased() ? undefined : claim),
 				erase: () => this.#board.eraseClaim(),
 			},
-			// A device that is off does nothing, not even what it had begun.
+			// A device that is off does nothing more, not even what it had begun.
 			storage: {
 				read: (key) => this.#living(() => storage.read(key)),
 				write: (key, value) => this.#living(() => storage.write(key, value)),

@@ -4,10 +4,10 @@ import { X509Certificate } from "node:crypto";
 import { checkServerIdentity, connect, type PeerCertificate } from "node:tls";
 import type { Socket, SocketError, SocketErrorReason, SocketOptions } from "../../src/contract/host.js";
 
-/** How many bytes a simulated device may hand over before it has to wait, as on the ESP32 (lwIP's TCP_SND_BUF is 5,744). */
+/** How many bytes a simulated device may write before it has to wait, as on the ESP32 (lwIP's TCP_SND_BUF is 5,744). */
 const WINDOW = 5744;
 
-/** Is told what goes over the wire, to count it: bytes of MQTT, not of TLS. */
+/** Is told the bytes of MQTT (not of TLS) that are sent and received, to count them. */
 export interface Traffic {
 	sent(bytes: Uint8Array): void;
 	received(bytes: Uint8Array): void;
@@ -18,7 +18,7 @@ const pem = (label: string, der: Uint8Array): string =>
 		.toString("base64")
 		.replace(/.{64}(?=.)/g, "$&\n")}\n-----END ${label}-----\n`;
 
-/** A certificate whose dates do not fit the device's clock, which need not be this machine's. */
+/** The server's certificate is not valid by the device's clock, which may differ from this machine's. */
 class WrongDates extends Error {}
 
 /** Opens a socket as `Host.openSocket` says. `now` is the device's clock (ms since 1970). */
@@ -86,7 +86,7 @@ export function openTlsSocket(options: SocketOptions, now: () => number | undefi
 			if (ended) return;
 			ended = true;
 			socket.end();
-			// Do not wait for a server that does not hang up in turn.
+			// Not every server hangs up in turn.
 			setTimeout(() => socket.destroy(), 1000).unref();
 		},
 	};
@@ -116,12 +116,12 @@ function reasonOf(error: NodeJS.ErrnoException, secured: boolean): SocketErrorRe
 	if (code === "ENOTFOUND" || code === "EAI_AGAIN" || code === "EAI_FAIL") return "resolve";
 	if (UNREACHABLE.test(code)) return "connect";
 	if (UNTRUSTED.test(code)) return "tls-server";
-	// Until the server is authenticated anybody may have sent the alert.
+	// Until the server is authenticated, anybody may have sent the alert.
 	if (secured && ALERT.test(error.message)) return "tls-client";
 	return secured || code === "ECONNRESET" || code === "EPIPE" ? "closed" : "tls";
 }
 
-/** OpenSSL's messages name source files; the reason between the colons is what helps. */
+/** The reason in one of OpenSSL's messages, without the names of its source files. */
 function describe(error: NodeJS.ErrnoException): string {
 	const reason = /:([^:]+):[^:]*\.c:\d+/.exec(error.message)?.[1];
 	return reason ?? error.message;

@@ -1,4 +1,4 @@
-// Builds the real XS engine around hosts/xs/engine: fetches the XS sources, compiles them with ours, keeps the result under
+// Builds the real XS engine around hosts/xs/engine: fetches the XS sources, compiles them with ours, and keeps the result under
 // build/xs by the hash of everything that went in. Never puts anything of XS into the repository.
 
 import { execFile, spawnSync } from "node:child_process";
@@ -31,13 +31,13 @@ const source = {
 };
 
 /**
- * - `ordinary`: errors carry file and line; for stories
+ * - `ordinary`: errors have file and line; for stories
  * - `device`: bytecode and memory as in firmware; for measuring
- * - `stress`: as `device`, and collects garbage at every allocation; for exact live peaks and for finding dangling values
+ * - `stress`: like `device`, but collects garbage at every allocation; for exact live peaks and to find dangling values
  */
 export type Variant = "ordinary" | "device" | "stress";
 
-/** Why there is no engine here: no C compiler, or the sources cannot be had. For tests: skip with the message. */
+/** The engine cannot be built here: there is no C compiler, or the sources cannot be fetched. Tests are skipped with the message. */
 export class NoEngine extends Error {}
 
 /** A built engine. */
@@ -46,11 +46,11 @@ export interface Engine {
 	readonly command: readonly [program: string, ...args: string[]];
 	readonly variant: Variant;
 	/**
-	 * Built with 64-bit pointers. It has the same number of slots, which are counted with the device's 16 bytes. Its chunks
-	 * take more, at most twice as much: a chunk is a header (8 bytes on the device, 16 here) and then plain bytes (the
-	 * same), pointers (4, 8) or slots (16, 32), rounded up to 4 bytes (8). Each part doubles at most, and so does the sum.
-	 * Seen in the device program: 1.2 to 2.0 times. So what stays within a limit here does so on the device; what exceeds
-	 * it with its chunks halved exceeds it there; and only a 32-bit engine can tell in between.
+	 * Whether it was built with 64-bit pointers. It then has the same number of slots, which are counted with the device's 16
+	 * bytes, but its chunks take more, at most twice as much: a chunk is a header (8 bytes on the device, 16 here), followed by
+	 * plain bytes (the same), pointers (4, 8) or slots (16, 32), rounded up to 4 bytes (8). No part more than doubles, so
+	 * neither does the sum. Seen in the device program: 1.2 to 2.0 times. So what stays within a limit here also does on the
+	 * device; what exceeds a limit even with its chunks halved exceeds it there; in between, only a 32-bit engine can tell.
 	 */
 	readonly wide: boolean;
 }
@@ -65,13 +65,13 @@ const COMMON = [
 	'-DXSPLATFORM="platform.h"',
 	...["mxParse", "mxRun", "mxSloppy", "mxInstrument", "mxBoundsCheck"].map((flag) => `-D${flag}=1`),
 ];
-/** Where XS is made to call ours: firmware that `mcconfig` builds has no function names; every collection is measured. */
+/** Makes XS call our functions: firmware that `mcconfig` builds has no function names, and every collection is measured. */
 const HOOKS: Record<string, string[]> = {
 	"xsDefaults.c": ["-DfxNewFunctionName=fxNoFunctionName"],
 	"xsMemory.c": ["-DfxCheckProfiler=fxCollected"],
 };
 const FLAGS: Record<Variant, string[]> = { ordinary: ["-DmxDebug=1"], device: [], stress: ["-DmxStress=1"] };
-// the kernel's headers are the same for both widths, but Debian's 32-bit C library does not bring them
+// The kernel's headers are the same for both widths, but Debian's 32-bit C library does not come with them.
 const NARROW = ["-m32", "-msse2", "-mfpmath=sse", "-idirafter", "/usr/include/x86_64-linux-gnu"];
 
 function compiler(): string {
@@ -83,9 +83,9 @@ function compiler(): string {
 }
 
 /**
- * What must stand before a program with 32-bit pointers to run it here: nothing, or the emulator that the environment
- * variable XS_EMULATOR names, for kernels that take no such programs (`qemu-i386`, of Debian's qemu-user, is 20 times
- * slower). `undefined`: none can be built (Debian: libc6-dev-i386 and lib32gcc-12-dev) or run.
+ * The command that runs a program with 32-bit pointers here: none, or the emulator in the environment variable XS_EMULATOR,
+ * for kernels that cannot run such programs (`qemu-i386`, from Debian's qemu-user, is 20 times slower). `undefined` when such
+ * programs cannot be built (Debian needs libc6-dev-i386 and lib32gcc-12-dev) or run.
  */
 function narrowRunner(cc: string): readonly string[] | undefined {
 	const runner = process.env.XS_EMULATOR ? [process.env.XS_EMULATOR] : [];
@@ -124,7 +124,7 @@ async function fetchSources(log: (line: string) => void): Promise<string> {
 }
 
 /**
- * Builds the engine, or finds it built. About half a minute the first time; says what it does through `log`.
+ * Builds the engine, unless it has been built. Takes about half a minute the first time, and reports its progress to `log`.
  * @throws NoEngine where it cannot be built
  */
 export async function buildEngine(variant: Variant, log: (line: string) => void = () => {}): Promise<Engine> {
@@ -152,7 +152,7 @@ export async function buildEngine(variant: Variant, log: (line: string) => void 
 	return built;
 }
 
-/** Waits until no other living process builds the same: tests run side by side, and one build takes half a minute. */
+/** Waits until no other process builds the same engine: tests run side by side, and a build takes half a minute. */
 async function lock(path: string): Promise<() => void> {
 	const link = `${path}.lock`;
 	for (;;) {
@@ -160,7 +160,7 @@ async function lock(path: string): Promise<() => void> {
 			symlinkSync(String(process.pid), link);
 			return () => rmSync(link, { force: true });
 		} catch {
-			// two that both find the holder dead both build, which does no harm
+			// Two processes that both find the holder dead will both build, which does no harm.
 			if (!isAlive(link)) rmSync(link, { force: true });
 			await new Promise((resolve) => setTimeout(resolve, 200));
 		}

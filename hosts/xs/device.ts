@@ -1,5 +1,5 @@
-// A simulated ESP32 whose program runs in the real XS engine, in as much memory as an ESP32 has. Takes what the Node
-// host's SimulatedDevice takes, so that a story can be played on either; TLS, flash and time are Node's.
+// A simulated ESP32 whose program runs in the real XS engine, in as much memory as an ESP32 has. Has the options of the Node
+// host's SimulatedDevice, so that a story can be played on either. TLS, flash and time are Node's.
 
 import { createHash, randomBytes } from "node:crypto";
 import { Failure } from "../../src/base/failure.js";
@@ -35,11 +35,11 @@ const BOOT_TIME = 300;
 export interface XsDeviceOptions extends SimulatedDeviceOptions {
 	/** Default `esp32`. */
 	readonly preset?: Preset;
-	/** A life ended, by whatever: how, and what memory it had. */
+	/** Called when a life has ended, for whatever reason, with its memory. */
 	onLifeEnd?(ending: Ending): void;
 }
 
-/** A machine that runs the device program in XS. Made switched off. Has the flash for itself while it is on. */
+/** A machine that runs the device program in XS. A new one is switched off. While on, it has the flash for itself. */
 export class XsDevice {
 	readonly #flash: Flash;
 	readonly #options: XsDeviceOptions;
@@ -53,17 +53,17 @@ export class XsDevice {
 		this.#options = options;
 	}
 
-	/** How often the device program was begun. */
+	/** How often the device program has been started. */
 	get boots(): number {
 		return this.#boots;
 	}
 
-	/** What the heap holds now, after a collection; `undefined` when it is off. */
+	/** What the heap holds after a collection; `undefined` when it is off. */
 	measure(): MemoryReport | undefined {
 		return this.#power?.measure();
 	}
 
-	/** Switches on. Nothing when it is on already. */
+	/** Switches on. Does nothing when it is on already. */
 	powerOn(): void {
 		if (this.#power !== undefined || this.#bootTimer !== undefined) return;
 		const { time = realTime, bootTime = BOOT_TIME } = this.#options;
@@ -81,7 +81,7 @@ export class XsDevice {
 		}, bootTime);
 	}
 
-	/** Cuts the power: whatever the device program was about to do, it does no more. */
+	/** Cuts the power: the device program stops at once. */
 	powerOff(): void {
 		if (this.#bootTimer !== undefined) (this.#options.time ?? realTime).clear(this.#bootTimer);
 		this.#bootTimer = undefined;
@@ -92,7 +92,7 @@ export class XsDevice {
 
 	#ended(ending: Ending): void {
 		this.#options.onLifeEnd?.(ending);
-		// when it was switched off, there is no PowerOn any more
+		// There is no PowerOn any more when it was switched off.
 		const power = this.#power;
 		this.#power = undefined;
 		power?.end();
@@ -102,7 +102,7 @@ export class XsDevice {
 	}
 }
 
-/** What of a device outlives a power-on. */
+/** What of a device outlives a power-on, besides its flash. */
 interface Board {
 	claimErased(): boolean;
 	eraseClaim(): void;
@@ -169,7 +169,7 @@ class PowerOn {
 		this.#sockets.clear();
 	}
 
-	/** Something happens to the device, unless it is off by then. */
+	/** Lets something happen to the device, unless it is off by then. */
 	#event(kind: number, id = 0, number = 0, bytes?: Uint8Array | string): void {
 		if (!this.#off) this.#life.event(kind, id, number, bytes);
 	}
@@ -228,7 +228,7 @@ class PowerOn {
 				case kinds.KEY_PAIR_KEY:
 					return this.#keyPairKey;
 				default:
-					throw new Error(`the device asks for ${kind}, which is nothing`);
+					throw new Error(`the device asks a question of the unknown kind ${kind}`);
 			}
 		} catch (error) {
 			return error as Error;
@@ -328,7 +328,7 @@ class PowerOn {
 		this.#sockets.set(id, socket);
 	}
 
-	/* The application, which runs here, and is trusted: one that may throw must be in the device's own flash. */
+	/* The application runs here and is trusted. One that may throw must be in the device's flash instead. */
 
 	#takeFromApplication(kind: number, id: number, bytes: Buffer): void {
 		const remote = this.#connections.get(id);

@@ -1,5 +1,5 @@
-// The certificate authority of the local cloud: its root, its server certificate, device certificates. Private keys leave it
-// only as what CreateKeysAndCertificate returns, and its own never do.
+// The certificate authority of the local cloud: makes its root, its server certificates and device certificates. Its own private
+// keys never leave it but for the TLS server's; those of devices leave it only in the answer to CreateKeysAndCertificate.
 
 // @peculiar/x509 needs this to be loaded before it.
 import "reflect-metadata";

@@ -53,6 +53,6 @@ export function whyNothingComes(filter: string): string | undefined {
 	if (!filter.startsWith("$aws/") || REPLY_FILTERS.test(filter) || PRESENCE_FILTERS.test(filter)) return undefined;
 	const [, service] = SERVICES.find(([pattern]) => pattern.test(filter)) ?? [];
 	return service
-		? `This cloud does not have ${service}: no message will come for this subscription.`
-		: "This cloud sends nothing to such topics: no message will come for this subscription.";
+		? `This cloud does not have ${service}: nothing will come for this subscription.`
+		: "This cloud sends nothing to such topics: nothing will come for this subscription.";
 }
