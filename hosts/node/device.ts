@@ -16,6 +16,7 @@ import type {
 	Storage,
 	TimerId,
 } from "../../src/contract/host.js";
+import { type ClockOptions, SimulatedClock } from "./clock.js";
 import { openTlsSocket, type Traffic } from "./socket.js";
 import { realTime, type Time } from "./time.js";
 
@@ -26,7 +27,7 @@ const BOOT_TIME = 300;
 export type Network = (options: SocketOptions, now: () => number | undefined) => Socket;
 
 /** What a simulated device is made of. */
-export interface SimulatedDeviceOptions {
+export interface SimulatedDeviceOptions extends ClockOptions {
 	readonly configuration: Configuration;
 	readonly device: DeviceFacts;
 	/** Absent: the device left the factory without one. */
@@ -38,10 +39,6 @@ export interface SimulatedDeviceOptions {
 	readonly application: Application;
 	/** Default: the machine's own. */
 	readonly time?: Time;
-	/** What the clock says at power-on: the right time (`set`, default), nothing (`unset`), or a time of day in ms. */
-	readonly clock?: "set" | "unset" | number;
-	/** What time servers answer: the right time (default), an error (`silent`), or a time of day in ms. */
-	readonly timeServer?: "right" | "silent" | number;
 	/** No earlier time can be right, ms since 1970. Default 0. */
 	readonly clockFloor?: number;
 	/** Default: TLS over TCP. */
@@ -125,20 +122,16 @@ class PowerOn {
 	readonly #options: SimulatedDeviceOptions;
 	readonly #board: Board;
 	readonly #time: Time;
-	readonly #started: number;
+	readonly #clock: SimulatedClock;
 	readonly #timers = new Set<TimerId>();
 	readonly #sockets = new Set<Socket>();
-	/** Time of day less ticks; undefined while the clock is unset. */
-	#clockOffset: number | undefined;
 	#ended = false;
 
 	constructor(options: SimulatedDeviceOptions, board: Board) {
 		this.#options = options;
 		this.#board = board;
 		this.#time = options.time ?? realTime;
-		this.#started = this.#time.ticks();
-		const { clock = "set" } = options;
-		if (clock !== "unset") this.#clockOffset = (clock === "set" ? this.#time.timeOfDay() : clock) - this.#time.ticks();
+		this.#clock = new SimulatedClock(this.#time, options);
 	}
 
 	begin(): void {
@@ -174,11 +167,8 @@ class PowerOn {
 	};
 
 	#host(): Host {
-		const { configuration, device, claim, roots, storage, createKeyPair, random, clockFloor, timeServer } =
-			this.#options;
-		const time = this.#time;
-		const now = (): number | undefined =>
-			this.#clockOffset === undefined ? undefined : Math.floor(this.#clockOffset + time.ticks());
+		const { configuration, device, claim, roots, storage, createKeyPair, random, clockFloor } = this.#options;
+		const now = () => this.#clock.now();
 		return {
 			configuration,
 			device,
@@ -196,15 +186,9 @@ class PowerOn {
 			},
 			clock: {
 				now,
-				ticks: () => time.ticks() - this.#started,
+				ticks: () => this.#clock.ticks(),
 				floor: clockFloor ?? 0,
-				synchronize: (done) => {
-					this.timer.set(() => {
-						if (timeServer === "silent") return done(new Error("no time server answers"));
-						this.#clockOffset = (typeof timeServer === "number" ? timeServer : time.timeOfDay()) - time.ticks();
-						done();
-					}, 1);
-				},
+				synchronize: (done) => this.#clock.synchronize(done, this.timer.set),
 			},
 			timer: this.timer,
 			openSocket: (options) => this.#openSocket(options, now),

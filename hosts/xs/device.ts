@@ -12,6 +12,7 @@ import type {
 } from "../../src/contract/application.js";
 import type { DeviceEvent } from "../../src/contract/events.js";
 import type { Credentials, Socket, SocketError, TimerId } from "../../src/contract/host.js";
+import { SimulatedClock } from "../node/clock.js";
 import type { SimulatedDeviceOptions } from "../node/device.js";
 import { openTlsSocket } from "../node/socket.js";
 import { realTime, type Time } from "../node/time.js";
@@ -122,14 +123,12 @@ class PowerOn {
 	readonly #board: Board;
 	readonly #life: Life;
 	readonly #time: Time;
-	readonly #started: number;
+	readonly #clock: SimulatedClock;
 	readonly #timers = new Map<number, TimerId>();
 	readonly #sockets = new Map<number, Socket>();
 	readonly #connections = new Map<number, RemoteConnection>();
 	readonly #calls = new Map<number, { resolve(): void; reject(error: Error): void }>();
 	#lastCall = 0;
-	/** Time of day less ticks; undefined while the clock is unset. */
-	#clockOffset: number | undefined;
 	#off = false;
 	#storageKey = "";
 	#certificate: Uint8Array = new Uint8Array(0);
@@ -141,9 +140,7 @@ class PowerOn {
 		this.#options = options;
 		this.#board = board;
 		this.#time = options.time ?? realTime;
-		this.#started = this.#time.ticks();
-		const { clock = "set" } = options;
-		if (clock !== "unset") this.#clockOffset = (clock === "set" ? this.#time.timeOfDay() : clock) - this.#time.ticks();
+		this.#clock = new SimulatedClock(this.#time, options);
 		this.#life = flash.life({
 			answer: (frame) => this.#answer(frame),
 			take: (frame) => this.#take(frame),
@@ -172,10 +169,6 @@ class PowerOn {
 	/** Lets something happen to the device, unless it is off by then. */
 	#event(kind: number, id = 0, number = 0, bytes?: Uint8Array | string): void {
 		if (!this.#off) this.#life.event(kind, id, number, bytes);
-	}
-
-	get #now(): number | undefined {
-		return this.#clockOffset === undefined ? undefined : Math.floor(this.#clockOffset + this.#time.ticks());
 	}
 
 	#answer({ kind, id, number, bytes }: Frame): Answer {
@@ -213,9 +206,9 @@ class PowerOn {
 					storage.delete(bytes.toString());
 					return undefined;
 				case kinds.CLOCK_NOW:
-					return this.#now;
+					return this.#clock.now();
 				case kinds.CLOCK_TICKS:
-					return this.#time.ticks() - this.#started;
+					return this.#clock.ticks();
 				case kinds.RANDOM:
 					return this.#options.random?.(number) ?? randomBytes(number);
 				case kinds.SOCKET_OPEN:
@@ -276,7 +269,10 @@ class PowerOn {
 				this.#timers.delete(id);
 				break;
 			case kinds.CLOCK_SYNCHRONIZE:
-				this.#synchronize();
+				this.#clock.synchronize(
+					(error) => this.#event(kinds.CLOCK_SYNCHRONIZED, 0, 0, error?.message),
+					(callback, milliseconds) => this.#time.set(callback, milliseconds),
+				);
 				break;
 			case kinds.KEY_PAIR_MAKE:
 				this.#makeKeyPair(bytes.toString());
@@ -284,15 +280,6 @@ class PowerOn {
 			default:
 				this.#takeFromApplication(kind, id, bytes);
 		}
-	}
-
-	#synchronize(): void {
-		const { timeServer = "right" } = this.#options;
-		this.#time.set(() => {
-			if (timeServer === "silent") return this.#event(kinds.CLOCK_SYNCHRONIZED, 0, 0, "no time server answers");
-			this.#clockOffset = (timeServer === "right" ? this.#time.timeOfDay() : timeServer) - this.#time.ticks();
-			this.#event(kinds.CLOCK_SYNCHRONIZED);
-		}, 1);
 	}
 
 	#makeKeyPair(commonName: string): void {
@@ -323,7 +310,7 @@ class PowerOn {
 					this.#event(kinds.SOCKET_ERROR, id, 0, JSON.stringify(error));
 				},
 			},
-			() => this.#now,
+			() => this.#clock.now(),
 		);
 		this.#sockets.set(id, socket);
 	}

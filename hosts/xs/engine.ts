@@ -29,6 +29,14 @@ export interface Preset {
 	readonly static: number;
 }
 
+/** What presets have in common whose chunks and slots share one area. */
+const SHARED_AREA = {
+	chunk: { initial: 1536, incremental: 512 },
+	heap: { initial: 512, incremental: 64 },
+	stack: 384,
+	keys: 128,
+} as const;
+
 /** `esp32` is what 65 of the SDK's 82 ESP32 targets use, `esp32c3` what the ESP32-C3 and 12 others use. `tight` is less than all. */
 export const presets = {
 	esp32: {
@@ -38,20 +46,8 @@ export const presets = {
 		keys: 128,
 		static: 0,
 	},
-	esp32c3: {
-		chunk: { initial: 1536, incremental: 512 },
-		heap: { initial: 512, incremental: 64 },
-		stack: 384,
-		keys: 128,
-		static: 94208,
-	},
-	tight: {
-		chunk: { initial: 1536, incremental: 512 },
-		heap: { initial: 512, incremental: 64 },
-		stack: 384,
-		keys: 128,
-		static: 49152,
-	},
+	esp32c3: { ...SHARED_AREA, static: 94208 },
+	tight: { ...SHARED_AREA, static: 49152 },
 } as const satisfies Record<string, Preset>;
 
 export type PresetName = keyof typeof presets;

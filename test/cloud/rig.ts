@@ -2,7 +2,7 @@
 // people's making. Shares no code with src/.
 
 import type { Socket } from "node:net";
-import { type TLSSocket, connect as tlsConnect } from "node:tls";
+import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import type { CloudEvent } from "../../hosts/cloud/base/events.js";
 import { claimPolicy, devicePolicy, provisioningTemplate } from "../../hosts/cloud/base/samples.js";
@@ -156,6 +156,12 @@ export function exchange(client: MqttClient, topic: string, payload: Uint8Array 
 	});
 }
 
+/** A policy that allows everything. */
+export const everything = {
+	Version: "2012-10-17",
+	Statement: [{ Effect: "Allow", Action: "iot:*", Resource: "*" }],
+};
+
 export const topics = {
 	create: (encoding: string) => `$aws/certificates/create/${encoding}`,
 	csr: (encoding: string) => `$aws/certificates/create-from-csr/${encoding}`,
@@ -172,7 +178,11 @@ export async function subscribeToReplies(client: MqttClient, ...requests: string
 }
 
 /** A TLS connection that speaks no MQTT of its own. */
-export function secure(rig: Rig, { certificatePem, privateKeyPem }: PemCredentials): Promise<TLSSocket> {
+export function secure(
+	rig: Rig,
+	{ certificatePem, privateKeyPem }: Partial<PemCredentials>,
+	more: ConnectionOptions = {},
+): Promise<TLSSocket> {
 	return new Promise((resolve, reject) => {
 		const socket = tlsConnect(
 			{
@@ -180,8 +190,9 @@ export function secure(rig: Rig, { certificatePem, privateKeyPem }: PemCredentia
 				port: rig.cloud.port,
 				servername: rig.cloud.endpoint,
 				ca: rig.cloud.rootCertificate,
-				cert: certificatePem,
-				key: privateKeyPem,
+				...(certificatePem !== undefined && { cert: certificatePem }),
+				...(privateKeyPem !== undefined && { key: privateKeyPem }),
+				...more,
 			},
 			() => resolve(socket),
 		);

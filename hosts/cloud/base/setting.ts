@@ -1,6 +1,8 @@
 // What a setting is: a default together with the values that it may have. A tree of settings is read, changed and checked here;
 // which settings there are stands in settings.ts alone.
 
+import { isObject } from "./object.js";
+
 /** Says which values are allowed when this one is not; `undefined` when it is. */
 export type Check = (value: unknown) => string | undefined;
 
@@ -127,8 +129,4 @@ export function applyPatch(section: Section, target: object, patch: object, abse
 		if (member && !(member instanceof Setting) && isObject(before)) applyPatch(member, before, value, absent);
 		else values[key] = structuredClone(value ?? absent);
 	}
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-	return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { AwsError } from "../base/errors.js";
 import type { CloudEvent, EventLog, Metrics } from "../base/events.js";
+import { isObject } from "../base/object.js";
 import { changeSettings, type Settings, type SettingsPatch } from "../base/settings.js";
 
 /** What can be seen and changed from outside while the cloud runs. Nothing of it is secret. */
@@ -88,7 +89,7 @@ function change(apply: (patch: SettingsPatch) => void, body: Buffer): void {
 	} catch {
 		throw new AwsError("SerializationException", "The request body is not JSON.");
 	}
-	if (typeof patch !== "object" || patch === null || Array.isArray(patch)) {
+	if (!isObject(patch)) {
 		throw new AwsError("SerializationException", "The request body must be a JSON object.");
 	}
 	try {

@@ -3,6 +3,7 @@
 
 import { AwsError } from "../base/errors.js";
 import { type OperationName, operations } from "./operations.js";
+import { splitOnce } from "./split.js";
 
 /** The operation of a request, with the segments of its path members, not decoded yet. */
 export interface Route {
@@ -63,9 +64,4 @@ export function decode(text: string): string {
 
 function memberCount(pattern: Pattern): number {
 	return pattern.segments.filter((segment) => segment.startsWith("{")).length;
-}
-
-function splitOnce(text: string, separator: string): [string, string] {
-	const at = text.indexOf(separator);
-	return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
 }

@@ -7,6 +7,8 @@ import { type AddressInfo, isIP, type Socket } from "node:net";
 import { AwsError } from "../base/errors.js";
 import type { EventLog, Metrics } from "../base/events.js";
 import { type Failed, guarded } from "../base/guard.js";
+import { listen } from "../base/listen.js";
+import { isObject } from "../base/object.js";
 import type { Settings, SettingsPatch } from "../base/settings.js";
 import { Throttles } from "../base/throttle.js";
 import { evaluate, type PolicyVariables } from "../policy/policy.js";
@@ -101,13 +103,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 	server.on("clientError", (error, socket: Socket) => {
 		guarded("the refusal of a malformed request", failed(socket), refuseMalformed)(error, socket);
 	});
-	await new Promise<void>((resolve, reject) => {
-		server.once("error", reject);
-		server.listen({ host, port }, () => {
-			server.off("error", reject);
-			resolve();
-		});
-	});
+	await listen(server, { host, port });
 	// Once the server listens, an error is a connection that could not be accepted, for lack of file descriptors.
 	server.on("error", (error) => failed()("accept", error));
 	const bound = server.address() as AddressInfo;
@@ -320,7 +316,7 @@ function parseJson(body: Buffer): object {
 		// The parser's own message quotes the body.
 		throw new AwsError("SerializationException", "The request body is not JSON in UTF-8.");
 	}
-	if (typeof json === "object" && json !== null && !Array.isArray(json)) return json;
+	if (isObject(json)) return json;
 	throw new AwsError("SerializationException", "The request body must be a JSON object.");
 }
 

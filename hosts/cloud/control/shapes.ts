@@ -2,6 +2,7 @@
 // AWS's messages. Must never put the text of an opaque member (PEM) into a message.
 
 import { AwsError } from "../base/errors.js";
+import { isObject } from "../base/object.js";
 import { expressionOf, type TextForm } from "../registry/forms.js";
 
 /** One shape of the API model. Lengths in characters. */
@@ -208,8 +209,4 @@ function shown(value: unknown): string {
 
 function notConvertible(at: string, type: string): AwsError {
 	return new AwsError("SerializationException", `The value at '${at}' can not be converted to ${type}`);
-}
-
-function isObject(value: unknown): value is object {
-	return typeof value === "object" && value !== null && !Array.isArray(value);
 }

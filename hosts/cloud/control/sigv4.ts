@@ -3,6 +3,7 @@
 
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { AwsError } from "../base/errors.js";
+import { splitOnce } from "./split.js";
 
 /** The head of a request as it came over the wire: nothing decoded, nothing merged. */
 export interface RequestHead {
@@ -198,11 +199,6 @@ function hmac(key: string | Buffer, text: string): Buffer {
 
 function compare(a: string, b: string): number {
 	return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function splitOnce(text: string, separator: string): [string, string] {
-	const at = text.indexOf(separator);
-	return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + separator.length)];
 }
 
 function invalid(message: string): AwsError {

@@ -1,7 +1,7 @@
 // The MQTT broker of the local cloud: aedes, with AWS's rules at every step. A certificate identifies each connection. Policies
 // decide over every connect, publish, subscribe and delivery. A provisioning reply goes only to the connection that asked.
 
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import { Aedes, type Client, type Subscription } from "aedes";
 import type { CloudEventBody } from "../base/events.js";
@@ -16,6 +16,7 @@ import {
 	whyNothingComes,
 	whyNotPublished,
 } from "../provisioning/topics.js";
+import { fingerprint } from "../registry/certificates.js";
 import type { Registry } from "../registry/registry.js";
 import { Authorizer } from "./authorizer.js";
 import { type BrokerClient, ClientConnection, type Will } from "./client-connection.js";
@@ -180,7 +181,7 @@ export class Broker {
 	#accept(socket: TLSSocket): void {
 		const { registry, settings, now } = this.#options;
 		const certificate = socket.getPeerX509Certificate();
-		const principal = certificate && createHash("sha256").update(certificate.raw).digest("hex");
+		const principal = certificate && fingerprint(certificate.raw);
 		const record = principal === undefined ? undefined : registry.certificates.get(principal);
 		const refuse = (reason: string, explanation: string) => {
 			this.report({

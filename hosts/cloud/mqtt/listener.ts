@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
 import type { CloudEventBody } from "../base/events.js";
 import { type Failed, guarded, messageOf } from "../base/guard.js";
+import { listen } from "../base/listen.js";
 import type { Settings } from "../base/settings.js";
 
 /** How to open a port. */
@@ -110,13 +111,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
 		if (code !== "ECONNRESET") refuse("TLS handshake", `The TLS handshake failed (${code}).`);
 		socket.destroy();
 	});
-	await new Promise<void>((resolve, reject) => {
-		server.once("error", reject);
-		server.listen(options.port, options.host, () => {
-			server.off("error", reject);
-			resolve();
-		});
-	});
+	await listen(server, { host: options.host, port: options.port });
 	// Once the server listens, an error is a connection that could not be accepted, for lack of file descriptors.
 	server.on("error", (error) => failed("accept", error));
 	return {

@@ -2,6 +2,7 @@
 // Semantics: AWS IoT developer guide, "AWS IoT Core policies", "policy actions", "policy variables".
 
 import { BlockList, isIP } from "node:net";
+import { isObject } from "../base/object.js";
 
 /** A policy document is malformed. The message says what is wrong with it. */
 export class PolicyError extends Error {
@@ -167,10 +168,8 @@ function parseConditions(value: unknown, where: string): Condition[] {
 }
 
 function object(value: unknown, what: string): Record<string, unknown> {
-	if (typeof value !== "object" || value === null || Array.isArray(value)) {
-		throw new PolicyError(`${what} must be an object`);
-	}
-	return value as Record<string, unknown>;
+	if (!isObject(value)) throw new PolicyError(`${what} must be an object`);
+	return value;
 }
 
 function texts(value: unknown, what: string): string[] {

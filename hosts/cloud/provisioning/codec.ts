@@ -2,6 +2,7 @@
 // both and nobody would notice.
 
 import { encode } from "cborg";
+import { isObject } from "../base/object.js";
 import type { Settings } from "../base/settings.js";
 import { decodeCbor } from "./cbor.js";
 
@@ -17,9 +18,7 @@ export function decodeRequest(encoding: Encoding, payload: Uint8Array): unknown 
 	if (encoding === "cbor") return decodeCbor(payload);
 	// Objects become Maps, so that no name can be mistaken for one of Object's own members.
 	const toMap = (value: unknown): unknown =>
-		typeof value === "object" && value !== null && !Array.isArray(value)
-			? new Map(Object.entries(value).map(([key, member]) => [key, toMap(member)]))
-			: value;
+		isObject(value) ? new Map(Object.entries(value).map(([key, member]) => [key, toMap(member)])) : value;
 	return toMap(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload)));
 }
 

@@ -1,6 +1,7 @@
 // Which names, attributes and documents AWS IoT accepts, and how many. Checks throw AwsError and nothing else.
 
 import { AwsError } from "../base/errors.js";
+import { isObject } from "../base/object.js";
 import { forms, isOfForm, type TextForm } from "./forms.js";
 
 /** Limits of the account (numbers from the API model and the guide; the doc comments say which are our assumption). */
@@ -51,7 +52,7 @@ export const checkDescription = (value: unknown, what = "description", form: Tex
 
 /** Checks attributes and their number. An empty value means "remove", which the caller does. @throws AwsError */
 export function checkAttributes(value: unknown, withType: boolean): Record<string, string> {
-	demand(typeof value === "object" && value !== null && !Array.isArray(value), "attributes must be a map");
+	demand(isObject(value), "attributes must be a map");
 	for (const [name, content] of Object.entries(value)) {
 		demand(
 			name !== "" && isOfForm(name, forms.attributeName),

@@ -3,10 +3,11 @@
 
 import { createHash, randomBytes, randomInt } from "node:crypto";
 import { mkdirSync, realpathSync, rmSync } from "node:fs";
-import { createConnection, createServer, type Server } from "node:net";
+import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { open } from "lmdb";
+import { listen } from "../base/listen.js";
 
 /** Status of a certificate (API model, `CertificateStatus`). */
 export type CertificateStatus =
@@ -527,27 +528,17 @@ export async function lock(directory: string): Promise<() => Promise<void>> {
 	const path = process.platform === "linux" ? `\0${name}` : join(tmpdir(), `${name}.sock`);
 	const server = createServer((socket) => socket.destroy());
 	try {
-		await listen(server, path);
+		await listen(server, { path, exclusive: true });
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
 		if (path.startsWith("\0") || (await answers(path))) {
 			throw new StateInUseError(`The state directory ${directory} is in use by another process.`);
 		}
 		rmSync(path, { force: true });
-		await listen(server, path);
+		await listen(server, { path, exclusive: true });
 	}
 	server.unref();
 	return () => new Promise((resolve) => server.close(() => resolve()));
-}
-
-function listen(server: Server, path: string): Promise<void> {
-	return new Promise((resolve, reject) => {
-		server.once("error", reject);
-		server.listen({ path, exclusive: true }, () => {
-			server.off("error", reject);
-			resolve();
-		});
-	});
 }
 
 function answers(path: string): Promise<boolean> {

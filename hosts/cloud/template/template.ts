@@ -2,6 +2,7 @@
 // Grammar and meaning: AWS IoT developer guide, "Provisioning templates" (and CloudFormation's for Fn::Sub).
 
 import { createHash } from "node:crypto";
+import { isObject } from "../base/object.js";
 
 /** A template is malformed, or cannot be evaluated with these parameters. */
 export class TemplateError extends Error {
@@ -226,7 +227,7 @@ function parseOverrides(logicalName: string, type: Resource["type"], settings: J
 }
 
 function isFunction(value: unknown): value is Json {
-	if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+	if (!isObject(value)) return false;
 	const keys = Object.keys(value);
 	return keys.length === 1 && (keys[0] === "Ref" || keys[0]!.startsWith("Fn::"));
 }
@@ -452,8 +453,6 @@ class Evaluation {
 }
 
 function object(value: unknown, what: string): Json {
-	if (typeof value !== "object" || value === null || Array.isArray(value)) {
-		throw new TemplateError(`${what} must be an object.`);
-	}
-	return value as Json;
+	if (!isObject(value)) throw new TemplateError(`${what} must be an object.`);
+	return value;
 }
