@@ -19,7 +19,7 @@ const pem = (label: string, der: Uint8Array): string =>
 		.replace(/.{64}(?=.)/g, "$&\n")}\n-----END ${label}-----\n`;
 
 /** The server's certificate is not valid by the device's clock, which may differ from this machine's. */
-class WrongDates extends Error {}
+class CertificateDatesError extends Error {}
 
 /** Opens a socket as `Host.openSocket` says. `now` is the device's clock (ms since 1970). */
 export function openTlsSocket(options: SocketOptions, now: () => number | undefined, traffic?: Traffic): Socket {
@@ -93,12 +93,12 @@ export function openTlsSocket(options: SocketOptions, now: () => number | undefi
 }
 
 function checkDates(certificate: PeerCertificate, now: number | undefined): Error | undefined {
-	if (now === undefined) return new WrongDates("this device's clock is not set");
+	if (now === undefined) return new CertificateDatesError("this device's clock is not set");
 	const { validFrom, validTo } = new X509Certificate(certificate.raw);
 	if (now < Date.parse(validFrom))
-		return new WrongDates(`valid from ${validFrom}, the clock says ${new Date(now).toISOString()}`);
+		return new CertificateDatesError(`valid from ${validFrom}, the clock says ${new Date(now).toISOString()}`);
 	if (now > Date.parse(validTo))
-		return new WrongDates(`valid to ${validTo}, the clock says ${new Date(now).toISOString()}`);
+		return new CertificateDatesError(`valid to ${validTo}, the clock says ${new Date(now).toISOString()}`);
 	return undefined;
 }
 
@@ -112,7 +112,8 @@ const ALERT =
 
 function reasonOf(error: NodeJS.ErrnoException, secured: boolean): SocketErrorReason {
 	const code = error.code ?? "";
-	if (error instanceof WrongDates || code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") return "tls-dates";
+	if (error instanceof CertificateDatesError || code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID")
+		return "tls-dates";
 	if (code === "ENOTFOUND" || code === "EAI_AGAIN" || code === "EAI_FAIL") return "resolve";
 	if (UNREACHABLE.test(code)) return "connect";
 	if (UNTRUSTED.test(code)) return "tls-server";

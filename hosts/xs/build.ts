@@ -38,7 +38,7 @@ const source = {
 export type Variant = "ordinary" | "device" | "stress";
 
 /** The engine cannot be built here: there is no C compiler, or the sources cannot be fetched. Tests are skipped with the message. */
-export class NoEngine extends Error {}
+export class EngineUnavailableError extends Error {}
 
 /** A built engine. */
 export interface Engine {
@@ -75,10 +75,11 @@ const FLAGS: Record<Variant, string[]> = { ordinary: ["-DmxDebug=1"], device: []
 const NARROW = ["-m32", "-msse2", "-mfpmath=sse", "-idirafter", "/usr/include/x86_64-linux-gnu"];
 
 function compiler(): string {
-	if (process.platform === "win32") throw new NoEngine("no XS engine on Windows: it needs fork and named pipes");
+	if (process.platform === "win32")
+		throw new EngineUnavailableError("no XS engine on Windows: it needs fork and named pipes");
 	const name = process.env.CC ?? "cc";
 	if (spawnSync(name, ["--version"]).status !== 0)
-		throw new NoEngine("no C compiler (cc): the XS engine cannot be built");
+		throw new EngineUnavailableError("no C compiler (cc): the XS engine cannot be built");
 	return name;
 }
 
@@ -108,13 +109,13 @@ async function fetchSources(log: (line: string) => void): Promise<string> {
 		try {
 			await run("npm", ["pack", source.package, "--silent", "--pack-destination", out], { cwd: out });
 		} catch {
-			throw new NoEngine(`${source.package} cannot be fetched: the XS engine cannot be built`);
+			throw new EngineUnavailableError(`${source.package} cannot be fetched: the XS engine cannot be built`);
 		}
 	}
 	const sum = createHash("sha512").update(readFileSync(file)).digest("base64");
 	if (sum !== source.sha512) {
 		rmSync(file);
-		throw new NoEngine(`${source.package} is not the file it should be (sha512 ${sum})`);
+		throw new EngineUnavailableError(`${source.package} is not the file it should be (sha512 ${sum})`);
 	}
 	const temporary = `${folder}-${process.pid}`;
 	mkdirSync(temporary, { recursive: true });
@@ -125,7 +126,7 @@ async function fetchSources(log: (line: string) => void): Promise<string> {
 
 /**
  * Builds the engine, unless it has been built. Takes about half a minute the first time, and reports its progress to `log`.
- * @throws NoEngine where it cannot be built
+ * @throws EngineUnavailableError where it cannot be built
  */
 export async function buildEngine(variant: Variant, log: (line: string) => void = () => {}): Promise<Engine> {
 	mkdirSync(out, { recursive: true });

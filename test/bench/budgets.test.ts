@@ -1,4 +1,5 @@
-// What must not grow, held to limits.json. Counts only, the same on every machine; times are never a test.
+// Given the limits in limits.json, then nothing that is measured exceeds them. Only counts, which are the same on every machine,
+// and never times.
 
 import { readFileSync } from "node:fs";
 import t, { type Test } from "tap";

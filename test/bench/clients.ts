@@ -1,5 +1,5 @@
-// The clients that are compared, each doing the same: connect with the claim, get a certificate, register the thing. What
-// each needs from before (signing request, imports) is ready when its clock starts.
+// The clients that are compared. Each does the same: connects with the claim, gets a certificate, registers the thing. What each
+// needs for that (signing request, imports) is ready before its time is taken.
 
 import { randomBytes } from "node:crypto";
 import { iot, mqtt } from "aws-crt";
@@ -10,7 +10,7 @@ import { MemoryFlash } from "../../hosts/node/flash.js";
 import { createKeyPair } from "../../hosts/node/key-pair.js";
 import { claimOf, type Endpoint, TEMPLATE } from "./cloud.js";
 
-/** ms. From the moment at which the client is told to connect. */
+/** Times in ms since the client was told to connect. */
 export interface Times {
 	/** CONNACK is there. */
 	readonly connected: number;
@@ -31,7 +31,7 @@ export interface Client {
 	provision(endpoint: Endpoint): Promise<Times>;
 }
 
-/** All clients take the same request, which the cloud signs each time anew: making one is no part of what is measured. */
+/** All clients use the same request, which the cloud signs each time anew. Making it is not part of what is measured. */
 export const keyPair = createKeyPair("bench");
 
 const newSerial = (): string => `bench-${randomBytes(6).toString("hex")}`;

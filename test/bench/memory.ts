@@ -1,5 +1,5 @@
-// What the device program needs of an ESP32's memory and flash, found in the real XS engine: how much is alive at each step,
-// how deep the stack goes, the smallest area in which a device gets its identity, and the bytecode of each module.
+// How much of an ESP32's memory and flash the device program needs, measured in the real XS engine: how much is alive at each
+// step, how deep the stack goes, the smallest area in which a device gets its identity, and the bytecode of each module.
 
 import type { Engine } from "../../hosts/xs/build.js";
 import { XsDevice } from "../../hosts/xs/device.js";

@@ -1,5 +1,5 @@
-// The results as a Markdown page with plots. Says nothing that the results do not: every number in it is read from them, but
-// for changes.md, which is history.
+// Writes the results as a Markdown page with plots. Every number in it is read from the results, except in changes.md, which is
+// history.
 
 import { readFileSync } from "node:fs";
 import type { FleetResult } from "./fleet.js";

@@ -1,5 +1,5 @@
-// What the tests of the local cloud stand on: a cloud in memory with claim, template and policies, and an MQTT client of other
-// people's making. Shares no code with src/.
+// What the tests of the local cloud use: a cloud in memory with claim, template and policies, and an MQTT client that others
+// wrote. Shares no code with src/.
 
 import type { Socket } from "node:net";
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
@@ -85,7 +85,7 @@ export function clientOptions(
 	clientId: string,
 	more: Partial<IClientOptions> = {},
 ): IClientOptions {
-	// MQTT.js hands all it does not know to node:tls; its types leave `servername` out.
+	// MQTT.js passes options that it does not know to node:tls. Its types leave `servername` out.
 	const tls: { servername: string } = { servername: rig.cloud.endpoint };
 	return {
 		...tls,

@@ -45,7 +45,7 @@ export function whyNotPublished(topic: string): string {
 	const [, service] = SERVICES.find(([pattern]) => pattern.test(topic)) ?? [];
 	return service
 		? `This cloud does not have ${service}: the message is ignored, and nothing answers it.`
-		: `Nothing listens to ${topic}: the message is ignored. Provisioning topics end in /json or /cbor.`;
+		: `Nothing listens to ${topic}: the message is ignored. Provisioning topics have /json or /cbor at their end.`;
 }
 
 /** Why no message will come for a subscription to a reserved filter; `undefined` when one may come. */

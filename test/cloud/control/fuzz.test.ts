@@ -1,4 +1,4 @@
-// Thousands of spoilt requests, the same ones in every run: each gets an answer that is AWS's, none of them 500, none kills.
+// Thousands of corrupted requests, the same in every run: each gets one of AWS's answers, never a 500, and none ends the process.
 
 import { connect } from "node:net";
 import t from "tap";

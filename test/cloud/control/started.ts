@@ -10,7 +10,7 @@ import { openAuthority } from "../../../hosts/cloud/pki/authority.js";
 import { type CertificateIssuer, Registry } from "../../../hosts/cloud/registry/registry.js";
 import { type IdentityRecord, openState } from "../../../hosts/cloud/state/state.js";
 
-// The SDK's advice on Node versions is for whoever runs it, not for whoever reads the output of tests.
+// The SDK's advice on Node versions does not belong in the output of tests.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 
 export const region = "eu-west-1";
