@@ -76,13 +76,13 @@ export class Gate extends Duplex {
 			return;
 		}
 		if (waiting > maximumOutgoing) {
-			this.#keeper.broken("The client reads too slowly: too much is waiting for it.");
+			this.#keeper.broken("The client does not take what is sent to it: too much is waiting.");
 			this.destroy();
 			return;
 		}
 		if (this.#socket.write(bytes)) return;
 		const late = () => {
-			this.#keeper.broken("The client reads nothing from its socket.");
+			this.#keeper.broken("The client takes nothing from its socket.");
 			this.#socket.destroy();
 		};
 		this.#draining ??= setTimeout(guarded("the wait for the client", failed, late), drainTimeout);

@@ -296,7 +296,7 @@ export class Provisioning {
 			throw new RejectionError(
 				"denied",
 				"Access denied.",
-				`The template ${templateName} is disabled: enable it with UpdateProvisioningTemplate.`,
+				`The template ${templateName} is disabled: UpdateProvisioningTemplate with enabled true enables it.`,
 			);
 		}
 		if (settings.template.roleBroken) {
