@@ -1,4 +1,4 @@
-// Power-on: takes one step after the other until the machine restarts. Must never throw.
+// The start of the device program: takes one step after the other until the machine restarts. Must never throw.
 
 import { CONNECT_INTERVAL } from "./base/backoff.js";
 import { asFailure } from "./base/failure.js";
@@ -10,16 +10,16 @@ import { forget } from "./life/identity.js";
 import { takeStep } from "./life/steps.js";
 
 /**
- * The device program. Takes the step of the state that flash is in, and then the next, until the machine restarts. After
- * a failure it tries again, after longer and longer pauses. Ends only after calling `host.restart()`, or after reporting
- * a failure of class `fatal`. Never throws.
+ * The device program. Takes the step that belongs to the state in flash, and then the next, until the machine restarts. After
+ * a failure it tries again, with longer and longer pauses. Ends only after it has called `host.restart()`, or has reported a
+ * failure of class `fatal`. Never throws.
  */
 export async function boot(host: Host, application: Application): Promise<void> {
 	const device = new Device(host, application);
 	let begun = false;
 	for (;;) {
 		try {
-			// Whoever called boot still has frames on the stack, and a device has little: begin with an empty one.
+			// Begins with an empty stack, because a device has little, and the caller's frames are still on it.
 			await undefined;
 			if (!begun) {
 				checkConfiguration(host.configuration, host.device.serialNumber);
@@ -33,7 +33,7 @@ export async function boot(host: Host, application: Application): Promise<void> 
 			if ((await takeStep(device)) === "restart") {
 				const reason = device.record.state === "registered" ? "provisioned" : "reset";
 				device.report({ event: "restart", reason });
-				// It comes back under the same client id, and may have connected only just now: AWS limits connects per client id.
+				// It will connect with the same client id, and may have done so just now. AWS limits connects per client id.
 				if (reason === "reset") await device.wait(CONNECT_INTERVAL);
 				host.restart();
 				return;
@@ -50,7 +50,7 @@ export async function boot(host: Host, application: Application): Promise<void> 
 	}
 }
 
-/** Tells what flash says. */
+/** Reports the state that flash holds. */
 function begin(device: Device): void {
 	const { record } = device;
 	const { firmwareVersion } = device.host.device;

@@ -1,4 +1,4 @@
-// The device program as a library: for a host of one's own, and for tests. On a device each file is imported by its own name.
+// The device program as a library, for your own host and for tests. On a device, each file is imported by its own name.
 
 export {
 	catalogue,

@@ -74,7 +74,7 @@ async function install() {
 	if (!isInstalled()) stop("npm has not installed what test/package-lock.json asks for");
 }
 
-/** Types and lint. Everything is tried, so that one run shows all there is to mend. */
+/** Types and lint. Everything is tried, so that one run shows all that there is to fix. */
 async function check() {
 	const tsc = join(root, "node_modules/typescript/bin/tsc");
 	const biome = join(here, "node_modules/@biomejs/biome/bin/biome");

@@ -10,7 +10,7 @@ import { type Cloud, startCloud } from "../cloud/cloud.js";
 import {
 	type AccessKey,
 	AccessKeyError,
-	administratorAccess,
+	ADMINISTRATOR_ACCESS,
 	parseAccessKeys,
 	readAccessKeys,
 } from "../cloud/control/iam.js";
@@ -271,7 +271,7 @@ function ownAccessKey(directory: string, accountId: string): AccessKey[] {
 	if (found === null) throw new CommandError(`${path} is not as this command has written it: move it away`);
 	const [, accessKeyId, secretAccessKey] = found;
 	const principal = `arn:aws:iam::${accountId}:user/administrator`;
-	return parseAccessKeys([{ accessKeyId, secretAccessKey, principal, policies: [administratorAccess] }]);
+	return parseAccessKeys([{ accessKeyId, secretAccessKey, principal, policies: [ADMINISTRATOR_ACCESS] }]);
 }
 
 /** What keeps the cloud from starting, in words; `ports` by the option that sets them. */

@@ -69,7 +69,7 @@ interface Choices {
 type Tell = (who: "cloud" | "device", told: Line) => void;
 
 /** What takes its time. */
-type Step = "cloud" | "boot" | "connect" | "subscribe" | "create" | "register" | "restart" | "prove" | "message";
+type Stage = "cloud" | "boot" | "connect" | "subscribe" | "create" | "register" | "restart" | "prove" | "message";
 
 /** What `--json` prints. Bytes are MQTT's, without TLS; times are ms. */
 interface Summary {
@@ -84,7 +84,7 @@ interface Summary {
 	readonly boots: number;
 	readonly flashWrites: number;
 	readonly flashBytesWritten: number;
-	readonly milliseconds: Readonly<Partial<Record<Step | "total", number>>>;
+	readonly milliseconds: Readonly<Partial<Record<Stage | "total", number>>>;
 	readonly confirmed: Confirmation;
 	/** What the cloud refused on the way: nothing, when all is well. */
 	readonly refusals: readonly string[];
@@ -324,15 +324,15 @@ class CountedFlash implements Storage {
 
 /** Times of steps, in ms. */
 class Stopwatch {
-	readonly times: Partial<Record<Step | "total", number>> = {};
-	readonly #begun = new Map<Step | "total", number>();
+	readonly times: Partial<Record<Stage | "total", number>> = {};
+	readonly #begun = new Map<Stage | "total", number>();
 
-	begin(step: Step | "total"): void {
+	begin(step: Stage | "total"): void {
 		this.#begun.set(step, performance.now());
 	}
 
 	/** Gives what the step took. */
-	end(step: Step | "total"): number | undefined {
+	end(step: Stage | "total"): number | undefined {
 		const begun = this.#begun.get(step);
 		if (begun === undefined) return undefined;
 		this.#begun.delete(step);

@@ -8,7 +8,7 @@ import { delimiter, join } from "node:path";
 import { root } from "../moddable/packages/root.js";
 
 /** Ends the process with one line. */
-export class Unfit extends Error {}
+export class SimulatorError extends Error {}
 
 const endings: (() => unknown)[] = [];
 
@@ -24,7 +24,7 @@ export async function runToEnd(main: () => Promise<void>): Promise<void> {
 		await main();
 		await end(0);
 	} catch (error) {
-		console.error(error instanceof Unfit ? error.message : error);
+		console.error(error instanceof SimulatorError ? error.message : error);
 		await end(1);
 	}
 }
@@ -34,18 +34,18 @@ async function end(code: number): Promise<void> {
 	process.exit(code);
 }
 
-/** Where the SDK and its tools are. @throws Unfit when they are not there */
+/** Where the SDK and its tools are. @throws SimulatorError when they are not there */
 export function findSdk(): { readonly sdk: string; readonly tools: string } {
 	const sdk = process.env.MODDABLE;
-	if (!sdk) throw new Unfit("MODDABLE is not set: install the Moddable SDK and let MODDABLE name its folder");
+	if (!sdk) throw new SimulatorError("MODDABLE is not set: install the Moddable SDK and let MODDABLE name its folder");
 	if (process.platform !== "linux") {
-		throw new Unfit(
+		throw new SimulatorError(
 			"this script drives the simulator of Linux; elsewhere run `mcconfig -d -m` with the settings you need",
 		);
 	}
 	const tools = join(sdk, "build/bin/lin/release");
 	if (!existsSync(join(tools, "mcsim")))
-		throw new Unfit(`the SDK's tools are not built: ${join(tools, "mcsim")} is missing`);
+		throw new SimulatorError(`the SDK's tools are not built: ${join(tools, "mcsim")} is missing`);
 	return { sdk, tools };
 }
 
@@ -90,8 +90,8 @@ export async function startProgram(program: string, print: (line: string) => voi
 		XSBUG_PORT: String(port),
 	});
 	const ended = new Promise<never>((_, reject) => {
-		aborted = (line) => reject(new Unfit(line));
-		simulator.once("exit", (code, signal) => reject(new Unfit(`the simulator ended (${code ?? signal})`)));
+		aborted = (line) => reject(new SimulatorError(line));
+		simulator.once("exit", (code, signal) => reject(new SimulatorError(`the simulator ended (${code ?? signal})`)));
 	});
 	ended.catch(() => {});
 	return { ended };
@@ -111,7 +111,7 @@ function build(env: NodeJS.ProcessEnv, args: readonly string[]): Promise<void> {
 		child.once("error", reject);
 		child.once("close", (code) => {
 			if (code === 0) resolve();
-			else reject(new Unfit(`${output}\nmcconfig failed (${code})`));
+			else reject(new SimulatorError(`${output}\nmcconfig failed (${code})`));
 		});
 	});
 }
@@ -124,7 +124,7 @@ function startScreen(): Promise<string> {
 			stdio: ["ignore", "ignore", "ignore", "pipe"],
 		});
 		atEnd(() => screen.kill());
-		screen.once("error", () => reject(new Unfit("there is no DISPLAY, and Xvfb is not installed")));
+		screen.once("error", () => reject(new SimulatorError("there is no DISPLAY, and Xvfb is not installed")));
 		screen.stdio[3]!.once("data", (number) => resolve(`:${String(number).trim()}`));
 	});
 }
@@ -179,10 +179,10 @@ function listen(print: (line: string) => void): Promise<number> {
 	});
 }
 
-const entities: Record<string, string> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
+const ENTITIES: Record<string, string> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
 
 function plain(text: string): string {
 	return text.replace(/&(?:#(\d+)|(\w+));/g, (whole, code, name) =>
-		code ? String.fromCodePoint(Number(code)) : (entities[name] ?? whole),
+		code ? String.fromCodePoint(Number(code)) : (ENTITIES[name] ?? whole),
 	);
 }

@@ -176,7 +176,7 @@ async function run(given: Run): Promise<number> {
 				say(event, narrateDevice(event));
 				if (event.event !== "failure") return;
 				lastFailure = event.failure;
-				// What somebody has to mend will not mend itself within the limit.
+				// What somebody has to fix does not fix itself within the limit.
 				if (once !== undefined && event.failure.class === "operator") end({ failure: event.failure });
 			},
 			onHalt: () => end({ failure: lastFailure! }),

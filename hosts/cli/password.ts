@@ -3,17 +3,17 @@
 
 import { CommandError } from "./command.js";
 
-const variable = "IDENTITY_PASSWORD";
+const VARIABLE = "IDENTITY_PASSWORD";
 const CONTROL_C = "\x03";
 const CONTROL_D = "\x04";
 const BACKSPACE = ["\b", "\x7f"];
 
 /** The password from IDENTITY_PASSWORD or the terminal. @throws CommandError when there is neither, or the user gives up */
 export async function askPassword(question: string): Promise<string> {
-	const given = process.env[variable];
+	const given = process.env[VARIABLE];
 	if (given !== undefined) return given;
 	const { stdin, stderr } = process;
-	if (!stdin.isTTY) throw new CommandError(`a password is needed: set ${variable} or call this from a terminal`);
+	if (!stdin.isTTY) throw new CommandError(`a password is needed: set ${VARIABLE} or call this from a terminal`);
 	stderr.write(`${question}: `);
 	stdin.setRawMode(true).setEncoding("utf8").resume();
 	try {

@@ -12,7 +12,7 @@ import { type Cloud, startCloud } from "../cloud/cloud.js";
 import { buildPackages } from "../moddable/packages/build.js";
 import { root } from "../moddable/packages/root.js";
 import { embedClaim } from "./claim-embed.js";
-import { atEnd, buildProgram, findSdk, runToEnd, startProgram, Unfit } from "./desktop.js";
+import { atEnd, buildProgram, findSdk, runToEnd, SimulatorError, startProgram } from "./desktop.js";
 
 const TEMPLATE = "simulator";
 /** ms from the program's start until its application has spoken. */
@@ -22,7 +22,7 @@ async function main(): Promise<void> {
 	findSdk();
 	const { values } = parseArgs({ options: { certificate: { type: "string", default: "rsa" } } });
 	const { certificate } = values;
-	if (certificate !== "rsa" && certificate !== "ecdsa") throw new Unfit("--certificate must be rsa or ecdsa");
+	if (certificate !== "rsa" && certificate !== "ecdsa") throw new SimulatorError("--certificate must be rsa or ecdsa");
 	const folder = mkdtempSync(join(tmpdir(), "fleet-simulator-"));
 	atEnd(() => rmSync(folder, { recursive: true, force: true }));
 	const events: CloudEvent[] = [];
@@ -54,7 +54,7 @@ async function main(): Promise<void> {
 		console.log(`device  ${line}`);
 	});
 	const done = new Promise<void>((resolve, reject) => {
-		const limit = setTimeout(() => reject(new Unfit(`not done after ${LIMIT / 1000} s`)), LIMIT);
+		const limit = setTimeout(() => reject(new SimulatorError(`not done after ${LIMIT / 1000} s`)), LIMIT);
 		atEnd(() => clearTimeout(limit));
 		seen = () => {
 			if (missing(events) === undefined) resolve();
@@ -62,9 +62,9 @@ async function main(): Promise<void> {
 		seen();
 	});
 	await Promise.race([done, ended]).catch((error: Error) => {
-		throw new Unfit(`${error.message}: ${missing(events)}`);
+		throw new SimulatorError(`${error.message}: ${missing(events)}`);
 	});
-	if (!trace.some((line) => line.includes('"event":"restart"'))) throw new Unfit("the device did not restart");
+	if (!trace.some((line) => line.includes('"event":"restart"'))) throw new SimulatorError("the device did not restart");
 	console.log(
 		"the cloud has seen provisioning, the restart into the new identity, and the application's first message",
 	);

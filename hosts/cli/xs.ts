@@ -5,7 +5,7 @@ import { createPrivateKey } from "node:crypto";
 import { startCloud } from "../cloud/cloud.js";
 import { createClaim, prepareTemplate } from "../cloud/prepare.js";
 import { MemoryFlash } from "../node/flash.js";
-import { buildEngine, NoEngine } from "../xs/build.js";
+import { buildEngine, EngineUnavailableError } from "../xs/build.js";
 import { XsDevice } from "../xs/device.js";
 import { type Ending, Flash, type MemoryReport, type PresetName, presets } from "../xs/engine.js";
 import { deviceFirmware } from "../xs/modules.js";
@@ -43,7 +43,7 @@ export interface XsReport {
 	readonly aliases: number;
 }
 
-/** Plays the story in both variants. @throws NoEngine, CommandError when the device does not get through */
+/** Plays the story in both variants. @throws EngineUnavailableError, CommandError when the device does not get through */
 export async function measure(preset: PresetName, log: (line: string) => void = () => {}): Promise<XsReport> {
 	const modules = await deviceFirmware();
 	const play = async (variant: "device" | "stress") => {
@@ -131,7 +131,7 @@ export const xs = command({
 flash give itself an identity in it, with a local cloud as far end. Exit code 1 when it does not fit.`,
 	async run({ preset, json }) {
 		const report = await measure(preset, (line) => console.error(line)).catch((error) => {
-			throw error instanceof NoEngine ? new CommandError(error.message) : error;
+			throw error instanceof EngineUnavailableError ? new CommandError(error.message) : error;
 		});
 		const { livePeak, liveLeast, stackPeak, bytecode, live, running, slotBytes } = report;
 		const fits = liveLeast <= aims.live && stackPeak <= aims.stack && bytecode.total <= aims.bytecode;

@@ -1,4 +1,4 @@
-// The local AWS IoT: state, authority, provisioning, broker and their sockets, put together. On loopback unless told otherwise.
+// Puts the local AWS IoT together: state, authority, provisioning, broker and their sockets. On loopback unless told otherwise.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,9 +13,9 @@ import { Registry } from "./registry/registry.js";
 import { KeptSettings } from "./state/kept-settings.js";
 import { openState } from "./state/state.js";
 
-/** How to start a cloud; everything has a default. */
+/** How to start a cloud. Everything has a default. */
 export interface CloudOptions {
-	/** Where its state is kept; made when absent. In memory only when not given. */
+	/** Where its state is kept; created when it does not exist. Without it, the state is in memory only. */
 	readonly directory?: string;
 	/** Address to listen on. Default 127.0.0.1. */
 	readonly host?: string;
@@ -25,18 +25,18 @@ export interface CloudOptions {
 	readonly alpnPort?: number;
 	/** More names and addresses for the server certificate. */
 	readonly serverNames?: readonly string[];
-	/** 12 digits; made up on first use. */
+	/** 12 digits. Made up on first use when not given. */
 	readonly accountId?: string;
 	/** Default us-east-1. */
 	readonly region?: string;
-	/** What shall differ from the defaults. */
+	/** Settings that differ from the defaults. */
 	readonly settings?: SettingsPatch;
 	/**
 	 * Shell commands that stand for pre-provisioning hooks, by `targetArn`: JSON on standard input, JSON on standard output.
-	 * Given here and not among the settings, since whoever may change those may not run programs.
+	 * They are not settings, because somebody who may change settings must not be able to run programs.
 	 */
 	readonly hookCommands?: Readonly<Record<string, string>>;
-	/** Starts the HTTP control plane, too, with these options. Its host is this cloud's unless it is given one. */
+	/** Also starts the HTTP control plane, with these options. It listens on this cloud's host unless another one is given. */
 	readonly controlPlane?: Omit<ControlPlaneOptions, "registry" | "events" | "metrics" | "settings" | "changeSettings">;
 	/** ms since 1970. Default `Date.now`. */
 	readonly now?: () => number;
@@ -46,7 +46,7 @@ export interface CloudOptions {
 
 /** A running cloud. */
 export interface Cloud {
-	/** Name of the data endpoint as AWS forms it; the server certificate is for it, too. */
+	/** Name of the data endpoint, formed like AWS's. The server certificate is valid for it, too. */
 	readonly endpoint: string;
 	/** The address that it listens on. */
 	readonly host: string;
@@ -54,11 +54,11 @@ export interface Cloud {
 	readonly port: number;
 	/** MQTT over TLS for clients that ask for ALPN `x-amzn-mqtt-ca`. */
 	readonly alpnPort: number;
-	/** PEM of the root that devices must trust: of the RSA certificate, unless the server has only the ECDSA one. */
+	/** PEM of the root that devices must trust: that of the RSA certificate, unless the server has only an ECDSA one. */
 	readonly rootCertificate: string;
-	/** Each root that a device may be shown a chain to, the one above first. */
+	/** Every root that the server's chains end in; `rootCertificate` is the first. */
 	readonly rootCertificates: readonly string[];
-	/** The same as files, in this order; empty without a directory. */
+	/** Files with the same roots in the same order. Empty without a directory. */
 	readonly rootCertificatePaths: readonly string[];
 	/** The account's resources. Its methods are the operations of the control plane, callable without HTTP. */
 	readonly registry: Registry;
@@ -69,29 +69,30 @@ export interface Cloud {
 	/** Live: a change takes effect at its next use. */
 	readonly settings: Settings;
 	/**
-	 * Checks what it is given, and keeps it in the directory: a cloud that is started there again has it, unless told otherwise
-	 * by its options. `faults` are for this run. @throws TypeError, and then nothing has changed
+	 * Changes settings, and keeps the changes in the directory: a cloud that is started there again has them, unless its options
+	 * say otherwise. Only `faults` are not kept.
+	 * @throws TypeError for a change that is not allowed; then nothing has changed
 	 */
 	changeSettings(patch: SettingsPatch): void;
 	/** What happened: the last events, and a way to listen to the next ones. */
 	readonly events: EventLog;
 	/** Counters under the names that CloudWatch has for them. */
 	readonly metrics: Metrics;
-	/** Absent unless it was asked for. */
+	/** Absent unless the options ask for it. */
 	readonly controlPlane?: ControlPlane;
 	/** Number of MQTT connections. */
 	connections(): number;
-	/** Drops every connection, stops listening, lets go of the state. */
+	/** Drops every connection, stops listening, and closes the state. */
 	close(): Promise<void>;
 }
 
-const alpnProtocol = "x-amzn-mqtt-ca";
+const ALPN_PROTOCOL = "x-amzn-mqtt-ca";
 
 /**
  * Starts a cloud.
  *
  * @throws StateInUseError when another process has opened the directory
- * @throws TypeError for a setting that does not exist or a value that it cannot have
+ * @throws TypeError for a setting that does not exist, or a value that is not allowed
  * @throws the system's error (`code` EADDRINUSE, …) when it cannot listen on a port
  * @example
  * ```ts
@@ -109,7 +110,7 @@ const alpnProtocol = "x-amzn-mqtt-ca";
 export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 	const { host = "127.0.0.1", now = Date.now } = options;
 	const settings = defaultSettings();
-	// Before anything is opened: what is wrong with them is the caller's mistake.
+	// Checked before anything is opened, since a mistake here is the caller's.
 	changeSettings(settings, options.settings ?? {});
 	const state = await openState(options);
 	const closing: (() => unknown)[] = [() => state.close()];
@@ -153,7 +154,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			metrics,
 			...(options.hookCommands && { hookCommands: options.hookCommands }),
 		});
-		// What became due while no cloud ran.
+		// Does what became due while no cloud was running.
 		provisioning.sweep();
 		const sweeper = setInterval(() => provisioning.sweep(), 60_000).unref();
 		closing.push(() => clearInterval(sweeper));
@@ -175,7 +176,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			return listener.port;
 		};
 		const port = await listen(options.port ?? 0);
-		const alpnPort = await listen(options.alpnPort ?? 0, alpnProtocol);
+		const alpnPort = await listen(options.alpnPort ?? 0, ALPN_PROTOCOL);
 		let controlPlane: ControlPlane | undefined;
 		if (options.controlPlane) {
 			controlPlane = await startControlPlane({

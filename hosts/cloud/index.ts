@@ -1,6 +1,6 @@
-// The local cloud as a library: for the tests of one's own devices, templates and policies.
+// The local cloud as a library, to test your own devices, templates and policies with.
 
-export { AwsError, type AwsErrorName, type awsErrorStatus } from "./base/errors.js";
+export { type AWS_ERROR_STATUS, AwsError, type AwsErrorName } from "./base/errors.js";
 export type {
 	CloudEvent,
 	CloudEventBody,
@@ -18,8 +18,8 @@ export {
 	type PolicyDocument,
 	provisioningTemplate,
 } from "./base/samples.js";
+export type { Patch } from "./base/setting.js";
 export type {
-	Patch,
 	ProvisioningOperation,
 	Rejection,
 	RejectionCase,

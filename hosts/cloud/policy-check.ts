@@ -13,23 +13,23 @@ import { Registry } from "./registry/registry.js";
 import { openState } from "./state/state.js";
 import { evaluateTemplate, type Plan, parseTemplate } from "./template/template.js";
 
-/** What is to be tried. */
+/** What to check. */
 export interface PolicyCheckInput {
 	/** Policy document of the claim certificate. */
 	readonly claimPolicy: string;
-	/** Document of the policy that the template attaches by name; not needed when the template has a document of its own. */
+	/** Document of the policy that the template attaches by name. Not needed when the template has the document itself. */
 	readonly devicePolicy?: string;
 	/** Template body. */
 	readonly template: string;
 	/** Default `fleet-template`; the claim policy must be for this name. */
 	readonly templateName?: string;
-	/** Values of the template's parameters; those without one and without a default are made up. */
+	/** Values of the template's parameters. A parameter without a value and without a default gets one that is made up. */
 	readonly parameters?: Readonly<Record<string, string>>;
 	/** How devices get their certificate. Default `create`: the service makes the keys. */
 	readonly creation?: CreationTopic;
 	/** Default `cbor`. */
 	readonly encoding?: "json" | "cbor";
-	/** A pre-provisioning hook decides who may register what: what it stops is not warned of. Default false. */
+	/** Whether there is a pre-provisioning hook. Then there are no warnings of what a hook can prevent. Default false. */
 	readonly hook?: boolean;
 	/** Client id of the claim connection. Default `claim-` and the serial number. */
 	readonly clientId?: string;
@@ -57,7 +57,7 @@ export interface CheckedAction {
 	readonly explanation: string;
 }
 
-/** What came out. */
+/** The result of a check. */
 export interface PolicyCheckReport {
 	/** Whether a device would end up connected under its own identity. */
 	readonly succeeded: boolean;
@@ -68,26 +68,30 @@ export interface PolicyCheckReport {
 	readonly thingName?: string;
 	/** Statements without which the flow fails. */
 	readonly needed: readonly CheckedStatement[];
-	/** Statements about the flow that it would do without. */
+	/** Statements that apply to the flow, which works without them, too. */
 	readonly redundant: readonly CheckedStatement[];
-	/** Statements that were about nothing in the flow. For the device: the flow only connects, its application may need them. */
+	/** Statements that apply to nothing in the flow. A device's application may need them: the flow only connects the device. */
 	readonly unused: readonly CheckedStatement[];
 	/** What the claim could do and should not. */
 	readonly excess: readonly (CheckedAction & { readonly danger: string })[];
-	/** What a claim that many devices share allows its holder through the template, whatever its policy says. */
+	/** What the template allows the holder of a claim that many devices share, whatever the claim's policy says. */
 	readonly risks: readonly string[];
 	/** What had to be assumed. */
 	readonly notes: readonly string[];
 }
 
-interface Step {
+/** What to ask the policies of an identity. */
+interface PolicyQuestion {
 	readonly identity: "claim" | "device";
 	readonly action: string;
 	readonly kind: "client" | "topic" | "topicfilter";
 	readonly name: string;
 }
 
-/** Runs the flow. Throws PolicyError, TemplateError or AwsError when a document is none. */
+/**
+ * Runs the flow of provisioning with these policies, and examines them.
+ * @throws PolicyError, TemplateError or AwsError when a document is malformed
+ */
 export async function checkPolicies(input: PolicyCheckInput): Promise<PolicyCheckReport> {
 	const { templateName = "fleet-template", creation = "create", encoding = "cbor" } = input;
 	const notes: string[] = [];
@@ -125,7 +129,7 @@ export async function checkPolicies(input: PolicyCheckInput): Promise<PolicyChec
 		const outcome = await provision(registry, authority, settings, templateName, parameters, claimFacts, notes);
 		const again = await provision(registry, authority, settings, templateName, parameters, claimFacts, []);
 		const excess = excessOf(check, claimFacts, plan.thing?.thingName ?? "some-thing", templateName, creation);
-		const deviceSteps: Step[] =
+		const deviceSteps: PolicyQuestion[] =
 			outcome.thingName === undefined
 				? []
 				: [{ identity: "device", action: "iot:Connect", kind: "client", name: outcome.thingName }];
@@ -161,7 +165,7 @@ export async function checkPolicies(input: PolicyCheckInput): Promise<PolicyChec
 	}
 }
 
-/** Tried, not guessed: the second registration of the same thing with a new certificate was accepted. */
+/** A warning that is not a guess: a second registration of the same thing, with a new certificate, was accepted. */
 function takeover(thingName: string): string {
 	return (
 		"The holder of the claim can become any thing that exists, if it knows or guesses its parameters: a second " +
@@ -171,7 +175,7 @@ function takeover(thingName: string): string {
 }
 
 /** What a device does with its claim, in order. */
-function claimFlow(clientId: string, createTopic: string, registerTopic: string): Step[] {
+function claimFlow(clientId: string, createTopic: string, registerTopic: string): PolicyQuestion[] {
 	const claim = { identity: "claim" } as const;
 	const replies = (topic: string) => [`${topic}/accepted`, `${topic}/rejected`];
 	return [
@@ -181,7 +185,7 @@ function claimFlow(clientId: string, createTopic: string, registerTopic: string)
 			.map((name) => ({ ...claim, action: "iot:Subscribe", kind: "topicfilter", name }) as const),
 		...[createTopic, registerTopic].flatMap((topic) => [
 			{ ...claim, action: "iot:Publish", kind: "topic", name: topic } as const,
-			// A rejection that cannot be received is a device that does not know why.
+			// A device that cannot receive the rejection does not know why it failed.
 			...replies(topic).map((name) => ({ ...claim, action: "iot:Receive", kind: "topic", name }) as const),
 		]),
 	];
@@ -248,9 +252,9 @@ function prepare(registry: Registry, input: PolicyCheckInput, templateName: stri
 	});
 }
 
-type Check = (facts: ConnectionFacts, step: Step) => CheckedAction;
+type Check = (facts: ConnectionFacts, step: PolicyQuestion) => CheckedAction;
 
-/** Asks the policies in force, and tells a statement by the policy that the user gave. */
+/** Asks the policies in force, and names a statement by the policy that the user gave. */
 function checker(registry: Registry, authorizer: Authorizer, plan: Plan): Check {
 	return (facts, { identity, action, kind, name }) => {
 		const { allowed, statement, explanation } = authorizer.decide(facts, action, kind, name);
@@ -269,7 +273,7 @@ function checker(registry: Registry, authorizer: Authorizer, plan: Plan): Check 
 	};
 }
 
-/** The two requests as the claim would make them, whatever its policy says. */
+/** Makes the two requests of a claim, whatever its policy says. */
 async function provision(
 	registry: Registry,
 	authority: Awaited<ReturnType<typeof openAuthority>>,
@@ -303,13 +307,13 @@ async function provision(
 	return { certificateId, ...(thingName !== undefined && { thingName }), ...(failure !== undefined && { failure }) };
 }
 
-/** Which statements of a policy the steps need: found by leaving out each in turn. */
+/** Finds which statements of a policy the steps need, by leaving out each in turn. */
 function statementUse(
 	registry: Registry,
 	authorizer: Authorizer,
 	policy: "claim" | "device",
 	facts: ConnectionFacts,
-	steps: readonly Step[],
+	steps: readonly PolicyQuestion[],
 ): { needed: CheckedStatement[]; redundant: CheckedStatement[]; unused: CheckedStatement[] } {
 	const use = {
 		needed: [] as CheckedStatement[],
@@ -322,7 +326,7 @@ function statementUse(
 		const parsed = JSON.parse(document) as { Statement: unknown };
 		const written = Array.isArray(parsed.Statement) ? parsed.Statement : [parsed.Statement];
 		const allowedWith = (statements: readonly unknown[]) => {
-			// An empty list is no policy; a Deny about nothing stands for it.
+			// A policy cannot be empty, so a Deny of an action that does not exist stands for an empty one.
 			const nothing = { Effect: "Deny", Action: "iot:Nothing", Resource: "*" };
 			setDocument(
 				registry,
@@ -349,7 +353,7 @@ function sidOf({ sid }: Statement): { sid?: string } {
 	return sid === undefined ? {} : { sid };
 }
 
-/** Puts a document in force without the rules for versions. */
+/** Puts a document in force, without the rules for versions. */
 function setDocument({ state }: Registry, policyName: string, policyDocument: string): void {
 	const record = state.policies.get(policyName)!;
 	state.transaction(() =>
@@ -360,7 +364,7 @@ function setDocument({ state }: Registry, policyName: string, policyDocument: st
 	);
 }
 
-/** What a claim should not be allowed: whoever takes one device apart has it. */
+/** Finds what a claim may do and should not: anybody who takes one device apart has the claim. */
 function excessOf(
 	check: Check,
 	facts: ConnectionFacts,
@@ -370,7 +374,7 @@ function excessOf(
 ): PolicyCheckReport["excess"] {
 	const other = creation === "create" ? "create-from-csr" : "create";
 	const elsewhere = templateName === "another-template" ? "yet-another-template" : "another-template";
-	const probes: readonly (Omit<Step, "identity"> & { readonly danger: string })[] = [
+	const probes: readonly (Omit<PolicyQuestion, "identity"> & { readonly danger: string })[] = [
 		{
 			action: "iot:Connect",
 			kind: "client",
@@ -442,7 +446,7 @@ function excessOf(
 	];
 	return probes.flatMap(({ danger, ...step }) => {
 		if (step.kind === "client" && step.name === facts.clientId) return [];
-		// The client id is part of what is asked: who connects as somebody else is somebody else.
+		// Policies may depend on the client id, so a connect as somebody else is asked with that client id.
 		const asked = step.kind === "client" ? { ...facts, clientId: step.name } : facts;
 		const action = check(asked, { identity: "claim", ...step });
 		return action.allowed ? [{ ...action, danger }] : [];

@@ -1,17 +1,17 @@
 // What a cloud needs before a device can provision itself: a template, a policy for devices, and a claim certificate that
-// may do nothing but provision with that template. Must leave what is there already as it is.
+// may do nothing but provision with that template. Must never change what already exists.
 
 import { claimPolicy, devicePolicy, provisioningTemplate } from "./base/samples.js";
 import type { Cloud } from "./cloud.js";
 
-/** A claim certificate with its key: secret. */
+/** A claim certificate with its key, which is secret. */
 export interface Claim {
 	readonly certificateId: string;
 	readonly certificatePem: string;
 	readonly privateKeyPem: string;
 }
 
-/** Client ids of claim connections. AWS's own sample allows any, so that a claim could pass for any device. */
+/** Client ids that a claim may use. AWS's own sample allows any, which lets a claim connect as any device. */
 export const CLAIM_CLIENT_IDS = "claim-*";
 
 export const policyNames = (templateName: string) => ({
@@ -19,7 +19,7 @@ export const policyNames = (templateName: string) => ({
 	device: `${templateName}-device`,
 });
 
-/** Makes the template and both policies where they are missing. @throws AwsError when the name will not do */
+/** Makes the template and both policies where they are missing. @throws AwsError when the name is not allowed */
 export function prepareTemplate({ registry }: Cloud, templateName: string): void {
 	const { account } = registry.state;
 	const { claim, device } = policyNames(templateName);

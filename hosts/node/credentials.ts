@@ -1,4 +1,4 @@
-// From PEM, which people and AWS's API have, to the DER that the device program works with.
+// Converts PEM, which people and AWS's API use, to the DER that the device program works with.
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { Credentials } from "../../src/contract/host.js";
@@ -12,8 +12,8 @@ export function certificateFromPem(pem: string): Uint8Array {
 }
 
 /**
- * A certificate and its private key (PKCS#8, PKCS#1 or SEC1) as the device program takes them: DER, the key as PKCS#8.
- * @throws Error when either is not PEM, or when they do not belong together; it holds nothing of the key
+ * A certificate and its private key (PKCS#8, PKCS#1 or SEC1) in the form of the device program: DER, the key as PKCS#8.
+ * @throws Error when either is not PEM, or when they do not belong together. The error holds nothing of the key.
  */
 export function credentialsFromPem(certificatePem: string, privateKeyPem: string): Credentials {
 	const certificate = new X509Certificate(certificatePem);

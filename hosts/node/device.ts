@@ -16,55 +16,52 @@ import type {
 	Storage,
 	TimerId,
 } from "../../src/contract/host.js";
+import { type ClockOptions, SimulatedClock } from "./clock.js";
 import { openTlsSocket, type Traffic } from "./socket.js";
 import { realTime, type Time } from "./time.js";
 
 /** ms from power-on to the device program's first line, as on an ESP32. */
 const BOOT_TIME = 300;
 
-/** Opens the sockets of a device: node:tls, or a network in memory. */
+/** Opens the sockets of a device: with node:tls, or on a network in memory. */
 export type Network = (options: SocketOptions, now: () => number | undefined) => Socket;
 
 /** What a simulated device is made of. */
-export interface SimulatedDeviceOptions {
+export interface SimulatedDeviceOptions extends ClockOptions {
 	readonly configuration: Configuration;
 	readonly device: DeviceFacts;
-	/** `undefined`: it left the factory without one. */
+	/** Absent: the device left the factory without one. */
 	readonly claim?: Credentials;
-	/** DER. */
+	/** Root certificates that the device trusts, DER. */
 	readonly roots: readonly Uint8Array[];
-	/** Survives power cuts; everything else does not. */
+	/** Its flash, the only thing that survives power cuts. */
 	readonly storage: Storage;
 	readonly application: Application;
 	/** Default: the machine's own. */
 	readonly time?: Time;
-	/** What the clock says at power-on: the right time (`set`, default), nothing (`unset`), or a time of day in ms. */
-	readonly clock?: "set" | "unset" | number;
-	/** What time servers answer: the right time (default), an error (`silent`), or a time of day in ms. */
-	readonly timeServer?: "right" | "silent" | number;
 	/** No earlier time can be right, ms since 1970. Default 0. */
 	readonly clockFloor?: number;
 	/** Default: TLS over TCP. */
 	readonly network?: Network;
-	/** Counts the MQTT bytes of the default network. */
+	/** Is told the MQTT bytes of the default network, to count them. */
 	readonly traffic?: Traffic;
-	/** Makes key pairs for signing requests. Without it the device cannot. */
+	/** Makes key pairs for signing requests. Without it, the device cannot make any. */
 	readonly createKeyPair?: (commonName: string) => Promise<KeyPair>;
-	/** Default: the machine's own. Tests give a seeded one. */
+	/** Default: the machine's own random bytes. Tests give a seeded source. */
 	readonly random?: (count: number) => Uint8Array;
-	/** A button is held down at the first power-on: the identity is forgotten. */
+	/** Whether a button is held down at the first power-on, which makes the device forget its identity. */
 	readonly forget?: boolean;
 	/** ms from power-on to the first line of the program. Default 300, as on an ESP32. */
 	readonly bootTime?: number;
 	/** Called with every event that the device program reports. */
 	onEvent?(event: DeviceEvent): void;
-	/** The device program ended without a restart: a failure of class `fatal`. */
+	/** Called when the device program has ended without a restart, after a failure of class `fatal`. */
 	onHalt?(): void;
-	/** The device program threw, which it must never do. */
+	/** Called when the device program has thrown, which it must never do. */
 	onCrash?(error: unknown): void;
 }
 
-/** A machine that runs the device program. Made switched off. */
+/** A machine that runs the device program. A new one is switched off. */
 export class SimulatedDevice {
 	readonly #options: SimulatedDeviceOptions;
 	#power: PowerOn | undefined;
@@ -75,7 +72,7 @@ export class SimulatedDevice {
 		this.#options = options;
 	}
 
-	/** How often the device program was begun. */
+	/** How often the device program has been started. */
 	get boots(): number {
 		return this.#boots;
 	}
@@ -105,14 +102,14 @@ export class SimulatedDevice {
 		}, this.#options.bootTime ?? BOOT_TIME);
 	}
 
-	/** Cuts the power: the device program does nothing of what it had still to do. */
+	/** Cuts the power: the device program stops at once. */
 	powerOff(): void {
 		this.#power?.end();
 		this.#power = undefined;
 	}
 }
 
-/** What of a device outlives a power-on. */
+/** What of a device outlives a power-on, besides its flash. */
 interface Board {
 	readonly forget: boolean;
 	restart(): void;
@@ -125,20 +122,16 @@ class PowerOn {
 	readonly #options: SimulatedDeviceOptions;
 	readonly #board: Board;
 	readonly #time: Time;
-	readonly #started: number;
+	readonly #clock: SimulatedClock;
 	readonly #timers = new Set<TimerId>();
 	readonly #sockets = new Set<Socket>();
-	/** Time of day less ticks; undefined while the clock is unset. */
-	#clockOffset: number | undefined;
 	#ended = false;
 
 	constructor(options: SimulatedDeviceOptions, board: Board) {
 		this.#options = options;
 		this.#board = board;
 		this.#time = options.time ?? realTime;
-		this.#started = this.#time.ticks();
-		const { clock = "set" } = options;
-		if (clock !== "unset") this.#clockOffset = (clock === "set" ? this.#time.timeOfDay() : clock) - this.#time.ticks();
+		this.#clock = new SimulatedClock(this.#time, options);
 	}
 
 	begin(): void {
@@ -174,11 +167,8 @@ class PowerOn {
 	};
 
 	#host(): Host {
-		const { configuration, device, claim, roots, storage, createKeyPair, random, clockFloor, timeServer } =
-			this.#options;
-		const time = this.#time;
-		const now = (): number | undefined =>
-			this.#clockOffset === undefined ? undefined : Math.floor(this.#clockOffset + time.ticks());
+		const { configuration, device, claim, roots, storage, createKeyPair, random, clockFloor } = this.#options;
+		const now = () => this.#clock.now();
 		return {
 			configuration,
 			device,
@@ -188,7 +178,7 @@ class PowerOn {
 				read: () => (this.#board.claimErased() ? undefined : claim),
 				erase: () => this.#board.eraseClaim(),
 			},
-			// A device that is off does nothing, not even what it had begun.
+			// A device that is off does nothing more, not even what it had begun.
 			storage: {
 				read: (key) => this.#living(() => storage.read(key)),
 				write: (key, value) => this.#living(() => storage.write(key, value)),
@@ -196,15 +186,9 @@ class PowerOn {
 			},
 			clock: {
 				now,
-				ticks: () => time.ticks() - this.#started,
+				ticks: () => this.#clock.ticks(),
 				floor: clockFloor ?? 0,
-				synchronize: (done) => {
-					this.timer.set(() => {
-						if (timeServer === "silent") return done(new Error("no time server answers"));
-						this.#clockOffset = (typeof timeServer === "number" ? timeServer : time.timeOfDay()) - time.ticks();
-						done();
-					}, 1);
-				},
+				synchronize: (done) => this.#clock.synchronize(done, this.timer.set),
 			},
 			timer: this.timer,
 			openSocket: (options) => this.#openSocket(options, now),

@@ -37,18 +37,18 @@ export class MemoryFlash implements Storage {
 }
 
 /**
- * Flash in an image file: a JSON object of base64 values by key, readable by its owner only since it holds the device's
- * private key. Every write replaces the file as a whole, so that the file is never torn.
+ * Flash in an image file: a JSON object of base64 values by key. Only its owner can read it, because it holds the device's
+ * private key. Every write replaces the whole file, so that it is never torn.
  */
 export class FileFlash implements Storage {
 	readonly #path: string;
 	readonly #flash = new MemoryFlash();
 
-	/** @throws Error when the file is there but cannot be read or is no image: it is left alone */
+	/** @throws Error when the file exists but cannot be read or is not an image; it is not changed */
 	constructor(path: string) {
 		this.#path = path;
 		if (!existsSync(path)) {
-			// To find out now, not after the device has a certificate, that nothing can be written there.
+			// Written now, so that a place that cannot be written is noticed before the device has a certificate.
 			this.#save();
 			return;
 		}

@@ -1,11 +1,11 @@
-// Key pair and signing request for CreateCertificateFromCsr, as a machine with a crypto engine makes them.
+// Makes the key pair and the signing request for CreateCertificateFromCsr, as a machine with a crypto engine would.
 
 import { webcrypto } from "node:crypto";
 import "reflect-metadata";
 import { Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
 import type { KeyPair } from "../../src/contract/host.js";
 
-/** RSA-2048, since the device's TLS signs with nothing else. */
+/** RSA-2048, because the device's TLS can sign with nothing else. */
 const ALGORITHM = {
 	name: "RSASSA-PKCS1-v1_5",
 	hash: "SHA-256",

@@ -4,10 +4,10 @@ import { X509Certificate } from "node:crypto";
 import { checkServerIdentity, connect, type PeerCertificate } from "node:tls";
 import type { Socket, SocketError, SocketErrorReason, SocketOptions } from "../../src/contract/host.js";
 
-/** How many bytes a simulated device may hand over before it has to wait, as on the ESP32 (lwIP's TCP_SND_BUF is 5,744). */
+/** How many bytes a simulated device may write before it has to wait, as on the ESP32 (lwIP's TCP_SND_BUF is 5,744). */
 const WINDOW = 5744;
 
-/** Is told what goes over the wire, to count it: bytes of MQTT, not of TLS. */
+/** Is told the bytes of MQTT (not of TLS) that are sent and received, to count them. */
 export interface Traffic {
 	sent(bytes: Uint8Array): void;
 	received(bytes: Uint8Array): void;
@@ -18,8 +18,8 @@ const pem = (label: string, der: Uint8Array): string =>
 		.toString("base64")
 		.replace(/.{64}(?=.)/g, "$&\n")}\n-----END ${label}-----\n`;
 
-/** A certificate whose dates do not fit the device's clock, which need not be this machine's. */
-class WrongDates extends Error {}
+/** The server's certificate is not valid by the device's clock, which may differ from this machine's. */
+class CertificateDatesError extends Error {}
 
 /** Opens a socket as `Host.openSocket` says. `now` is the device's clock (ms since 1970). */
 export function openTlsSocket(options: SocketOptions, now: () => number | undefined, traffic?: Traffic): Socket {
@@ -86,19 +86,19 @@ export function openTlsSocket(options: SocketOptions, now: () => number | undefi
 			if (ended) return;
 			ended = true;
 			socket.end();
-			// Do not wait for a server that does not hang up in turn.
+			// Not every server hangs up in turn.
 			setTimeout(() => socket.destroy(), 1000).unref();
 		},
 	};
 }
 
 function checkDates(certificate: PeerCertificate, now: number | undefined): Error | undefined {
-	if (now === undefined) return new WrongDates("this device's clock is not set");
+	if (now === undefined) return new CertificateDatesError("this device's clock is not set");
 	const { validFrom, validTo } = new X509Certificate(certificate.raw);
 	if (now < Date.parse(validFrom))
-		return new WrongDates(`valid from ${validFrom}, the clock says ${new Date(now).toISOString()}`);
+		return new CertificateDatesError(`valid from ${validFrom}, the clock says ${new Date(now).toISOString()}`);
 	if (now > Date.parse(validTo))
-		return new WrongDates(`valid to ${validTo}, the clock says ${new Date(now).toISOString()}`);
+		return new CertificateDatesError(`valid to ${validTo}, the clock says ${new Date(now).toISOString()}`);
 	return undefined;
 }
 
@@ -112,16 +112,17 @@ const ALERT =
 
 function reasonOf(error: NodeJS.ErrnoException, secured: boolean): SocketErrorReason {
 	const code = error.code ?? "";
-	if (error instanceof WrongDates || code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") return "tls-dates";
+	if (error instanceof CertificateDatesError || code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID")
+		return "tls-dates";
 	if (code === "ENOTFOUND" || code === "EAI_AGAIN" || code === "EAI_FAIL") return "resolve";
 	if (UNREACHABLE.test(code)) return "connect";
 	if (UNTRUSTED.test(code)) return "tls-server";
-	// Until the server is authenticated anybody may have sent the alert.
+	// Until the server is authenticated, anybody may have sent the alert.
 	if (secured && ALERT.test(error.message)) return "tls-client";
 	return secured || code === "ECONNRESET" || code === "EPIPE" ? "closed" : "tls";
 }
 
-/** OpenSSL's messages name source files; the reason between the colons is what helps. */
+/** The reason in one of OpenSSL's messages, without the names of its source files. */
 function describe(error: NodeJS.ErrnoException): string {
 	const reason = /:([^:]+):[^:]*\.c:\d+/.exec(error.message)?.[1];
 	return reason ?? error.message;

@@ -1,4 +1,4 @@
-// Time for simulated devices: the machine's own, or a virtual one that tests run as fast as the work allows.
+// Time for simulated devices: the machine's own, or a virtual one with which tests run as fast as the work allows.
 
 import type { TimerId } from "../../src/contract/host.js";
 
@@ -8,9 +8,9 @@ export interface Time {
 	ticks(): number;
 	/** ms since 1970: what a time server would say. */
 	timeOfDay(): number;
-	/** Calls back once, after so many ms. */
+	/** Calls back once, after `milliseconds`. */
 	set(callback: () => void, milliseconds: number): TimerId;
-	/** Not an error when it has already gone off. */
+	/** Stops a timer. Not an error when it has gone off already. */
 	clear(id: TimerId): void;
 }
 

@@ -1,4 +1,4 @@
-// Builds the real XS engine around hosts/xs/engine: fetches the XS sources, compiles them with ours, keeps the result under
+// Builds the real XS engine around hosts/xs/engine: fetches the XS sources, compiles them with ours, and keeps the result under
 // build/xs by the hash of everything that went in. Never puts anything of XS into the repository.
 
 import { execFile, spawnSync } from "node:child_process";
@@ -31,14 +31,14 @@ const source = {
 };
 
 /**
- * - `ordinary`: errors carry file and line; for stories
+ * - `ordinary`: errors have file and line; for stories
  * - `device`: bytecode and memory as in firmware; for measuring
- * - `stress`: as `device`, and collects garbage at every allocation; for exact live peaks and for finding dangling values
+ * - `stress`: like `device`, but collects garbage at every allocation; for exact live peaks and to find dangling values
  */
 export type Variant = "ordinary" | "device" | "stress";
 
-/** Why there is no engine here: no C compiler, or the sources cannot be had. For tests: skip with the message. */
-export class NoEngine extends Error {}
+/** The engine cannot be built here: there is no C compiler, or the sources cannot be fetched. Tests are skipped with the message. */
+export class EngineUnavailableError extends Error {}
 
 /** A built engine. */
 export interface Engine {
@@ -46,17 +46,17 @@ export interface Engine {
 	readonly command: readonly [program: string, ...args: string[]];
 	readonly variant: Variant;
 	/**
-	 * Built with 64-bit pointers. It has the same number of slots, which are counted with the device's 16 bytes. Its chunks
-	 * take more, at most twice as much: a chunk is a header (8 bytes on the device, 16 here) and then plain bytes (the
-	 * same), pointers (4, 8) or slots (16, 32), rounded up to 4 bytes (8). Each part doubles at most, and so does the sum.
-	 * Seen in the device program: 1.2 to 2.0 times. So what stays within a limit here does so on the device; what exceeds
-	 * it with its chunks halved exceeds it there; and only a 32-bit engine can tell in between.
+	 * Whether it was built with 64-bit pointers. It then has the same number of slots, which are counted with the device's 16
+	 * bytes, but its chunks take more, at most twice as much: a chunk is a header (8 bytes on the device, 16 here), followed by
+	 * plain bytes (the same), pointers (4, 8) or slots (16, 32), rounded up to 4 bytes (8). No part more than doubles, so
+	 * neither does the sum. Seen in the device program: 1.2 to 2.0 times. So what stays within a limit here also does on the
+	 * device; what exceeds a limit even with its chunks halved exceeds it there; in between, only a 32-bit engine can tell.
 	 */
 	readonly wide: boolean;
 }
 
-const omitted = ["xsLockdown.c", "xsSnapshot.c"];
-const common = [
+const OMITTED = ["xsLockdown.c", "xsSnapshot.c"];
+const COMMON = [
 	"-O1",
 	"-w",
 	"-fno-common",
@@ -66,37 +66,38 @@ const common = [
 	...["mxParse", "mxRun", "mxSloppy", "mxInstrument", "mxBoundsCheck"].map((flag) => `-D${flag}=1`),
 ];
 /**
- * Where XS is made to call ours: firmware that `mcconfig` builds has no function names; every collection is measured. And
- * what is worth the compiler's time: the interpreter.
+ * Makes XS call our functions: firmware that `mcconfig` builds has no function names, and every collection is measured. The
+ * interpreter alone is worth the compiler's time.
  */
-const hooks: Record<string, string[]> = {
+const HOOKS: Record<string, string[]> = {
 	"xsRun.c": ["-O2"],
 	"xsDefaults.c": ["-DfxNewFunctionName=fxNoFunctionName"],
 	"xsMemory.c": ["-DfxCheckProfiler=fxCollected"],
 };
-const flagsOf: Record<Variant, string[]> = { ordinary: ["-DmxDebug=1"], device: [], stress: [] };
-/** Macros that no header reads, by variant: only files that read them are compiled once more. */
-const macrosOf: Record<Variant, string[]> = { ordinary: [], device: [], stress: ["mxStress"] };
-// the kernel's headers are the same for both widths, but Debian's 32-bit C library does not bring them
-const narrow = ["-m32", "-msse2", "-mfpmath=sse", "-idirafter", "/usr/include/x86_64-linux-gnu"];
+const FLAGS: Record<Variant, string[]> = { ordinary: ["-DmxDebug=1"], device: [], stress: [] };
+/** Macros of a variant that no header reads: only the files that read them are compiled once more. */
+const MACROS: Record<Variant, string[]> = { ordinary: [], device: [], stress: ["mxStress"] };
+// The kernel's headers are the same for both widths, but Debian's 32-bit C library does not come with them.
+const NARROW = ["-m32", "-msse2", "-mfpmath=sse", "-idirafter", "/usr/include/x86_64-linux-gnu"];
 
 function compiler(): string {
-	if (process.platform === "win32") throw new NoEngine("no XS engine on Windows: it needs fork and named pipes");
+	if (process.platform === "win32")
+		throw new EngineUnavailableError("no XS engine on Windows: it needs fork and named pipes");
 	const name = process.env.CC ?? "cc";
 	if (spawnSync(name, ["--version"]).status !== 0)
-		throw new NoEngine("no C compiler (cc): the XS engine cannot be built");
+		throw new EngineUnavailableError("no C compiler (cc): the XS engine cannot be built");
 	return name;
 }
 
 /**
- * What must stand before a program with 32-bit pointers to run it here: nothing, or the emulator that the environment
- * variable XS_EMULATOR names, for kernels that take no such programs (`qemu-i386`, of Debian's qemu-user, is 20 times
- * slower). `undefined`: none can be built (Debian: libc6-dev-i386 and lib32gcc-12-dev) or run.
+ * The command that runs a program with 32-bit pointers here: none, or the emulator in the environment variable XS_EMULATOR,
+ * for kernels that cannot run such programs (`qemu-i386`, from Debian's qemu-user, is 20 times slower). `undefined` when such
+ * programs cannot be built (Debian needs libc6-dev-i386 and lib32gcc-12-dev) or run.
  */
 function narrowRunner(cc: string): readonly string[] | undefined {
 	const runner = process.env.XS_EMULATOR ? [process.env.XS_EMULATOR] : [];
 	const program = join(out, `probe-${process.pid}`);
-	const compiled = spawnSync(cc, [...narrow, "-static", "-x", "c", "-", "-lm", "-lpthread", "-o", program], {
+	const compiled = spawnSync(cc, [...NARROW, "-static", "-x", "c", "-", "-lm", "-lpthread", "-o", program], {
 		input: "#include <errno.h>\n#include <pthread.h>\nint main(void) { return sizeof(void*) == 4 ? 0 : 1; }",
 	});
 	const [command = program, ...args] = [...runner, program];
@@ -114,13 +115,13 @@ async function fetchSources(log: (line: string) => void): Promise<string> {
 		try {
 			await run("npm", ["pack", source.package, "--silent", "--pack-destination", out], { cwd: out });
 		} catch {
-			throw new NoEngine(`${source.package} cannot be fetched: the XS engine cannot be built`);
+			throw new EngineUnavailableError(`${source.package} cannot be fetched: the XS engine cannot be built`);
 		}
 	}
 	const sum = createHash("sha512").update(readFileSync(file)).digest("base64");
 	if (sum !== source.sha512) {
 		rmSync(file);
-		throw new NoEngine(`${source.package} is not the file it should be (sha512 ${sum})`);
+		throw new EngineUnavailableError(`${source.package} is not the file it should be (sha512 ${sum})`);
 	}
 	const temporary = `${folder}-${process.pid}`;
 	mkdirSync(temporary, { recursive: true });
@@ -130,23 +131,23 @@ async function fetchSources(log: (line: string) => void): Promise<string> {
 }
 
 /**
- * Builds the engine, or finds it built. About half a minute the first time; says what it does through `log`.
- * @throws NoEngine where it cannot be built
+ * Builds the engine, unless it has been built. Takes about half a minute the first time, and reports its progress to `log`.
+ * @throws EngineUnavailableError where it cannot be built
  */
 export async function buildEngine(variant: Variant, log: (line: string) => void = () => {}): Promise<Engine> {
 	mkdirSync(out, { recursive: true });
 	const cc = compiler();
 	const runner = narrowRunner(cc);
 	const wide = runner === undefined;
-	const flags = [...common, ...(wide ? [] : narrow), ...flagsOf[variant]];
+	const flags = [...COMMON, ...(wide ? [] : NARROW), ...FLAGS[variant]];
 	const ours = readdirSync(engine)
 		.filter((name) => name.endsWith(".c") || name.endsWith(".h"))
 		.sort();
-	const hash = createHash("sha256").update(JSON.stringify([source.sha512, cc, flags, hooks]));
+	const hash = createHash("sha256").update(JSON.stringify([source.sha512, cc, flags, HOOKS]));
 	// What headers say, every object depends on.
 	for (const name of ours.filter((name) => name.endsWith(".h"))) hash.update(readFileSync(join(engine, name)));
 	const objects = join(out, `objects-${hash.copy().digest("hex").slice(0, 16)}`);
-	hash.update(JSON.stringify(macrosOf[variant]));
+	hash.update(JSON.stringify(MACROS[variant]));
 	for (const name of ours) hash.update(name).update(readFileSync(join(engine, name)));
 	const path = join(out, `${variant}-${hash.digest("hex").slice(0, 16)}`);
 	const built: Engine = { command: [...(runner ?? []), path] as unknown as Engine["command"], variant, wide };
@@ -155,7 +156,7 @@ export async function buildEngine(variant: Variant, log: (line: string) => void 
 	const unlock = await lock(objects);
 	try {
 		const what = `${variant}, ${wide ? "64" : "32"}-bit`;
-		const call = { cc, flags, macros: macrosOf[variant], path, ours, folder: objects };
+		const call = { cc, flags, macros: MACROS[variant], path, ours, folder: objects };
 		if (!existsSync(path)) await compile(call, (line) => log(`compiling XS (${what}): ${line}`));
 	} finally {
 		unlock();
@@ -163,7 +164,7 @@ export async function buildEngine(variant: Variant, log: (line: string) => void 
 	return built;
 }
 
-/** Waits until no other living process builds the same: tests run side by side, and one build takes half a minute. */
+/** Waits until no other process builds the same engine: tests run side by side, and a build takes half a minute. */
 async function lock(path: string): Promise<() => void> {
 	const link = `${path}.lock`;
 	for (;;) {
@@ -171,7 +172,7 @@ async function lock(path: string): Promise<() => void> {
 			symlinkSync(String(process.pid), link);
 			return () => rmSync(link, { force: true });
 		} catch {
-			// two that both find the holder dead both build, which does no harm
+			// Two processes that both find the holder dead will both build, which does no harm.
 			if (!isAlive(link)) rmSync(link, { force: true });
 			await new Promise((resolve) => setTimeout(resolve, 200));
 		}
@@ -213,7 +214,7 @@ async function compile(
 	};
 	const files = [
 		...readdirSync(join(sources, "sources"))
-			.filter((name) => name.endsWith(".c") && !omitted.includes(name))
+			.filter((name) => name.endsWith(".c") && !OMITTED.includes(name))
 			.map((name) => join(sources, "sources", name)),
 		...ours.filter((name) => name.endsWith(".c")).map((name) => join(engine, name)),
 	].map((file) => {
@@ -228,7 +229,7 @@ async function compile(
 	const work = async () => {
 		for (let next = queue.shift(); next; next = queue.shift()) {
 			const { file, own, object } = next;
-			const options = [...flags, ...(hooks[basename(file)] ?? []), ...own, `-I${engine}`, ...include];
+			const options = [...flags, ...(HOOKS[basename(file)] ?? []), ...own, `-I${engine}`, ...include];
 			await call([...options, "-c", file, "-o", `${object}.part`]);
 			renameSync(`${object}.part`, object);
 			const done = count - queue.length;
@@ -236,7 +237,7 @@ async function compile(
 		}
 	};
 	await Promise.all(Array.from({ length: Math.min(2, cpus().length) }, work));
-	const link = flags.includes("-m32") ? [...narrow, "-static"] : [];
+	const link = flags.includes("-m32") ? [...NARROW, "-static"] : [];
 	const temporary = `${path}-${process.pid}`;
 	await call([...files.map(({ object }) => object), ...link, "-lm", "-lpthread", "-o", temporary]);
 	renameSync(temporary, path);

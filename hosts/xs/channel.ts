@@ -1,12 +1,12 @@
-// The pipe between Node and the engine's process: its frames and their kinds. Knows nothing of what they mean.
+// The pipe between Node and the engine's process: its frames and their kinds. Does not know what they mean.
 //
 // A frame, all little-endian: length of what follows (4 bytes), kind (1), id (4), number (8, a double), then bytes.
-// Node sends an event and the device answers with any number of frames, ending in `idle`; in between a question of the
-// device (`ask` in hosts/xs/device.js) is answered by exactly one of `undefined`, `number`, `bytes`, `resource`, `error`, `powerOff`.
+// Node sends an event, and the device answers with any number of frames, the last of them `idle`. In between, Node answers each
+// question of the device (`machine.ask`) with exactly one of `undefined`, `number`, `bytes`, `resource`, `error`, `powerOff`.
 
 import { closeSync, readSync } from "node:fs";
 
-/** Kinds of frames. Below 32 they are between Node and the engine itself (engine/engine.h has the same numbers). */
+/** Kinds of frames between Node and the engine itself, all below 32. engine/engine.h has the same numbers. */
 export const kinds = {
 	module: 1,
 	seal: 2,
@@ -32,17 +32,17 @@ export interface Frame {
 	readonly bytes: Buffer;
 }
 
-const header = 17;
+const HEADER_BYTES = 17;
 
 /** The bytes of one frame. */
 export function encodeFrame(kind: number, id = 0, number = 0, bytes: Uint8Array | string = ""): Buffer {
 	const body = typeof bytes === "string" ? Buffer.from(bytes) : bytes;
-	const frame = Buffer.allocUnsafe(header + body.length);
-	frame.writeUInt32LE(header - 4 + body.length, 0);
+	const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+	frame.writeUInt32LE(HEADER_BYTES - 4 + body.length, 0);
 	frame.writeUInt8(kind, 4);
 	frame.writeUInt32LE(id, 5);
 	frame.writeDoubleLE(number, 9);
-	frame.set(body, header);
+	frame.set(body, HEADER_BYTES);
 	return frame;
 }
 
@@ -65,7 +65,7 @@ export class FrameReader {
 			kind: frame.readUInt8(0),
 			id: frame.readUInt32LE(1),
 			number: frame.readDoubleLE(5),
-			bytes: frame.subarray(header - 4),
+			bytes: frame.subarray(HEADER_BYTES - 4),
 		};
 	}
 
@@ -73,7 +73,7 @@ export class FrameReader {
 		closeSync(this.#fd);
 	}
 
-	/** The next bytes, good until the next call. */
+	/** The next bytes, valid until the next call. */
 	#take(count: number): Buffer {
 		if (count > this.#buffer.length) throw new Error(`a frame of ${count} bytes`);
 		if (this.#from + count > this.#buffer.length) {

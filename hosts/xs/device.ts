@@ -1,5 +1,5 @@
-// A simulated ESP32 whose program runs in the real XS engine, in as much memory as an ESP32 has. Takes what the Node
-// host's SimulatedDevice takes, so that a story can be played on either; TLS, flash and time are Node's.
+// A simulated ESP32 whose program runs in the real XS engine, in as much memory as an ESP32 has. Has the options of the Node
+// host's SimulatedDevice, so that a story can be played on either. TLS, flash and time are Node's.
 
 import { createHash, randomBytes } from "node:crypto";
 import { Failure } from "../../src/base/failure.js";
@@ -12,6 +12,7 @@ import type {
 } from "../../src/contract/application.js";
 import type { DeviceEvent } from "../../src/contract/events.js";
 import type { Credentials, Socket, SocketError, TimerId } from "../../src/contract/host.js";
+import { SimulatedClock } from "../node/clock.js";
 import type { SimulatedDeviceOptions } from "../node/device.js";
 import { openTlsSocket } from "../node/socket.js";
 import { realTime, type Time } from "../node/time.js";
@@ -35,11 +36,11 @@ const BOOT_TIME = 300;
 export interface XsDeviceOptions extends SimulatedDeviceOptions {
 	/** Default `esp32`. */
 	readonly preset?: Preset;
-	/** A life ended, by whatever: how, and what memory it had. */
+	/** Called when a life has ended, for whatever reason, with its memory. */
 	onLifeEnd?(ending: Ending): void;
 }
 
-/** A machine that runs the device program in XS. Made switched off. Has the flash for itself while it is on. */
+/** A machine that runs the device program in XS. A new one is switched off. While on, it has the flash for itself. */
 export class XsDevice {
 	readonly #flash: Flash;
 	readonly #options: XsDeviceOptions;
@@ -53,17 +54,17 @@ export class XsDevice {
 		this.#options = options;
 	}
 
-	/** How often the device program was begun. */
+	/** How often the device program has been started. */
 	get boots(): number {
 		return this.#boots;
 	}
 
-	/** What the heap holds now, after a collection; `undefined` when it is off. */
+	/** What the heap holds after a collection; `undefined` when it is off. */
 	measure(): MemoryReport | undefined {
 		return this.#power?.measure();
 	}
 
-	/** Switches on. Nothing when it is on already. */
+	/** Switches on. Does nothing when it is on already. */
 	powerOn(): void {
 		if (this.#power !== undefined || this.#bootTimer !== undefined) return;
 		const { time = realTime, bootTime = BOOT_TIME } = this.#options;
@@ -81,7 +82,7 @@ export class XsDevice {
 		}, bootTime);
 	}
 
-	/** Cuts the power: whatever the device program was about to do, it does no more. */
+	/** Cuts the power: the device program stops at once. */
 	powerOff(): void {
 		if (this.#bootTimer !== undefined) (this.#options.time ?? realTime).clear(this.#bootTimer);
 		this.#bootTimer = undefined;
@@ -92,7 +93,7 @@ export class XsDevice {
 
 	#ended(ending: Ending): void {
 		this.#options.onLifeEnd?.(ending);
-		// when it was switched off, there is no PowerOn any more
+		// There is no PowerOn any more when it was switched off.
 		const power = this.#power;
 		this.#power = undefined;
 		power?.end();
@@ -102,7 +103,7 @@ export class XsDevice {
 	}
 }
 
-/** What of a device outlives a power-on. */
+/** What of a device outlives a power-on, besides its flash. */
 interface Board {
 	claimErased(): boolean;
 	eraseClaim(): void;
@@ -122,14 +123,12 @@ class PowerOn {
 	readonly #board: Board;
 	readonly #life: Life;
 	readonly #time: Time;
-	readonly #started: number;
+	readonly #clock: SimulatedClock;
 	readonly #timers = new Map<number, TimerId>();
 	readonly #sockets = new Map<number, Socket>();
 	readonly #connections = new Map<number, RemoteConnection>();
 	readonly #calls = new Map<number, { resolve(): void; reject(error: Error): void }>();
 	#lastCall = 0;
-	/** Time of day less ticks; undefined while the clock is unset. */
-	#clockOffset: number | undefined;
 	#off = false;
 	#storageKey = "";
 	#certificate: Uint8Array = new Uint8Array(0);
@@ -141,9 +140,7 @@ class PowerOn {
 		this.#options = options;
 		this.#board = board;
 		this.#time = options.time ?? realTime;
-		this.#started = this.#time.ticks();
-		const { clock = "set" } = options;
-		if (clock !== "unset") this.#clockOffset = (clock === "set" ? this.#time.timeOfDay() : clock) - this.#time.ticks();
+		this.#clock = new SimulatedClock(this.#time, options);
 		this.#life = flash.life({
 			answer: (frame) => this.#answer(frame),
 			take: (frame) => this.#take(frame),
@@ -169,13 +166,9 @@ class PowerOn {
 		this.#sockets.clear();
 	}
 
-	/** Something happens to the device, unless it is off by then. */
+	/** Lets something happen to the device, unless it is off by then. */
 	#event(kind: number, id = 0, number = 0, bytes?: Uint8Array | string): void {
 		if (!this.#off) this.#life.event(kind, id, number, bytes);
-	}
-
-	get #now(): number | undefined {
-		return this.#clockOffset === undefined ? undefined : Math.floor(this.#clockOffset + this.#time.ticks());
 	}
 
 	#answer({ kind, id, number, bytes }: Frame): Answer {
@@ -213,9 +206,9 @@ class PowerOn {
 					storage.delete(bytes.toString());
 					return undefined;
 				case kinds.CLOCK_NOW:
-					return this.#now;
+					return this.#clock.now();
 				case kinds.CLOCK_TICKS:
-					return this.#time.ticks() - this.#started;
+					return this.#clock.ticks();
 				case kinds.RANDOM:
 					return this.#options.random?.(number) ?? randomBytes(number);
 				case kinds.SOCKET_OPEN:
@@ -228,7 +221,7 @@ class PowerOn {
 				case kinds.KEY_PAIR_KEY:
 					return this.#keyPairKey;
 				default:
-					throw new Error(`the device asks for ${kind}, which is nothing`);
+					throw new Error(`the device asks a question of the unknown kind ${kind}`);
 			}
 		} catch (error) {
 			return error as Error;
@@ -276,7 +269,10 @@ class PowerOn {
 				this.#timers.delete(id);
 				break;
 			case kinds.CLOCK_SYNCHRONIZE:
-				this.#synchronize();
+				this.#clock.synchronize(
+					(error) => this.#event(kinds.CLOCK_SYNCHRONIZED, 0, 0, error?.message),
+					(callback, milliseconds) => this.#time.set(callback, milliseconds),
+				);
 				break;
 			case kinds.KEY_PAIR_MAKE:
 				this.#makeKeyPair(bytes.toString());
@@ -284,15 +280,6 @@ class PowerOn {
 			default:
 				this.#takeFromApplication(kind, id, bytes);
 		}
-	}
-
-	#synchronize(): void {
-		const { timeServer = "right" } = this.#options;
-		this.#time.set(() => {
-			if (timeServer === "silent") return this.#event(kinds.CLOCK_SYNCHRONIZED, 0, 0, "no time server answers");
-			this.#clockOffset = (timeServer === "right" ? this.#time.timeOfDay() : timeServer) - this.#time.ticks();
-			this.#event(kinds.CLOCK_SYNCHRONIZED);
-		}, 1);
 	}
 
 	#makeKeyPair(commonName: string): void {
@@ -323,12 +310,12 @@ class PowerOn {
 					this.#event(kinds.SOCKET_ERROR, id, 0, JSON.stringify(error));
 				},
 			},
-			() => this.#now,
+			() => this.#clock.now(),
 		);
 		this.#sockets.set(id, socket);
 	}
 
-	/* The application, which runs here, and is trusted: one that may throw must be in the device's own flash. */
+	/* The application runs here and is trusted. One that may throw must be in the device's flash instead. */
 
 	#takeFromApplication(kind: number, id: number, bytes: Buffer): void {
 		const remote = this.#connections.get(id);

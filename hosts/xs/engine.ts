@@ -1,4 +1,4 @@
-// One process of the real XS engine with modules burnt into its flash; gives the device one life after another.
+// One process of the real XS engine with modules in its flash. Gives the device one life after another.
 // Never interprets what device and host say to each other.
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
@@ -8,14 +8,14 @@ import { join } from "node:path";
 import type { Engine } from "./build.js";
 import { encodeFrame, type Frame, FrameReader, kinds } from "./channel.js";
 
-/** A JavaScript module as it goes into flash. */
+/** A JavaScript module for flash. */
 export interface Module {
-	/** As importers name it, without `.js`. */
+	/** The name that importers use, without `.js`. */
 	readonly name: string;
 	readonly source: string;
-	/** Source map (JSON), so that the stacks of an ordinary build speak of the TypeScript. */
+	/** Source map (JSON), so that stacks in an ordinary build name the TypeScript files. */
 	readonly map?: string;
-	/** Run when flash is made, on the desk, so that the device needs no RAM for it. Must then touch nothing native. */
+	/** Whether it runs when flash is made, so that the device needs no RAM for it. Must then use nothing native. */
 	readonly preload: boolean;
 }
 
@@ -29,7 +29,15 @@ export interface Preset {
 	readonly static: number;
 }
 
-/** What 65 of the SDK's 82 ESP32 targets use; what the ESP32-C3 and 12 others use; and less than any of them. */
+/** What presets have in common whose chunks and slots share one area. */
+const SHARED_AREA = {
+	chunk: { initial: 1536, incremental: 512 },
+	heap: { initial: 512, incremental: 64 },
+	stack: 384,
+	keys: 128,
+} as const;
+
+/** `esp32` is what 65 of the SDK's 82 ESP32 targets use, `esp32c3` what the ESP32-C3 and 12 others use. `tight` is less than all. */
 export const presets = {
 	esp32: {
 		chunk: { initial: 78848, incremental: 0 },
@@ -38,36 +46,24 @@ export const presets = {
 		keys: 128,
 		static: 0,
 	},
-	esp32c3: {
-		chunk: { initial: 1536, incremental: 512 },
-		heap: { initial: 512, incremental: 64 },
-		stack: 384,
-		keys: 128,
-		static: 94208,
-	},
-	tight: {
-		chunk: { initial: 1536, incremental: 512 },
-		heap: { initial: 512, incremental: 64 },
-		stack: 384,
-		keys: 128,
-		static: 49152,
-	},
+	esp32c3: { ...SHARED_AREA, static: 94208 },
+	tight: { ...SHARED_AREA, static: 49152 },
 } as const satisfies Record<string, Preset>;
 
 export type PresetName = keyof typeof presets;
 
-/** Bytes of a slot on the ESP32. All bytes told of slots are counted so, whatever this engine's slots take. */
+/** Bytes of a slot on the ESP32. All sizes of slots are counted with it, whatever this engine's slots take. */
 export const SLOT_BYTES = 16;
 
 /**
- * The area of a 64-bit engine that certainly suffices where `area` bytes do in a 32-bit one, on the rule of
- * `Engine.wide`: what is there for chunks is doubled, that is all but the stack and the slots of the start.
+ * The area that certainly suffices in this engine if the preset's suffices in a 32-bit one. By the rule of `Engine.wide`, a
+ * 64-bit engine gets twice the room for chunks, which is all but the stack and the initial slots.
  */
 export function areaIn(engine: Pick<Engine, "wide">, { static: area, stack, heap }: Preset): number {
 	return engine.wide ? area + (area - (stack + heap.initial) * SLOT_BYTES) : area;
 }
 
-/** What flash holds. Bytes of bytecode are the device's in the variants `device` and `stress`. */
+/** What flash holds. In the variants `device` and `stress`, bytecode has the same size as on the device. */
 export interface FlashReport {
 	readonly slotBytes: number;
 	readonly slots: number;
@@ -142,23 +138,23 @@ export class Resource {
 	}
 }
 
-/** Answer to a question of the device. An Error is thrown there, with its `code`. */
+/** Answer to a question of the device. An Error is thrown on the device, with its `code`. */
 export type Answer = undefined | number | Uint8Array | Resource | Error;
 
 /** What the host does for the device. */
 export interface Peer {
-	/** A question, to be answered at once. */
+	/** Answers a question at once. */
 	answer(frame: Frame): Answer;
-	/** No answer wanted. */
+	/** Takes a message that needs no answer. */
 	take(frame: Frame): void;
-	/** The life has ended, by whatever. */
+	/** The life has ended, for whatever reason. */
 	ended(ending: Ending): void;
 }
 
 /**
- * One life of the device. Whatever happens to it is over, with all that it does about it, when the call returns: to this
- * process the device is as quick as a function. What happens to it meanwhile (an answer that comes while it writes) is
- * next in turn.
+ * One life of the device. When a call returns, the device has done everything that the event made it do: to this process the
+ * device is as quick as a function. What happens to the device in the meantime (a reply that comes while it writes) comes
+ * next.
  */
 export class Life {
 	readonly #flash: Flash;
@@ -176,18 +172,18 @@ export class Life {
 		this.#peer = peer;
 	}
 
-	/** Power-on, in memory as `preset` has it. Once. */
+	/** Power-on, with the memory of `preset`. To be called once. */
 	begin({ chunk, heap, stack, keys, static: area }: Preset): void {
 		const values = [chunk.initial, chunk.incremental, heap.initial, heap.incremental, stack, keys, area];
 		this.#send(encodeFrame(kinds.boot, 0, 0, values.join(" ")));
 	}
 
-	/** Something happens to the device. Nothing when it is off. */
+	/** Lets something happen to the device. Does nothing when it is off. */
 	event(kind: number, id = 0, number = 0, bytes?: Uint8Array | string): void {
 		if (!this.#off) this.#send(encodeFrame(kind, id, number, bytes));
 	}
 
-	/** Switches the device off. What it would still have done, nobody hears. */
+	/** Switches the device off. Whatever it would still have sent is ignored. */
 	powerOff(): void {
 		if (this.#off) return;
 		this.#off = true;
@@ -253,7 +249,7 @@ export class Life {
 	}
 }
 
-/** The engine with modules in its flash. Making it takes a tenth of a second, a life a few milliseconds. One life at a time. */
+/** The engine with modules in its flash. Takes a tenth of a second to make; a life takes a few milliseconds. One life at a time. */
 export class Flash {
 	readonly report: FlashReport;
 	readonly #process: ChildProcess;
@@ -262,16 +258,16 @@ export class Flash {
 	#taken = false;
 
 	/**
-	 * Starts an engine and compiles and preloads the modules. `close` it: the process does not end by itself.
+	 * Starts an engine, which compiles and preloads the modules. To be closed, since the process does not end by itself.
 	 * @throws Error naming the module that has a syntax error or cannot be preloaded
 	 */
 	constructor(engine: Engine, modules: readonly Module[]) {
-		// Named pipes, since the ones of child_process cannot be read synchronously.
+		// Named pipes, because the pipes of child_process cannot be read synchronously.
 		const folder = mkdtempSync(join(tmpdir(), "xs-"));
 		const [up, down] = [join(folder, "up"), join(folder, "down")];
 		execFileSync("mkfifo", [up, down]);
 		const { O_RDONLY, O_WRONLY, O_RDWR } = constants;
-		// held open at both ends until both sides have theirs, or opening would wait
+		// Both ends are held open until both sides have theirs, because opening would wait otherwise.
 		const held = [openSync(up, O_RDWR), openSync(down, O_RDWR)];
 		const theirs = [openSync(down, O_RDONLY), openSync(up, O_WRONLY)];
 		this.#reader = new FrameReader(openSync(up, O_RDONLY));
@@ -292,7 +288,7 @@ export class Flash {
 		this.report = report;
 	}
 
-	/** A new life, with nothing kept of those before but flash and what the peer keeps. To be begun. */
+	/** A new life, in which nothing is left of earlier ones but flash and what the peer keeps. To be begun by the caller. */
 	life(peer: Peer): Life {
 		if (this.#taken) throw new Error("the device is already running");
 		this.#taken = true;

@@ -1,5 +1,5 @@
-// What is burnt into flash: the device program and the bundled packages, as JavaScript modules for XS.
-// Never bundles src/: module by module as in a Moddable build, so that the bytecode of each is known.
+// What goes into flash: the device program and the bundled packages, as JavaScript modules for XS. Never bundles src/: its
+// modules stay apart as in a Moddable build, so that the bytecode of each is known.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -8,7 +8,7 @@ import { buildPackages, bundles } from "../moddable/packages/build.js";
 import { root } from "../moddable/packages/root.js";
 import type { Module } from "./engine.js";
 
-/** A module of src/, its types stripped; named by its path from the root, without the ending. Preloaded. */
+/** A module of src/ without its types, named by its path from the root without the ending. Preloaded. */
 async function moduleOf(path: string): Promise<Module> {
 	const name = relative(root, path).replace(/\.ts$/, "");
 	const { code, map } = await transform(readFileSync(path, "utf8"), {
@@ -19,11 +19,11 @@ async function moduleOf(path: string): Promise<Module> {
 		sourcemap: "external",
 		tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
 	});
-	// a module of types alone has no code, and a map that XS cannot read
+	// A module that has only types has no code, and a source map that XS cannot read.
 	return { name, source: code, preload: true, ...(code.trim() ? { map } : {}) };
 }
 
-/** The packages that `src/` imports, bundled for XS; preloaded. */
+/** The packages that `src/` imports, bundled for XS. Preloaded. */
 async function packageModules(): Promise<Module[]> {
 	await buildPackages();
 	return bundles.map(({ specifier, path }) => ({
@@ -33,7 +33,7 @@ async function packageModules(): Promise<Module[]> {
 	}));
 }
 
-/** Packages and device program; all preloaded. */
+/** Packages and device program, all preloaded. */
 export async function firmware(): Promise<Module[]> {
 	const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter(
 		(file) =>
@@ -50,7 +50,10 @@ export interface Source {
 	readonly resolveDir: string;
 }
 
-/** A module of this host that runs on the device. The numbers of kinds.ts are put in where they are used: XS would keep a stack slot for each. */
+/**
+ * A module of this host that runs on the device. The numbers of kinds.ts are inlined, because XS would keep a stack slot for
+ * each.
+ */
 async function ownModule(name: string, preload: boolean, source?: Source): Promise<Module> {
 	const path = join(root, "hosts/xs/firmware", name);
 	const { outputFiles } = await build({
@@ -68,9 +71,9 @@ async function ownModule(name: string, preload: boolean, source?: Source): Promi
 }
 
 /**
- * Everything a simulated device in XS has in flash. Only `main` is run at power-on, as it touches the machine.
- * @param application exports `createApplication` as firmware/application.ts does; default: that one, whose application is
- *   outside, in Node
+ * Everything that a simulated device in XS has in flash. Only `main` runs at power-on, because it uses the machine.
+ * @param application exports `createApplication`, like firmware/application.ts. Default: that one, whose application runs
+ *   outside, in Node.
  */
 export async function deviceFirmware(application?: Source): Promise<Module[]> {
 	return [

@@ -1,19 +1,19 @@
-// How long to wait after a failure: full jitter, so that a fleet switched on at once spreads itself out.
+// How long to wait after a failure: full jitter, so that a fleet that is switched on at once spreads out.
 
 import type { FailureClass } from "./failure.js";
 
-/** No two CONNECTs with one client id within a second (AWS IoT quota), with a tenth to spare. ms. */
+/** Least time between two CONNECTs with one client id, ms. AWS IoT allows one a second; a tenth is added. */
 export const CONNECT_INTERVAL = 1100;
 
 const MINUTE = 60_000;
-/** From which pause on, by class, in ms. What an operator has to fix is not fixed within a second. */
+/** Limit of the first pause by class, ms. What an operator has to fix is not fixed within a second. */
 const BASE: Readonly<Record<FailureClass, number>> = Object.freeze({
 	retry: 1000,
 	recreate: 1000,
 	operator: MINUTE,
 	fatal: MINUTE,
 });
-/** A pause grows to a minute within the first ten attempts, and later to a quarter of an hour. */
+/** Pauses grow to at most a minute in the first ten attempts, and to a quarter of an hour later. */
 const EARLY_ATTEMPTS = 10;
 const EARLY_CAP = MINUTE;
 const LATE_CAP = 15 * MINUTE;
@@ -33,12 +33,12 @@ export class Backoff {
 		return this.#attempts;
 	}
 
-	/** After a success. */
+	/** To be called after a success. */
 	reset(): void {
 		this.#attempts = 0;
 	}
 
-	/** ms to wait after the next failure in a row: evenly from CONNECT_INTERVAL to a limit that doubles each time. */
+	/** ms to wait after the next failure in a row: random, from CONNECT_INTERVAL to a limit that doubles each time. */
 	next(cls: FailureClass): number {
 		const doubled = BASE[cls] * 2 ** Math.min(this.#attempts, 30);
 		const cap = this.#attempts < EARLY_ATTEMPTS && BASE[cls] < MINUTE ? EARLY_CAP : LATE_CAP;
@@ -46,9 +46,9 @@ export class Backoff {
 		return this.spread(CONNECT_INTERVAL, Math.max(Math.min(doubled, cap), 2 * CONNECT_INTERVAL));
 	}
 
-	/** A whole number of ms from `least` to `most`, evenly. */
+	/** A random whole number of ms from `least` to `most`, all equally likely. */
 	spread(least: number, most: number): number {
-		// xorshift32 (Marsaglia 2003): not for secrets, only to differ from the neighbour.
+		// xorshift32 (Marsaglia 2003): not good enough for secrets, but devices need only differ from each other.
 		let x = this.#state;
 		x ^= x << 13;
 		x ^= x >>> 17;
@@ -58,7 +58,7 @@ export class Backoff {
 	}
 }
 
-/** 32 bits from a serial number and some random bytes (FNV-1a): a device without entropy still differs from the next. */
+/** 32 bits from a serial number and some random bytes (FNV-1a). Even devices without entropy differ from each other. */
 export function backoffSeed(serialNumber: string, random: Uint8Array): number {
 	let hash = 0x811c9dc5;
 	for (let i = 0; i < serialNumber.length; i++) hash = Math.imul(hash ^ serialNumber.charCodeAt(i), 0x01000193);

@@ -1,5 +1,5 @@
-// CBOR: checks bytes from the network before cbor-x, which recurses and trusts lengths, may decode them; and encodes.
-// The check never recurses and never reads past the end: on XS a stack that is too deep ends in an abort that no code catches.
+// Encodes CBOR, and checks CBOR from the network before cbor-x, which recurses and trusts lengths, may decode it. The check
+// never reads past the end and never recurses: on XS, a stack that is too deep ends in an abort that no code can catch.
 
 import { Encoder } from "cbor-x/index-no-eval";
 import { DEPTH_LIMIT, ITEMS_LIMIT, Malformed } from "./malformed.js";
@@ -16,20 +16,19 @@ const BREAK = -1;
 interface Open {
 	left: number;
 	readonly isMap: boolean;
-	/** Items seen, to know whether a map stands at a key or is complete. */
+	/** Items seen, which tells whether a map is at a key or at a value. */
 	seen: number;
 }
 
 /**
- * Checks that `bytes` is one well-formed CBOR map (RFC 8949) without tags, nested at most 4 deep, of at most
- * 512 items and followed by nothing. Gives the bytes with strings of indefinite length made definite, since cbor-x does not
- * take those.
+ * Checks that `bytes` is one well-formed CBOR map (RFC 8949) without tags, nested at most 4 deep, with at most 512 items and
+ * nothing after it. Returns the bytes with all strings in definite length, because cbor-x does not read the others.
  * `entries` is the number of pairs in the outermost map: a decoder that finds fewer has met a key twice.
  * @throws Malformed
  */
 export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; readonly entries: number } {
 	const open: Open[] = [];
-	// Made at the first string of indefinite length. A string made definite never grows, so the input's size is enough.
+	// Made at the first string of indefinite length. A string never grows when it is made definite, so the input's size is enough.
 	let copy: Uint8Array | undefined;
 	let written = 0;
 	let at = 0;
@@ -52,7 +51,7 @@ export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; read
 		for (let i = 0; i < size; i++) value = value * 256 + bytes[at++]!;
 		return value;
 	};
-	// Length of the chunks of a string of indefinite length; `copyTo` has them copied there.
+	// Length of all chunks of a string of indefinite length, which are copied to `copyTo`.
 	const chunks = (major: number, copyTo?: Uint8Array): number => {
 		let total = 0;
 		for (;;) {
@@ -70,7 +69,7 @@ export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; read
 	const indefiniteString = (major: number): void => {
 		const first = at;
 		if (copy === undefined) {
-			// Not slice(): of a Buffer, which is what Node hands over, that would be no copy.
+			// Not slice(), which does not copy a Buffer, as Node provides it.
 			copy = new Uint8Array(bytes);
 			written = at - 1;
 		}
@@ -115,7 +114,7 @@ export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; read
 			else if (major === 4 || major === MAP) {
 				if (open.length === DEPTH_LIMIT) throw new Malformed("CBOR nests too deep");
 				const count = info === 31 ? BREAK : readArgument(info) * (major === MAP ? 2 : 1);
-				// Each item has at least one byte: a count beyond that would only make a decoder reserve memory.
+				// Each item has at least one byte. A larger count would only make a decoder reserve memory.
 				if (count !== BREAK) need(count);
 				open.push({ left: count, isMap: major === MAP, seen: 0 });
 				keep(from, at);

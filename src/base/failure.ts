@@ -1,17 +1,17 @@
 // The one catalogue of what can go wrong. Devices, command line, tests and docs speak of failures by these codes.
-// Codes and numbers are never reused for anything else. A failure never holds a secret, and the firmware holds codes alone:
-// what they mean in words stands in hosts/cli/failure-words.ts, which no device program imports.
+// Codes and numbers are never reused for anything else. A failure never holds a secret. The firmware has only the codes; their
+// meaning in words is in hosts/cli/failure-words.ts, which no device program imports.
 
 /**
- * What to make of a failure:
- * - `retry`: passes by itself; try again soon
- * - `recreate`: this certificate leads nowhere; begin again with a new one
- * - `operator`: somebody has to fix something; try again, rarely
- * - `fatal`: nothing will change before the firmware does; stop
+ * What to do after a failure:
+ * - `retry`: it will pass; try again soon
+ * - `recreate`: this certificate cannot be registered; begin again with a new one
+ * - `operator`: somebody has to fix something; try again, but rarely
+ * - `fatal`: only new firmware can help; stop
  */
 export type FailureClass = "retry" | "recreate" | "operator" | "fatal";
 
-/** Where in the life of a device it happened. */
+/** In which step of a device's life a failure happened. */
 export type FailureStep =
 	| "start"
 	| "clock"
@@ -108,7 +108,7 @@ export interface FailureReport {
 	readonly class: FailureClass;
 	/** What in particular, in a few words. */
 	readonly detail?: string;
-	/** What AWS said, when it said something. */
+	/** What AWS answered, if it answered. */
 	readonly rejection?: Rejection;
 }
 
@@ -119,13 +119,13 @@ export interface Rejection {
 	readonly errorMessage: string;
 }
 
-/** A failure of the catalogue, thrown. */
+/** A failure of the catalogue, as it is thrown. */
 export class Failure extends Error {
 	readonly code: FailureCode;
 	readonly detail: string | undefined;
 	readonly rejection: Rejection | undefined;
 
-	/** `detail` must not hold a secret; it is cut and cleaned all the same, since some of it comes from the network. */
+	/** `detail` must not hold a secret. It is cut and cleaned all the same, because parts of it come from the network. */
 	constructor(code: FailureCode, detail?: string, rejection?: Rejection) {
 		const cleaned = detail === undefined ? undefined : clean(detail);
 		super(cleaned === undefined ? code : `${code} (${cleaned})`);
@@ -153,11 +153,11 @@ export class Failure extends Error {
 	}
 }
 
-/** Any exception as a failure: the device program throws nothing else on purpose. */
+/** Turns any exception into a failure. The device program throws nothing else on purpose. */
 export const asFailure = (error: unknown): Failure =>
 	error instanceof Failure ? error : new Failure("INTERNAL", error instanceof Error ? error.message : String(error));
 
-/** At most 160 printable characters, and no run long enough to be a line of PEM or a token; a certificate id may pass. */
+/** Cuts to 160 printable characters, without runs long enough to be a line of PEM or a token. Keeps certificate ids. */
 function clean(text: string): string {
 	return text
 		.slice(0, 256)

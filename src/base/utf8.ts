@@ -1,10 +1,10 @@
-// UTF-8, which ECMAScript itself does not have.
+// Converts text to UTF-8 and back, which ECMAScript itself cannot do.
 
 import { Decoder } from "cbor-x/index-no-eval";
 
-/** The UTF-8 bytes of a text; halves of a surrogate pair that stand alone become U+FFFD. */
+/** The UTF-8 bytes of a text. Lone halves of a surrogate pair become U+FFFD. */
 export function toUtf8(text: string): Uint8Array {
-	// By hand, not by the CBOR encoder: this runs for every topic of every packet, deep in the stack.
+	// Not by the CBOR encoder, because this runs deep in the stack, for every topic of every packet.
 	const bytes = new Uint8Array(utf8Length(text));
 	let at = 0;
 	for (let i = 0; i < text.length; i++) {
@@ -28,7 +28,7 @@ export function toUtf8(text: string): Uint8Array {
 	return bytes;
 }
 
-/** How many bytes of UTF-8 a text is, as `toUtf8` writes it. */
+/** How many bytes `toUtf8` gives for a text. */
 export function utf8Length(text: string): number {
 	let length = text.length;
 	for (let i = 0; i < text.length; i++) {
@@ -41,7 +41,7 @@ export function utf8Length(text: string): number {
 	return length;
 }
 
-/** The text that up to 65,535 bytes of UTF-8 are: read as a CBOR text string, which is UTF-8 behind a length. */
+/** The text of up to 65,535 bytes of UTF-8. Read as a CBOR text string, which is UTF-8 after a length. */
 export function fromUtf8(bytes: Uint8Array): string {
 	const item = new Uint8Array(3 + bytes.length);
 	item.set([0x79, bytes.length >> 8, bytes.length & 0xff]);

@@ -18,45 +18,45 @@ export interface ConnectionError extends Error {
 
 /**
  * What an application may do with its MQTT connection. Nothing that it does here can stop the device program: arguments
- * are checked and copied at once, the object is frozen but for `onMessage`, and after the end of the connection each call
- * is refused. A promise that is rejected need not be taken care of: the rejection is not "unhandled".
+ * are checked and copied at once, the object is frozen except for `onMessage`, and after the end of the connection each call
+ * is refused. A rejected promise need not be handled: it does not count as an unhandled rejection.
  */
 export interface ApplicationConnection {
 	/** The thing's name. */
 	readonly clientId: string;
-	/** Whether it has ended, by whichever side. An ended connection never comes back: a new one does. */
+	/** Whether it has ended, on either side. An ended connection never comes back; the application gets a new one. */
 	readonly ended: boolean;
 	/**
-	 * Called with each message; without it messages are dropped. What it throws, or an async one rejects with, is reported
-	 * as APPLICATION_FAILED; the connection and the messages after it go on.
+	 * Called with each message. Without it, messages are dropped. When it throws or its promise rejects, the device reports
+	 * APPLICATION_FAILED; the connection and later messages are not affected.
 	 * @throws TypeError when set to anything but a function or undefined
 	 */
 	onMessage: ((topic: string, payload: Uint8Array) => unknown) | undefined;
 	/**
-	 * Publishes with QoS 1 (or 0), at most 16 KB under way at a time, and 8 calls of any kind. Settles with the PUBACK (with QoS 0, when it
-	 * waits to be sent).
-	 * @throws TypeError for what is no topic, payload or QoS
+	 * Publishes with QoS 1 or 0. At most 16 KB, and 8 calls of any kind, may be in progress at a time. Settles with the PUBACK;
+	 * with QoS 0, once the message is queued.
+	 * @throws TypeError for an invalid topic, payload or QoS
 	 * @throws ConnectionError SEND_QUEUE_FULL (this message is not sent; the connection goes on), PUBLISH_TIMEOUT, CONNECTION_LOST
 	 *   after the end, or how the connection ended
 	 */
 	publish(topic: string, payload: Uint8Array | string, qos?: 0 | 1): Promise<void>;
 	/**
 	 * Subscribes with QoS 1 to 1 to 8 topic filters (AWS IoT takes no more in one SUBSCRIBE).
-	 * @throws TypeError for what is no topic filter
+	 * @throws TypeError for an invalid topic filter
 	 * @throws ConnectionError SEND_QUEUE_FULL, SUBSCRIBE_REFUSED, SUBSCRIBE_HUNG_UP, SUBSCRIBE_TIMEOUT, or how the connection ended
 	 */
 	subscribe(filters: readonly string[]): Promise<void>;
 	/**
-	 * Takes subscriptions back, 1 to 8 at a time. Messages that were on their way may still come.
-	 * @throws TypeError for what is no topic filter
+	 * Ends 1 to 8 subscriptions. Messages that were already on their way may still come.
+	 * @throws TypeError for an invalid topic filter
 	 * @throws ConnectionError SEND_QUEUE_FULL, UNSUBSCRIBE_TIMEOUT, or how the connection ended
 	 */
 	unsubscribe(filters: readonly string[]): Promise<void>;
 	/**
 	 * Hangs up. The device reports APPLICATION_CLOSED and connects again after the usual pause, which grows from a second
 	 * to a quarter of an hour when connections last less than a minute; the application is then called with the new one.
-	 * There is no way to stay offline: a device that waits for its own application to reconnect is out of its owner's reach
-	 * for good when the application never does. Not an error when called twice.
+	 * There is no way to stay offline, because a device whose application never reconnected would be out of its owner's reach
+	 * for good. Not an error when called twice.
 	 */
 	close(): void;
 }
@@ -69,19 +69,19 @@ export interface ApplicationContext {
 	/** Connected under the thing's name. A lost connection is not repaired: the application is called again with a new one. */
 	readonly connection: ApplicationConnection;
 	/**
-	 * Factory reset. `forget`: the identity is erased, the device restarts and claims a new one. `keep`: nothing of the
-	 * identity changes; the device restarts (erase what the application itself has stored before calling).
+	 * Factory reset. `forget`: the identity is erased; the device restarts and claims a new one. `keep`: the identity stays as
+	 * it is, and the device restarts. The application must erase its own data before it calls this.
 	 * @throws TypeError for anything else
 	 */
 	factoryReset(identity: "forget" | "keep"): void;
 }
 
-/** Called when a connection has ended, to stop timers and the like. What it throws is reported; nobody waits for it. */
+/** Called when a connection has ended, to stop timers and the like. Its errors are reported, and nothing waits for it. */
 export type Stop = () => unknown;
 
 /**
- * The application: called with every new connection, and again with the next. May be async; may give what is to be
- * called when this connection has ended. When it throws or rejects, the device reports APPLICATION_FAILED, hangs up, and
- * calls it again with a new connection after a pause of a minute or more.
+ * The application: called with every new connection. May be async. May return a function that is called when this connection
+ * has ended. When it throws or rejects, the device reports APPLICATION_FAILED, hangs up, and calls it again with a new
+ * connection after a pause of a minute or more.
  */
 export type Application = (context: ApplicationContext) => Stop | undefined | Promise<Stop | undefined>;

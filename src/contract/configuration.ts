@@ -6,34 +6,34 @@ import { Failure } from "../base/failure.js";
 export interface Configuration {
 	/** Host name of the account's data endpoint: `aws iot describe-endpoint --endpoint-type iot:Data-ATS`. */
 	readonly endpoint: string;
-	/** 8883 (default), or 443, where ALPN `x-amzn-mqtt-ca` is sent. Any other port is taken too (a local cloud). */
+	/** 8883 (default), or 443, where ALPN `x-amzn-mqtt-ca` is sent. Any other port is allowed, for a local cloud. */
 	readonly port?: number;
 	/** SNI and certificate name when they differ from `endpoint` (a local cloud reached by address). */
 	readonly serverName?: string;
 	/** Name of the provisioning template: 1 to 36 of `[0-9A-Za-z_-]`. */
 	readonly template: string;
-	/** Parameters of the template beside `SerialNumber`, which is always sent. Text to text. */
+	/** Parameters of the template besides `SerialNumber`, which is always sent. */
 	readonly parameters?: Readonly<Record<string, string>>;
 	/**
-	 * How the template names things, with `{Parameter}` in place of parameters; default `{SerialNumber}`. Needed for one
-	 * case: RegisterThing worked but its reply was lost, and the service takes the token only once.
+	 * How the template names things, with `{Parameter}` for a parameter. Default `{SerialNumber}`. Only needed when
+	 * RegisterThing worked but its reply was lost, because the service accepts a token only once.
 	 */
 	readonly thingName?: string;
 	/** Encoding of requests and replies. Default `cbor`. */
 	readonly encoding?: "cbor" | "json";
-	/** `keys` (default): the service makes the key pair. `csr`: the machine does, and the key never travels. */
+	/** `keys` (default): the service makes the key pair. `csr`: the device makes it, and the key never leaves it. */
 	readonly keyPair?: "keys" | "csr";
 	/**
-	 * Asks in the same flight as it subscribes: two round trips instead of three. The order is kept, but AWS does not
-	 * promise that a subscription takes effect before the next request is answered; where an answer is missed, the next
-	 * attempt waits for the subscription, and one certificate is left behind. Default false.
+	 * Whether the first request is sent right after SUBSCRIBE, without waiting for SUBACK: two round trips instead of three.
+	 * AWS does not promise that a subscription takes effect before the next request is answered. If a reply is missed, the
+	 * next attempt waits for SUBACK, and one certificate is left unused in the account. Default false.
 	 */
 	readonly pipeline?: boolean;
-	/** What becomes of the claim once an identity is proved. Default `keep`. */
+	/** What happens to the claim once an identity is proved. Default `keep`. */
 	readonly claimAfterwards?: "keep" | "erase";
 	/** MQTT keep-alive in seconds, 30 to 1200 (AWS's limits). Default 300. */
 	readonly keepAlive?: number;
-	/** The first connection after power-on waits a random time up to this, in ms, so that a fleet spreads out. Default 0. */
+	/** The first connection after power-on waits a random time of up to this, ms, so that a fleet spreads out. Default 0. */
 	readonly startSpread?: number;
 }
 
@@ -46,7 +46,7 @@ const PATTERNS = Object.freeze({
 	claimAfterwards: /^(keep|erase)$/,
 });
 
-/** Throws CONFIGURATION_INVALID with the name of the first member that cannot be right. */
+/** @throws Failure CONFIGURATION_INVALID with the name of the first member that is not valid */
 export function checkConfiguration(configuration: Configuration, serialNumber: string): void {
 	const refuse = (what: string): never => {
 		throw new Failure("CONFIGURATION_INVALID", what);
@@ -70,7 +70,7 @@ export function checkConfiguration(configuration: Configuration, serialNumber: s
 	if (!/^[a-zA-Z0-9:_-]{1,128}$/.test(expectedThingName(configuration, serialNumber))) refuse("thingName");
 }
 
-/** The parameters that RegisterThing is given: the configured ones and the serial number. */
+/** The parameters for RegisterThing: the configured ones and the serial number. */
 export const templateParameters = (configuration: Configuration, SerialNumber: string): Record<string, string> => ({
 	...configuration.parameters,
 	SerialNumber,

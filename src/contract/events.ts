@@ -1,4 +1,5 @@
-// What a device tells its host while it works: stable names, never a secret. Enough for an LED, a serial log or a factory screen.
+// The events that a device reports to its host while it works. Their names are stable, and none holds a secret. Enough for an
+// LED, a serial log or a factory screen.
 
 import type { FailureReport } from "../base/failure.js";
 
@@ -8,25 +9,25 @@ export type Role = "claim" | "identity";
 /** The three calls of the provisioning API. */
 export type Operation = "CreateKeysAndCertificate" | "CreateCertificateFromCsr" | "RegisterThing";
 
-/** Where a device stands, by what its flash says (see "The life of a device" in docs/architecture.md). */
+/** The state of a device, which is what its flash says (see "The life of a device" in docs/architecture.md). */
 export type DeviceState = "unprovisioned" | "created" | "registering" | "registered" | "refused" | "proved";
 
 /** One thing that happened. `event` is stable; members may be added. */
 export type DeviceEvent =
-	/** Power-on: what flash says. */
+	/** Power-on, with the state that flash holds. */
 	| {
 			readonly event: "boot";
 			readonly state: DeviceState;
 			readonly firmwareVersion: string;
 			readonly thingName?: string;
 	  }
-	/** The clock is unset or behind its floor: asking the host to set it. */
+	/** The clock is unset or before its floor, and the device asks the host to set it. */
 	| { readonly event: "clock.synchronizing" }
 	| { readonly event: "clock.set"; readonly now: number }
 	| { readonly event: "connecting"; readonly role: Role; readonly clientId: string; readonly attempt: number }
 	/** CONNACK accepted. */
 	| { readonly event: "connected"; readonly role: Role; readonly clientId: string }
-	/** `code` of the failure that ended it, absent when the device itself hung up. */
+	/** `code` is that of the failure that ended the connection. Absent when the device itself hung up. */
 	| { readonly event: "disconnected"; readonly role: Role; readonly code?: string }
 	/** SUBACK granted all reply filters. */
 	| { readonly event: "subscribed"; readonly filters: number }
@@ -38,16 +39,16 @@ export type DeviceEvent =
 			readonly bytes: number;
 			readonly accepted: boolean;
 	  }
-	/** The id is not the certificate's SHA-256. Observed, not documented, of AWS: noted, not refused. */
+	/** The id is not the certificate's SHA-256. With AWS it is, but that is not documented, so this is not an error. */
 	| { readonly event: "certificate.id-mismatch"; readonly certificateId: string }
-	/** The record in flash now says this. `bytes` written for it in all. */
+	/** The record in flash has changed. `bytes` is how many were written for it in all. */
 	| { readonly event: "stored"; readonly state: DeviceState; readonly bytes: number; readonly certificateId?: string }
-	/** Something in flash was damaged and left alone; what is used instead is in the next `boot`. */
+	/** Something in flash is damaged, and is left as it is. The next `boot` says what is used instead. */
 	| { readonly event: "store.damaged"; readonly key: string }
 	| { readonly event: "provisioned"; readonly thingName: string; readonly certificateId: string }
-	/** One accepted connection under the thing's name: from now on this is the identity. */
+	/** A connection under the thing's name was accepted: from now on this is the identity. */
 	| { readonly event: "proved"; readonly thingName: string; readonly certificateId: string }
-	/** A new identity that the broker keeps refusing is put aside; the claim is used again. */
+	/** A new identity that the broker keeps refusing is set aside, and the claim is used again. */
 	| { readonly event: "set-aside"; readonly certificateId: string; readonly code: string; readonly times: number }
 	| { readonly event: "claim.erased" }
 	| { readonly event: "identity.forgotten" }

@@ -1,4 +1,4 @@
-// What a machine must offer the device program. Types only: src/ is handed a Host and uses nothing else of the machine.
+// What a machine must offer the device program. Types only: src/ is given a Host and uses nothing else of the machine.
 // Shaped after ECMA-419 (the standard that Moddable implements), so that on Moddable a host is mostly wiring.
 
 import type { Configuration } from "./configuration.js";
@@ -9,8 +9,8 @@ export interface Host {
 	readonly configuration: Configuration;
 	readonly device: DeviceFacts;
 	/**
-	 * A factory reset asked for at power-on, by a button held down say: the identity is forgotten before anything else.
-	 * For devices that can still connect, the application has its own.
+	 * Whether a factory reset is wanted at power-on, for example because a button is held down. The device then forgets its
+	 * identity before anything else. The application has its own reset, for devices that can still connect.
 	 */
 	readonly forget?: boolean;
 	readonly claim: ClaimStore;
@@ -19,23 +19,23 @@ export interface Host {
 	readonly storage: Storage;
 	readonly clock: Clock;
 	readonly timer: Timer;
-	/** Begins a TLS connection and returns at once; the callbacks in the options tell what becomes of it, never within the call. */
+	/** Begins a TLS connection and returns at once. The callbacks in the options are called later, never within this call. */
 	openSocket(options: SocketOptions): Socket;
 	/** `count` bytes that nobody can guess. */
 	random(count: number): Uint8Array;
-	/** Starts the machine afresh: only flash survives. May return before it happens; nothing must be begun after it. */
+	/** Restarts the machine: only flash survives. May return before it happens; the caller must not begin anything more. */
 	restart(): void;
-	/** Takes note of what the device does: LED, serial log, factory screen. Events never hold a secret. Must not throw. */
+	/** Shows or logs what the device does: LED, serial log, factory screen. Events never hold a secret. Must not throw. */
 	report(event: DeviceEvent): void;
 	/** Makes an RSA-2048 key pair and a signing request for it. Absent where the machine cannot. */
 	createKeyPair?(commonName: string): Promise<KeyPair>;
-	/** SHA-256 (32 bytes). Absent where the machine has none: the certificate id is then not compared. */
+	/** SHA-256 (32 bytes). Absent where the machine has none; then the certificate id is not compared. */
 	sha256?(bytes: Uint8Array): Uint8Array;
 }
 
-/** What the device knows of itself from manufacture. */
+/** What the device knows about itself from the factory. */
 export interface DeviceFacts {
-	/** Unique to the device; goes to the template as a parameter and makes the MQTT client id unique. 1 to 100 of `[a-zA-Z0-9:_-]`. */
+	/** Unique to the device. A parameter of the template, and part of the MQTT client id. 1 to 100 of `[a-zA-Z0-9:_-]`. */
 	readonly serialNumber: string;
 	readonly firmwareVersion: string;
 }
@@ -44,19 +44,19 @@ export interface DeviceFacts {
 export interface Credentials {
 	/** X.509, DER. */
 	readonly certificate: Uint8Array;
-	/** PKCS#8, DER. RSA, since the TLS of the Moddable SDK can sign with nothing else. */
+	/** PKCS#8, DER. RSA, because the TLS of the Moddable SDK can sign with nothing else. */
 	readonly key: Uint8Array;
 }
 
-/** The shared credentials that a device leaves the factory with (or is handed for five minutes by a trusted user). */
+/** The shared credentials that a device leaves the factory with, or gets for five minutes from a trusted user. */
 export interface ClaimStore {
-	/** `undefined` when there is none (any more). */
+	/** `undefined` when there is none, or none any more. */
 	read(): Credentials | undefined;
-	/** Never offers the claim again. Throws where the machine cannot do that. */
+	/** Makes `read` never return the claim again. @throws Error where the machine cannot do that */
 	erase(): void;
 }
 
-/** A private key (PKCS#8, DER) and a PKCS#10 request for it (PEM text). */
+/** A private key (PKCS#8, DER) and a PKCS#10 certificate signing request for it (PEM). */
 export interface KeyPair {
 	readonly key: Uint8Array;
 	readonly certificateSigningRequest: string;
@@ -64,13 +64,13 @@ export interface KeyPair {
 
 /**
  * Key-value flash, as `embedded:storage/key-value`: on the ESP32 one NVS namespace.
- * Keys are at most 15 characters. A write may be cut short by a power cut at any byte and then leave the old value,
- * the new one, or anything between.
+ * Keys have at most 15 characters. A power cut may end a write at any byte, and then leave the old value, the new one, or
+ * anything in between.
  */
 export interface Storage {
-	/** `undefined` when there is no such key. Throws when the flash cannot be read. */
+	/** `undefined` when there is no such key. @throws Error when the flash cannot be read */
 	read(key: string): ArrayBuffer | undefined;
-	/** Throws an Error when it fails; its `code` is `"full"` when there is no room (NVS: NO_FREE_PAGES). */
+	/** @throws Error when it fails; its `code` is `"full"` when there is no room (NVS: NO_FREE_PAGES) */
 	write(key: string, value: ArrayBuffer): void;
 	/** Not an error when there is no such key. */
 	delete(key: string): void;
@@ -80,47 +80,47 @@ export interface Storage {
 export interface Clock {
 	/** ms since 1970-01-01T00:00Z; `undefined` when the clock has not been set since power-on. */
 	now(): number | undefined;
-	/** ms since some moment not after power-on; never goes back. */
+	/** ms since power-on or some moment before it. Never goes back. */
 	ticks(): number;
-	/** ms since 1970: no earlier time can be right (when this firmware was built). */
+	/** The earliest time that can be right, such as when this firmware was built; ms since 1970. */
 	readonly floor: number;
-	/** Sets the clock (SNTP) and calls back once, with an error when no server answered. Calls back later, never within the call. */
+	/** Sets the clock (SNTP) and calls back once, with an error when no server answered. Never calls back within this call. */
 	synchronize(done: (error?: Error) => void): void;
 }
 
 /** One-shot timers. */
 export interface Timer {
 	set(callback: () => void, milliseconds: number): TimerId;
-	/** Not an error when it has already gone off. */
+	/** Stops a timer. Not an error when it has gone off already. */
 	clear(id: TimerId): void;
 }
 
-/** Whatever the machine names a timer by. */
+/** Whatever identifies a timer on this machine. */
 export type TimerId = unknown;
 
-/** A TLS client socket in the shape of an ECMA-419 IO class. */
+/** Options of a TLS client socket, in the shape of an ECMA-419 IO class. */
 export interface SocketOptions {
 	readonly host: string;
 	readonly port: number;
-	/** SNI and the name that the server's certificate must bear. */
+	/** The name for SNI, which the server's certificate must have, too. */
 	readonly serverName: string;
-	/** ALPN protocols, `x-amzn-mqtt-ca` on port 443; none when absent. */
+	/** ALPN protocols: `x-amzn-mqtt-ca` on port 443. Absent: none. */
 	readonly protocols?: readonly string[];
 	readonly credentials: Credentials;
-	/** DER. */
+	/** Root certificates that the server's chain may end in, DER. */
 	readonly roots: readonly Uint8Array[];
-	/** `count` bytes have arrived and wait to be read. Called again for what is left unread only when more arrives. */
+	/** `count` bytes have arrived and wait to be read. Not called again for bytes left unread, until more arrive. */
 	onReadable(count: number): void;
-	/** From now until the next call at most `count` bytes may be written in all. The first call says that TLS is up. */
+	/** Until the next call, at most `count` bytes may be written in all. The first call means that TLS is up. */
 	onWritable(count: number): void;
-	/** The socket failed or was closed by the other side; the last callback there is. */
+	/** The socket has failed, or the other side has closed it. This is the last callback. */
 	onError(error: SocketError): void;
 }
 
 /** Why a socket ended. */
 export interface SocketError {
 	readonly reason: SocketErrorReason;
-	/** For a human; never a secret. */
+	/** For people. Never holds a secret. */
 	readonly message: string;
 }
 
@@ -128,22 +128,22 @@ export interface SocketError {
  * - `resolve`: no address for the host name
  * - `connect`: nobody answers there
  * - `tls`: the handshake failed
- * - `tls-dates`: a certificate of the server is not yet or no longer valid by this machine's clock
- * - `tls-server`: the server's certificate is for another name, or ends in no root that this device knows
- * - `tls-client`: the server refused this device's certificate (TLS alert), and is authenticated: its key exchange was
- *   signed and its Finished was right. An alert ahead of that may be anybody's, and is `tls`
+ * - `tls-dates`: by this machine's clock, a certificate of the server is not valid yet, or not any more
+ * - `tls-server`: the server's certificate is for another name, or its chain ends in no root that this device trusts
+ * - `tls-client`: the server refused this device's certificate (TLS alert), and was authenticated by then: its key exchange was
+ *   signed and its Finished was right. An alert before that may come from anybody, and is `tls`
  * - `closed`: the other side closed an established connection
  *
- * A machine that cannot tell says `tls` for all four.
+ * A machine that cannot tell them apart says `tls` for all four.
  */
 export type SocketErrorReason = "resolve" | "connect" | "tls" | "tls-dates" | "tls-server" | "tls-client" | "closed";
 
-/** An open socket. After `close` no callback comes any more. */
+/** An open socket. After `close` there are no callbacks any more. */
 export interface Socket {
-	/** Everything that waits, or `undefined` when nothing does. */
+	/** All bytes that wait to be read; `undefined` when there are none. */
 	read(): ArrayBuffer | undefined;
-	/** Throws when more than `onWritable` allowed. */
+	/** @throws Error for more than `onWritable` has allowed */
 	write(bytes: Uint8Array): void;
-	/** Not an error when called twice. Bytes already written are still sent where the machine can. */
+	/** Closes the socket. Bytes already written are still sent where the machine can. Not an error when called twice. */
 	close(): void;
 }

@@ -1,4 +1,4 @@
-// Walks DER (ITU-T X.690), no further than a certificate and an RSA key need. Never recurses, never reads past the end.
+// Reads DER (ITU-T X.690), as far as certificates and RSA keys need it. Never recurses, never reads past the end.
 
 import { Malformed } from "../base/malformed.js";
 
@@ -8,7 +8,7 @@ export const OCTET_STRING = 0x04;
 export const OBJECT_IDENTIFIER = 0x06;
 export const SEQUENCE = 0x30;
 
-/** Levels of elements within elements; certificates have eight at most. Each level that is open takes memory. */
+/** Deepest nesting of elements. Certificates have at most eight levels. Each open level takes memory. */
 const DEEPEST = 16;
 
 /** Reads the elements of one level, in order. */
@@ -29,7 +29,7 @@ export class DerReader {
 		return this.#bytes[this.#at] ?? 0;
 	}
 
-	/** The contents of the next element, which must have this tag. A view, not a copy. @throws Malformed */
+	/** The contents of the next element, which must have this tag; a view, not a copy. @throws Malformed */
 	read(tag: number): Uint8Array {
 		if (this.nextTag !== tag) throw new Malformed("DER has another element than it should");
 		const [from, to] = contents(this.#bytes, this.#at, this.#bytes.length);
@@ -37,20 +37,20 @@ export class DerReader {
 		return this.#bytes.subarray(from, to);
 	}
 
-	/** The same as `read`, with tag and length in front. @throws Malformed */
+	/** Like `read`, but including tag and length. @throws Malformed */
 	readElement(tag: number): Uint8Array {
 		const from = this.#at;
 		this.read(tag);
 		return this.#bytes.subarray(from, this.#at);
 	}
 
-	/** To be called after the last element. @throws Malformed */
+	/** Checks that there are no more elements. @throws Malformed */
 	end(): void {
 		if (!this.atEnd) throw new Malformed("DER is followed by more bytes");
 	}
 }
 
-/** Where the contents of the element at `at` begin and end; they must end by `limit`. @throws Malformed */
+/** Where the contents of the element at `at` begin and end. They must not go beyond `limit`. @throws Malformed */
 function contents(bytes: Uint8Array, at: number, limit: number): [from: number, to: number] {
 	let from = at + 1;
 	let length = from < limit ? bytes[from++]! : -1;
@@ -65,7 +65,7 @@ function contents(bytes: Uint8Array, at: number, limit: number): [from: number, 
 	return [from, from + length];
 }
 
-/** Checks that elements within elements fill them exactly, sixteen levels deep at most. @throws Malformed */
+/** Checks that inner elements fill their outer ones exactly, at most sixteen levels deep. @throws Malformed */
 export function checkDer(bytes: Uint8Array): void {
 	const ends = [bytes.length];
 	for (let at = 0; at < bytes.length; ) {
@@ -85,7 +85,7 @@ export function openDer(bytes: Uint8Array, tag: number): DerReader {
 	return new DerReader(contents);
 }
 
-/** Tag, length and contents, put together. */
+/** An element with this tag and these contents. */
 export function encodeDer(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
 	let length = 0;
 	for (const part of contents) length += part.length;

@@ -1,4 +1,4 @@
-// PEM text (RFC 7468) to DER bytes. Strict: what is not exactly one block of the kind asked for is refused.
+// Decodes PEM text (RFC 7468) to DER bytes. Strict: refuses whatever is not exactly PEM.
 
 import { Malformed } from "../base/malformed.js";
 
@@ -12,8 +12,8 @@ const BEGIN = "-----BEGIN ";
 const DASHES = "-----";
 
 /**
- * The first block of `text`; more blocks (a chain) may follow, anything else may not.
- * Lines may end in `\n` or `\r\n` and be of any length.
+ * The first block of `text`. More blocks (a chain) may follow it, but nothing else.
+ * Lines may have any length, and end in `\n` or `\r\n`.
  * @throws Malformed
  */
 export function decodePem(text: string): PemBlock {
@@ -30,7 +30,7 @@ export function decodePem(text: string): PemBlock {
 	return { label, der: decodeBase64(text, bodyStart, bodyEnd) };
 }
 
-/** Base64 (RFC 4648, section 4) of `text` from `start` to `end`, blanks and line ends passed over. */
+/** Decodes base64 (RFC 4648, section 4) in `text` from `start` to `end`. Blanks and line ends are skipped. @throws Malformed */
 function decodeBase64(text: string, start: number, end: number): Uint8Array {
 	let symbols = 0;
 	let padding = 0;

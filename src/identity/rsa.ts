@@ -1,4 +1,4 @@
-// RSA keys (RFC 8017, appendix A.1) and the certificates they belong to: is this key whole, and is it this certificate's?
+// RSA keys (RFC 8017, appendix A.1) and their certificates: checks that a key is intact and belongs to a certificate.
 
 import { Malformed } from "../base/malformed.js";
 import {
@@ -20,14 +20,14 @@ export interface PublicKey {
 	readonly exponent: Uint8Array;
 }
 
-/** 1.2.840.113549.1.1.1, rsaEncryption, and the NULL that follows it. */
+/** 1.2.840.113549.1.1.1, rsaEncryption. */
 const RSA_ENCRYPTION = Uint8Array.of(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01);
 const VERSION_0 = Uint8Array.of(INTEGER, 1, 0);
 const NULL = Uint8Array.of(0x05, 0x00);
 
 /**
- * Checks the shape of an X.509 certificate (RFC 5280, section 4.1) and gives its RSA public key, `undefined` when it
- * has another kind of key. The signature is not checked: the service may issue from any authority.
+ * Checks the structure of an X.509 certificate (RFC 5280, section 4.1) and returns its RSA public key; `undefined` when it has
+ * another kind of key. The signature is not checked, because the service may use any authority.
  * @throws Malformed
  */
 export function readCertificate(der: Uint8Array): PublicKey | undefined {
@@ -56,7 +56,7 @@ export function readCertificate(der: Uint8Array): PublicKey | undefined {
 	return publicKey;
 }
 
-/** Wraps a PKCS#1 private key in PKCS#8 (RFC 5208), which is what TLS wants. */
+/** Wraps a PKCS#1 private key in PKCS#8 (RFC 5208), which TLS needs. */
 export const wrapPkcs1 = (pkcs1: Uint8Array): Uint8Array =>
 	encodeDer(
 		SEQUENCE,
@@ -65,7 +65,7 @@ export const wrapPkcs1 = (pkcs1: Uint8Array): Uint8Array =>
 		encodeDer(OCTET_STRING, pkcs1),
 	);
 
-/** The PKCS#1 private key inside a PKCS#8 one. A view, not a copy. @throws Malformed, also for a key that is not RSA */
+/** The PKCS#1 private key inside a PKCS#8 one; a view, not a copy. @throws Malformed, also for a key that is not RSA */
 export function unwrapPkcs8(pkcs8: Uint8Array): Uint8Array {
 	const info = openDer(pkcs8, SEQUENCE);
 	info.read(INTEGER);
@@ -76,7 +76,7 @@ export function unwrapPkcs8(pkcs8: Uint8Array): Uint8Array {
 
 /**
  * Checks a PKCS#1 private key number by number (RFC 8017, section 3.2: n = p·q, e·dP ≡ 1 mod p−1 and so on), so that
- * one flipped bit anywhere in it is found before the key is relied upon, and gives its public half.
+ * a single flipped bit anywhere in it is found before the key is used. Returns its public half.
  * @throws Malformed
  */
 export function readPrivateKey(pkcs1: Uint8Array): PublicKey {
@@ -109,12 +109,12 @@ export function readPrivateKey(pkcs1: Uint8Array): PublicKey {
 export const samePublicKey = (a: PublicKey, b: PublicKey): boolean =>
 	equalBytes(a.modulus, b.modulus) && equalBytes(a.exponent, b.exponent);
 
-/** A DER INTEGER's contents, which must be positive. */
+/** The number in a DER INTEGER's contents. @throws Malformed when it is negative or too long */
 function toBigInt(bytes: Uint8Array): bigint {
 	if (bytes.length === 0 || bytes.length > 513 || bytes[0]! > 0x7f) throw new Malformed("number is out of range");
 	let value = 0n;
 	for (let at = 0; at < bytes.length; ) {
-		// Six bytes at a time: what a Number holds exactly.
+		// Six bytes at a time, which a Number holds exactly.
 		const end = Math.min(at + 6, bytes.length);
 		const bits = BigInt((end - at) * 8);
 		let piece = 0;

@@ -1,26 +1,26 @@
 // One MQTT 3.1.1 connection over a TLS socket: CONNECT, subscribe, publish, keep alive. Every wait has a limit, every
-// queue has a bound. Whatever goes wrong ends the connection with one failure, and all that wait for something get it.
+// queue has a bound. Whatever goes wrong ends the connection with one failure, which every waiting call gets.
 
 import { asFailure, Failure, type FailureCode } from "../base/failure.js";
 import type { Role } from "../contract/events.js";
 import type { Credentials, Host, Socket, SocketError, SocketErrorReason, TimerId } from "../contract/host.js";
 import { encodePacket, type Packet, PacketReader } from "./packets.js";
 
-/** ms until TLS is up and CONNACK is here. RSA on an ESP32 alone takes seconds. */
+/** ms until TLS is up and CONNACK has come. On an ESP32, RSA alone takes seconds. */
 const CONNECT_LIMIT = 30_000;
 /** ms until SUBACK or UNSUBACK. */
 const SUBSCRIBE_LIMIT = 15_000;
-/** ms until PUBACK: longer than any reply is waited for, since AWS may acknowledge a request late. */
+/** ms until PUBACK. Longer than the wait for a reply, because AWS may acknowledge a request late. */
 const PUBLISH_LIMIT = 60_000;
 /** ms until PINGRESP. */
 const PING_LIMIT = 10_000;
-/** How much may wait until the socket takes it: bytes of payloads and topics, and number of packets. */
+/** How much may wait to be written to the socket: bytes of payloads and topics, and number of packets. */
 const QUEUE_LIMIT = 16_384;
 const QUEUE_PACKETS = 64;
 /** How many acknowledgements may be outstanding at a time. AWS IoT answers no more than 100 PUBLISHes in flight. */
 const IN_FLIGHT = 64;
 
-/** What a socket's end means, but for refusals of this device's certificate. */
+/** What the end of a socket means. Refusals of this device's certificate are not among them. */
 const SOCKET_FAILURES = Object.freeze({
 	resolve: "HOST_UNKNOWN",
 	connect: "HOST_UNREACHABLE",
@@ -51,7 +51,7 @@ export class Connection {
 	readonly clientId: string;
 	/** Called with each PUBLISH. What it throws ends the connection. */
 	onMessage: ((topic: string, payload: Uint8Array) => void) | undefined;
-	/** Called once when the connection ended otherwise than by `close`, after the calls that were waiting have failed. */
+	/** Called once when the connection has ended without `close`, after all waiting calls have failed. */
 	onEnd: ((failure: Failure) => void) | undefined;
 
 	readonly #host: Host;
@@ -119,7 +119,7 @@ export class Connection {
 			this.#end(failure);
 			throw failure;
 		}
-		// It may have ended in the very read that brought CONNACK.
+		// The connection may have ended in the same read that brought CONNACK.
 		if (this.#ended) throw new Failure("CONNECTION_LOST", "closed right after CONNACK");
 		this.#scheduleKeepAlive(keepalive * 500);
 	}
@@ -154,8 +154,8 @@ export class Connection {
 	}
 
 	/**
-	 * Publishes with QoS 1 (or 0). The promise settles with the PUBACK; a caller that waits for a reply message need
-	 * not wait for it, since AWS may send it late. To be called with little on the stack.
+	 * Publishes with QoS 1 or 0. The promise settles with the PUBACK. A caller that waits for a reply message need not wait
+	 * for it, because AWS may send it late. Needs much stack, so it must be called with little on it.
 	 * @throws Failure SEND_QUEUE_FULL, PUBLISH_TIMEOUT, or how the connection ended
 	 */
 	publish(topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1): Promise<unknown> {
@@ -166,7 +166,7 @@ export class Connection {
 		return this.#request(`puback${messageId}`, PUBLISH_LIMIT, "PUBLISH_TIMEOUT", { ...packet, qos, messageId });
 	}
 
-	/** Whether it has ended, by whichever side. */
+	/** Whether it has ended, on either side. */
 	get ended(): boolean {
 		return this.#ended;
 	}
@@ -174,7 +174,7 @@ export class Connection {
 	/** Sends DISCONNECT and hangs up. All calls that are waiting fail with CONNECTION_LOST; `onEnd` is not called. */
 	close(): void {
 		if (this.#ended) return;
-		// The two bytes of DISCONNECT, if nothing is queued before them: closing does not wait until the queue is sent.
+		// DISCONNECT, two bytes, is sent only when nothing is queued, because closing does not wait for the queue.
 		this.#guard(() => {
 			const idle = this.#rest === undefined && this.#queue.length === 0;
 			if (this.#accepted && idle && this.#writable >= 2) this.#socket.write(Uint8Array.of(0xe0, 0));
@@ -188,7 +188,7 @@ export class Connection {
 		return this.#lastId;
 	}
 
-	/** Sends a packet and waits for its acknowledgement; a limit that passes ends the connection. */
+	/** Sends a packet and waits for its acknowledgement. If that does not come within the limit, the connection ends. */
 	#request(key: string, limit: number, code: FailureCode, packet: Packet): Promise<Packet> {
 		const { timer } = this.#host;
 		return new Promise((resolve, reject) => {
@@ -201,7 +201,7 @@ export class Connection {
 
 	#settle(key: string, packet: Packet): void {
 		const waiter = this.#waiting.get(key);
-		// Unknown ids are ignored: a late or repeated acknowledgement does no harm.
+		// Unknown ids are ignored, because a late or repeated acknowledgement does no harm.
 		if (waiter === undefined) return;
 		this.#waiting.delete(key);
 		this.#host.timer.clear(waiter.timer);
@@ -214,7 +214,7 @@ export class Connection {
 		switch (packet.cmd) {
 			case "connack":
 				if (!this.#waiting.has("connack")) throw new Failure("PROTOCOL_ERROR", "a second CONNACK");
-				// Set here, not in `open` after its wait: the next packet may be in the same read.
+				// Set here and not in `open`, because the next packet may come in the same read.
 				this.#accepted = packet.returnCode === 0;
 				return this.#settle("connack", packet);
 			case "suback":
@@ -232,12 +232,12 @@ export class Connection {
 		}
 	}
 
-	/** Queues a packet, to be sent soon. Not at once: encoding needs much stack, and callers are already deep in it. */
+	/** Queues a packet and sends it soon. Not at once, because encoding needs much stack, and callers are deep in it already. */
 	#send(packet: Packet): void {
 		if (this.#ended) throw new Failure("CONNECTION_LOST", "it had ended before");
 		const size = packet.cmd === "publish" ? packet.topic.length + packet.payload.length : 0;
 		// One read may bring as many messages as the broker has in flight (AWS: 100), and each needs its PUBACK. A ping always has
-		// a place: a queue that is full of messages is no reason to give up the connection.
+		// a place, because a queue full of messages is no reason to give up the connection.
 		const { cmd } = packet;
 		const places = cmd === "puback" ? 4 * QUEUE_PACKETS : cmd === "pingreq" ? Number.POSITIVE_INFINITY : QUEUE_PACKETS;
 		if (this.#queued + size > QUEUE_LIMIT || this.#queue.length >= places) throw new Failure("SEND_QUEUE_FULL");
@@ -246,7 +246,7 @@ export class Connection {
 		if (this.#queue.length === 1) Promise.resolve().then(() => this.#guard(() => this.#flush()));
 	}
 
-	/** Writes as much as the socket takes; the rest waits for `onWritable`. */
+	/** Writes as much as the socket accepts. The rest waits for `onWritable`. */
 	#flush(): void {
 		while (this.#writable > 0 && (this.#rest !== undefined || this.#queue.length > 0)) {
 			const bytes = this.#rest ?? this.#encodeNext();
@@ -303,7 +303,7 @@ export class Connection {
 
 	#explain({ reason, message }: SocketError): Failure {
 		if (reason === "tls-client") return new Failure(this.#refused, message);
-		// TLS was up and CONNACK did not come: policy or certificate, as AWS refuses (no CONNACK, just the end).
+		// TLS was up and no CONNACK came: AWS refuses a certificate or a CONNECT by hanging up, without a CONNACK.
 		if (reason === "closed" && this.#secured && !this.#accepted) return new Failure(this.#refused, message);
 		return new Failure(SOCKET_FAILURES[reason], message);
 	}

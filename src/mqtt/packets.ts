@@ -1,4 +1,4 @@
-// MQTT 3.1.1 packets to bytes and back: bytes are gathered into one whole packet of bounded size, then mqtt-packet reads it.
+// Encodes and reads MQTT 3.1.1 packets. Bytes are gathered into one whole packet of bounded size before mqtt-packet reads it.
 
 import { type Packet, parser, writeToStream } from "mqtt-packet";
 import { Failure } from "../base/failure.js";
@@ -11,7 +11,7 @@ type Parser = ReturnType<typeof parser>;
 // Its cache of all 65,536 packet ids would be 11 MB.
 writeToStream.cacheNumbers = false;
 
-/** Bytes of a packet. @throws Error when it is none, such as a PUBLISH without a topic */
+/** The bytes of a packet. @throws Error for an invalid packet, such as a PUBLISH without a topic */
 export function encodePacket(packet: Packet): Uint8Array {
 	// mqtt-packet's own `generate` would ask for a Buffer as payload; its stream form passes any bytes through.
 	const chunks: Uint8Array[] = [];
@@ -48,7 +48,7 @@ export class PacketReader {
 	#error: Error | undefined;
 	#parsed: Packet | undefined;
 
-	/** Packets of more than `limit` bytes, header included, are refused before memory is set aside for them. */
+	/** Packets of more than `limit` bytes, header included, are refused before memory is allocated for them. */
 	constructor(limit: number, deliver: (packet: Packet, bytes: number) => void) {
 		this.#limit = limit;
 		this.#deliver = deliver;
@@ -62,7 +62,7 @@ export class PacketReader {
 
 	/**
 	 * Takes the next bytes, of any length, and delivers the packets that they complete.
-	 * @throws Failure PROTOCOL_ERROR, PACKET_TOO_LARGE; the stream is of no use after either
+	 * @throws Failure PROTOCOL_ERROR, PACKET_TOO_LARGE; after either, the stream cannot be read any further
 	 */
 	push(bytes: Uint8Array): void {
 		let at = 0;
@@ -108,7 +108,7 @@ export class PacketReader {
 		if (this.#error !== undefined || this.#parsed === undefined)
 			throw new Failure("PROTOCOL_ERROR", "unreadable packet");
 		const parsed = this.#parsed;
-		// Let go before it is acted upon: a reply has kilobytes.
+		// Released before it is delivered, because a reply takes kilobytes.
 		this.#parsed = undefined;
 		this.#deliver(parsed, bytes.length);
 	}

@@ -1,5 +1,5 @@
-// One visit to the provisioning API under the claim: one SUBSCRIBE with all four reply filters, then the calls, one at a
-// time, each answered by a message on its topic. Three round trips for a whole provisioning.
+// Calls the provisioning API on one connection under the claim: one SUBSCRIBE with all four reply filters, then the requests,
+// one at a time, each answered by a message on its topic. Three round trips for a whole provisioning.
 
 import { asFailure, Failure, type FailureCode, type Rejection } from "../base/failure.js";
 import type { DeviceEvent, Operation } from "../contract/events.js";
@@ -20,7 +20,7 @@ import { type Encoding, replyTopics, requestTopic } from "./topics.js";
 /** ms to wait for a reply. A pre-provisioning hook alone may take five seconds. */
 const REPLY_LIMIT = 20_000;
 
-/** The request that is under way. */
+/** The request that waits for its reply. */
 interface Pending {
 	readonly operation: Operation;
 	readonly accepted: string;
@@ -38,7 +38,7 @@ export class Exchange {
 	readonly #template: string;
 	#pending: Pending | undefined;
 
-	/** Takes the connection over: its `onMessage` and `onEnd`. */
+	/** Takes over `onMessage` and `onEnd` of the connection. */
 	constructor(host: Host, connection: Connection) {
 		this.#host = host;
 		this.#connection = connection;
@@ -54,7 +54,7 @@ export class Exchange {
 		};
 	}
 
-	/** Subscribes to the replies: to be awaited before anything is asked. @throws Failure of step `subscribe` */
+	/** Subscribes to the replies. To be awaited before any request. @throws Failure of step `subscribe` */
 	async subscribe(): Promise<void> {
 		const filters = [
 			...replyTopics(
@@ -73,7 +73,7 @@ export class Exchange {
 		this.#report({ event: "subscribed", filters: filters.length });
 	}
 
-	/** Asks for a certificate: with a key pair of the service's making, or for `keyPair`. @throws Failure of step `create` */
+	/** Asks for a certificate. Without `keyPair` the service makes the key pair. @throws Failure of step `create` */
 	async createCertificate(keyPair?: KeyPair): Promise<IssuedCertificate> {
 		const encoding = this.#encoding;
 		if (keyPair === undefined) {
@@ -116,8 +116,8 @@ export class Exchange {
 				REPLY_LIMIT,
 			);
 			this.#pending = { operation, accepted, rejected, timer, resolve, reject };
-			// The reply is what counts: its PUBACK may come later or never (seen by Greengrass's developers). What is wrong
-			// with the connection is told by onEnd. Not at once, since this is deep in the stack.
+			// Only the reply counts: the PUBACK may come later or never (seen by Greengrass's developers), and onEnd tells what
+			// is wrong with the connection. Published in a later turn, because the stack is deep here.
 			Promise.resolve()
 				.then(() => this.#connection.publish(topic, payload))
 				.catch((error) => this.#settle()?.reject(error));
@@ -126,7 +126,7 @@ export class Exchange {
 
 	#receive(topic: string, payload: Uint8Array): void {
 		const pending = this.#pending;
-		// Late and doubled replies belong to no request any more.
+		// Late and repeated replies belong to no request any more.
 		if (pending === undefined || (topic !== pending.accepted && topic !== pending.rejected)) return;
 		const accepted = topic === pending.accepted;
 		const { operation } = pending;
@@ -151,12 +151,12 @@ export class Exchange {
 	}
 }
 
-/** The step that an operation belongs to, as the codes of its failures have it. */
+/** The step of an operation, as it stands in the codes of its failures. */
 const stepOf = (operation: Operation) => (operation === "RegisterThing" ? "REGISTER" : "CREATE");
 
 /**
- * By status code, since AWS documents no errorCode; the one that has been seen, for a token, is the exception
- * (aws-iot-device-sdk-js-v2 issue 69).
+ * The failure for a rejection, by its status code, because AWS documents no errorCode. The exception is the one for a token,
+ * which has been seen (aws-iot-device-sdk-js-v2 issue 69).
  */
 function rejectionCode(operation: Operation, { statusCode, errorCode }: Rejection): FailureCode {
 	const step = stepOf(operation);

@@ -1,4 +1,4 @@
-// Requests and replies of the provisioning API, in CBOR and JSON: written exactly, read with suspicion.
+// Requests and replies of the provisioning API, in CBOR and JSON. Never trusts anything in a reply.
 // Members and meaning: AWS IoT developer guide, "Device provisioning MQTT API".
 
 import { Decoder } from "cbor-x/index-no-eval";
@@ -19,15 +19,15 @@ import {
 } from "../identity/rsa.js";
 import type { Encoding } from "./topics.js";
 
-/** AWS's own samples hold 512 to 1,024; the real length is not documented. */
+/** Longest token, characters. AWS's samples reserve 512 to 1,024; the real length is not documented. */
 const TOKEN_LIMIT = 2048;
-/** RSA-4096 from an authority of the account's own (a certificate provider) stays below. */
+/** Longest PEM, characters. RSA-4096 certificates of an account's own authority (a certificate provider) are shorter. */
 const PEM_LIMIT = 6144;
 
 /** The members of a reply by name. */
 type Members = ReadonlyMap<string, unknown>;
 
-/** What CreateKeysAndCertificate or CreateCertificateFromCsr gives. */
+/** The result of CreateKeysAndCertificate or CreateCertificateFromCsr. */
 export interface IssuedCertificate {
 	/** 64 lower-case hexadecimal digits. */
 	readonly certificateId: string;
@@ -36,7 +36,7 @@ export interface IssuedCertificate {
 	readonly ownershipToken: string;
 }
 
-/** What RegisterThing gives. */
+/** The result of RegisterThing. */
 export interface Registration {
 	readonly thingName: string;
 	readonly deviceConfiguration: Readonly<Record<string, string>>;
@@ -127,7 +127,7 @@ export function readRegistration(encoding: Encoding, payload: Uint8Array): Regis
 	return { thingName, deviceConfiguration };
 }
 
-/** Reads a `rejected` reply; what cannot be read is a status of 0, since a refusal it is in any case. */
+/** Reads a `rejected` reply. One that cannot be read has the status 0, because it is a refusal in any case. */
 export function readRejection(encoding: Encoding, payload: Uint8Array): Rejection {
 	let members: Members;
 	try {
@@ -136,7 +136,7 @@ export function readRejection(encoding: Encoding, payload: Uint8Array): Rejectio
 		return { statusCode: 0, errorCode: "", errorMessage: "" };
 	}
 	const { statusCode, errorCode, errorMessage } = Object.fromEntries(members);
-	// cbor-x gives an integer of 64 bits as a BigInt, however small it is.
+	// cbor-x reads an integer encoded in 64 bits as a BigInt, however small it is.
 	const status = typeof statusCode === "bigint" ? Number(statusCode) : statusCode;
 	return {
 		statusCode: Number.isSafeInteger(status) ? (status as number) : 0,
@@ -145,7 +145,7 @@ export function readRejection(encoding: Encoding, payload: Uint8Array): Rejectio
 	};
 }
 
-/** Whether a text is printable ASCII. A loop: XS keeps 28 bytes for each character that a pattern repeats over. */
+/** Whether a text is printable ASCII. Not by a pattern: XS takes 28 bytes for each character that a pattern repeats over. */
 function isPlain(text: string): boolean {
 	for (let i = 0; i < text.length; i++) {
 		const c = text.charCodeAt(i);
@@ -185,6 +185,6 @@ function decodeJson(payload: Uint8Array): Members {
 	return new Map(Object.entries(value).map(([key, member]) => [key, toMap(member)]));
 }
 
-/** JSON objects as CBOR gives them: maps. One level, which is all that replies have. */
+/** Turns a JSON object into a map, as CBOR has it. One level is all that replies have. */
 const toMap = (value: unknown): unknown =>
 	typeof value === "object" && value !== null && !Array.isArray(value) ? new Map(Object.entries(value)) : value;

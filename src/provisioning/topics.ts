@@ -3,10 +3,10 @@
 import type { Configuration } from "../contract/configuration.js";
 import type { Operation } from "../contract/events.js";
 
-/** How requests and replies are written; part of the topic. */
+/** How requests and replies are encoded. Part of the topic. */
 export type Encoding = NonNullable<Configuration["encoding"]>;
 
-/** What a request is published to; replies come to it with `/accepted` or `/rejected`. */
+/** The topic that a request is published to. Replies have the same topic with `/accepted` or `/rejected`. */
 export function requestTopic(operation: Operation, template: string, encoding: Encoding): string {
 	switch (operation) {
 		case "CreateKeysAndCertificate":
@@ -18,7 +18,7 @@ export function requestTopic(operation: Operation, template: string, encoding: E
 	}
 }
 
-/** The two reply topics of a request, exact: the service's policy samples and quotas count literal filters. */
+/** The two reply topics of a request. No wildcards: the service's policy samples allow, and its quotas count, exact filters. */
 export const replyTopics = (request: string): [accepted: string, rejected: string] => [
 	`${request}/accepted`,
 	`${request}/rejected`,

@@ -1,5 +1,5 @@
 // Which folder may import which. The test beside this file holds the code to it, and the pictures in the documentation are
-// drawn from it: what this file does not say is not true.
+// drawn from it.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -11,7 +11,7 @@ export interface Room {
 	readonly about: string;
 	/** The rooms whose files its own may import. Each stands further down in this list, so that no import goes in a circle. */
 	readonly imports: readonly string[];
-	/** The npm packages it may import, beside Node's own modules where `node` is among them. */
+	/** The npm packages it may import; `node` stands for Node's own modules. */
 	readonly packages?: readonly string[];
 }
 

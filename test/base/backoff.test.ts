@@ -1,4 +1,4 @@
-// Patience: within its limits, spread evenly, and no two devices alike.
+// Pauses after failures: within their limits, spread evenly, and different on each device.
 
 import t from "tap";
 import { Backoff, backoffSeed, CONNECT_INTERVAL } from "../../src/base/backoff.js";
@@ -21,7 +21,7 @@ t.test(
 );
 
 t.test(
-	"given a failure that an operator must mend, then the first pause may be a minute, later ones a quarter of an hour",
+	"given a failure that an operator must fix, then the first pause may be a minute, later ones a quarter of an hour",
 	async (test) => {
 		const pauses = Array.from({ length: 1000 }, (_, device) =>
 			new Backoff(backoffSeed(`${device}`, new Uint8Array(0))).next("operator"),

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { arch, cpus, type as systemName, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { buildEngine, NoEngine } from "../../hosts/xs/build.js";
+import { buildEngine, EngineUnavailableError } from "../../hosts/xs/build.js";
 import { measureFleet } from "./fleet.js";
 import { powerOnAtOnce } from "./mass-power-on.js";
 import { measureMemory } from "./memory.js";
@@ -38,7 +38,7 @@ const parts: Readonly<Record<string, (quick: boolean) => Promise<Partial<Results
 			const engines = { stress: await buildEngine("stress", log), device: await buildEngine("device", log) };
 			return { memory: await measureMemory(engines, log) };
 		} catch (error) {
-			if (!(error instanceof NoEngine)) throw error;
+			if (!(error instanceof EngineUnavailableError)) throw error;
 			log(`memory is left out: ${error.message}`);
 			return {};
 		}

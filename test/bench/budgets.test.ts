@@ -1,4 +1,5 @@
-// What must not grow, held to limits.json. Counts only, the same on every machine; times are never a test.
+// Given the limits in limits.json, then nothing that is measured exceeds them. Only counts, which are the same on every machine,
+// and never times.
 
 import { readFileSync } from "node:fs";
 import t, { type Test } from "tap";
@@ -33,15 +34,15 @@ t.test("a provisioning takes no more round trips and bytes than it must", async 
 	const cloud = await BenchCloud.start(UNLIMITED);
 	test.teardown(() => cloud.close());
 	for (const client of clients.filter(({ name }) => name.startsWith("this project"))) {
-		const { roundTripsAfterConnack, bytesSent, bytesReceived, name, format, keyPair } = await countPackets(
+		const { roundTripsAfterConnack, bytesSent, bytesReceived, name, encoding, keyPair } = await countPackets(
 			cloud,
 			client,
 		);
 		test.comment(
-			`${name}, ${format}, ${keyPair}: ${roundTripsAfterConnack} round trips, ${bytesSent} bytes sent, ${bytesReceived} received`,
+			`${name}, ${encoding}, ${keyPair}: ${roundTripsAfterConnack} round trips, ${bytesSent} bytes sent, ${bytesReceived} received`,
 		);
 		within(test, roundTripsAfterConnack, name === "this project" ? "roundTripsAfterConnack" : "roundTripsPipelined");
-		if (format !== "cbor" || keyPair !== "keys") continue;
+		if (encoding !== "cbor" || keyPair !== "keys") continue;
 		within(test, bytesSent, "bytesSent");
 		within(test, bytesReceived, "bytesReceived");
 	}

@@ -1,5 +1,5 @@
-// The clients that are compared, each doing the same: connect with the claim, get a certificate, register the thing. What
-// each needs from before (signing request, imports) is ready when its clock starts.
+// The clients that are compared. Each does the same: connects with the claim, gets a certificate, registers the thing. What each
+// needs for that (signing request, imports) is ready before its time is taken.
 
 import { randomBytes } from "node:crypto";
 import { iot, mqtt } from "aws-crt";
@@ -10,7 +10,7 @@ import { MemoryFlash } from "../../hosts/node/flash.js";
 import { createKeyPair } from "../../hosts/node/key-pair.js";
 import { claimOf, type Endpoint, TEMPLATE } from "./cloud.js";
 
-/** ms. From the moment at which the client is told to connect. */
+/** Times in ms since the client was told to connect. */
 export interface Times {
 	/** CONNACK is there. */
 	readonly connected: number;
@@ -25,21 +25,21 @@ export interface Client {
 		| "this project, pipelined"
 		| "aws-iot-device-sdk-v2"
 		| "aws-iot-device-sdk-v2, first interface";
-	readonly format: "cbor" | "json";
+	readonly encoding: "cbor" | "json";
 	readonly keyPair: "keys" | "csr";
 	/** Provisions a new thing, and hangs up. @throws Error when it does not succeed */
 	provision(endpoint: Endpoint): Promise<Times>;
 }
 
-/** All clients take the same request, which the cloud signs each time anew: making one is no part of what is measured. */
+/** All clients use the same request, which the cloud signs each time anew. Making it is not part of what is measured. */
 export const keyPair = createKeyPair("bench");
 
 const newSerial = (): string => `bench-${randomBytes(6).toString("hex")}`;
 
 /** The device program on the Node host, with nothing of an ESP32's slowness: no boot time, flash in memory. */
-const deviceProgram = (format: "cbor" | "json", kind: "keys" | "csr", pipeline = false): Client => ({
+const deviceProgram = (encoding: "cbor" | "json", kind: "keys" | "csr", pipeline = false): Client => ({
 	name: pipeline ? "this project, pipelined" : "this project",
-	format,
+	encoding,
 	keyPair: kind,
 	async provision(endpoint) {
 		const pair = await keyPair;
@@ -54,7 +54,7 @@ const deviceProgram = (format: "cbor" | "json", kind: "keys" | "csr", pipeline =
 					endpoint: "localhost",
 					port: endpoint.port,
 					template: TEMPLATE,
-					encoding: format,
+					encoding,
 					keyPair: kind,
 					pipeline,
 				},
@@ -88,7 +88,7 @@ const deviceProgram = (format: "cbor" | "json", kind: "keys" | "csr", pipeline =
 /** AWS's own client for Node, on its native runtime. JSON is all it speaks. */
 const awsClient = (name: Client["name"], kind: "keys" | "csr", provision: AwsProvision): Client => ({
 	name,
-	format: "json",
+	encoding: "json",
 	keyPair: kind,
 	async provision({ port, rootCertificate, claim }) {
 		const { certificateSigningRequest } = await keyPair;

@@ -1,5 +1,5 @@
-// The local cloud that is measured against: in a process of its own, so that what it costs is not the clients' cost. Holds
-// the proxies, too. Everything it needs for a provisioning is made ahead, key pairs included.
+// The local cloud for the benchmark, in a process of its own, so that its costs are not counted as the clients'. The proxies run
+// in it, too. Everything that it needs for a provisioning is made in advance, key pairs included.
 
 import { type ChildProcess, fork } from "node:child_process";
 import { createPrivateKey } from "node:crypto";

@@ -1,5 +1,5 @@
 // Many simulated devices in one process, switched on at the same moment, against a cloud in another: how fast they get their
-// identities, what that costs, and what becomes of them when the cloud takes ten registrations a second, as AWS does.
+// identities, what that costs, and what happens when the cloud allows ten registrations a second, as AWS does.
 
 import { fork } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";

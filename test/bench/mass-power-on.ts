@@ -1,5 +1,5 @@
-// What the backoff makes of a thousand devices that are switched on at the same moment while the service takes ten
-// registrations a second: in virtual time, so that only waiting counts and not what this machine can do.
+// How a thousand devices that are switched on at the same moment spread by their pauses, while the service allows ten
+// registrations a second. In virtual time, so that only the waiting counts, and not the speed of this machine.
 
 import { SimulatedDevice } from "../../hosts/node/device.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";

@@ -1,5 +1,5 @@
-// What the device program needs of an ESP32's memory and flash, found in the real XS engine: how much is alive at each step,
-// how deep the stack goes, the smallest area in which a device gets its identity, and the bytecode of each module.
+// How much of an ESP32's memory and flash the device program needs, measured in the real XS engine: how much is alive at each
+// step, how deep the stack goes, the smallest area in which a device gets its identity, and the bytecode of each module.
 
 import type { Engine } from "../../hosts/xs/build.js";
 import { XsDevice } from "../../hosts/xs/device.js";
@@ -18,7 +18,7 @@ import type { DeviceEvent } from "../../src/contract/events.js";
 import { World } from "../support/world.js";
 
 /** What is alive when the device has nothing left to do until something happens. Bytes; `peak` is the most until then. */
-export interface Step {
+export interface MemoryStage {
 	/** What the device had just told of. */
 	readonly events: string;
 	/** 1 from power-on, 2 after the restart into the new identity. */
@@ -45,7 +45,7 @@ export interface Story {
 	readonly stackSize: number;
 	/** Bytes of tables outside the area. */
 	readonly tables: number;
-	readonly steps: readonly Step[];
+	readonly steps: readonly MemoryStage[];
 }
 
 export interface MemoryResults {
@@ -66,7 +66,7 @@ type Told = Pick<Story, "completed" | "fault" | "peak" | "least" | "stack" | "st
 /** Plays the story in one machine. */
 async function play(flash: Flash, preset: Preset, keyPair: "keys" | "csr", trace = false): Promise<Told> {
 	const endings: Ending[] = [];
-	const steps: Step[] = [];
+	const steps: MemoryStage[] = [];
 	const world = await World.make({
 		configuration: { keyPair },
 		machine: (options) => new XsDevice(flash, { ...options, preset, onLifeEnd: (ending) => void endings.push(ending) }),

@@ -1,12 +1,12 @@
-// A network in the way of clients and cloud, on loopback: a proxy that delays, and a wiretap that sees MQTT packets inside TLS.
-// Both treat every client alike, know nothing of who it is, and change no byte.
+// What stands between clients and cloud on loopback: a proxy that delays, and a wiretap that sees the MQTT packets inside TLS.
+// Both treat every client alike, and change no byte.
 
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { type ConnectionCost, Wire } from "../../hosts/cli/wire.js";
 
-/** Hands on bytes in order, each `delay` ms after it came, and none before `notBefore` (performance.now). */
+/** Passes on bytes in order, each `delay` ms after it came, and none before `notBefore` (performance.now). */
 function delayLine(
 	from: Duplex,
 	to: Duplex,

@@ -1,5 +1,5 @@
-// The results as a Markdown page with plots. Says nothing that the results do not: every number in it is read from them, but
-// for changes.md, which is history.
+// Writes the results as a Markdown page with plots. Every number in it is read from the results, except in changes.md, which is
+// history.
 
 import { readFileSync } from "node:fs";
 import type { FleetResult } from "./fleet.js";
@@ -55,13 +55,13 @@ const OURS = "this project";
 const PIPELINED = "this project, pipelined";
 const AWS = "aws-iot-device-sdk-v2";
 const FIRST = "aws-iot-device-sdk-v2, first interface";
-type Named = Pick<Cost, "name" | "format" | "keyPair">;
-const label = ({ name, format }: Named): string => `${name}, ${format.toUpperCase()}`;
+type Named = Pick<Cost, "name" | "encoding" | "keyPair">;
+const label = ({ name, encoding }: Named): string => `${name}, ${encoding.toUpperCase()}`;
 
 function roundTripText({ costs, timings }: RoundTripResults, plots: Record<string, string>): string {
 	const delays = [...new Set(timings.map(({ delay }) => delay))];
-	const find = <T extends Named>(all: readonly T[], keyPair: string, name: string, format: string): T =>
-		all.find((one) => one.keyPair === keyPair && one.name === name && one.format === format)!;
+	const find = <T extends Named>(all: readonly T[], keyPair: string, name: string, encoding: string): T =>
+		all.find((one) => one.keyPair === keyPair && one.name === name && one.encoding === encoding)!;
 	const at = (delay: number) => timings.filter((one) => one.delay === delay);
 	for (const keyPair of ["keys", "csr"] as const) {
 		const shown = (delay: number) => at(delay).filter((one) => one.keyPair === keyPair);

@@ -1,5 +1,5 @@
-// Round trips, bytes and time of a provisioning: this project's device program beside AWS's own client, against the same cloud,
-// through the same delays. Counts come from packets; times are of one run on one machine, and only their ratios matter.
+// Measures round trips, bytes and time of a provisioning, for this project's device program and AWS's own clients, with the same
+// cloud and the same delays. Counts come from packets. Times are from one run on one machine; only their ratios matter.
 
 import type { SettingsPatch } from "../../hosts/cloud/base/settings.js";
 import { type Client, clients, type Times } from "./clients.js";
@@ -7,13 +7,13 @@ import { type BenchCloud, CloudProcess, type Endpoint } from "./cloud.js";
 import type { Seen } from "./network.js";
 import { median, round, type Spread, spread } from "./statistics.js";
 
-/** One thing after another, as fast as it goes: AWS's limit of ten registrations a second would only make both wait. */
+/** No limit of ten registrations a second, as AWS has it: it would only make all clients wait. */
 export const UNLIMITED: SettingsPatch = { throttle: { RegisterThing: { rate: 1e6, burst: 1e6 } } };
 
 /** ms in each direction under which round trips are counted: enough for packets of one flight to be seen together. */
 const COUNTING_DELAY = 25;
 
-type Named = Pick<Client, "name" | "format" | "keyPair">;
+type Named = Pick<Client, "name" | "encoding" | "keyPair">;
 
 /** What a provisioning takes, by its packets, from CONNECT to DISCONNECT. Bytes are MQTT's. */
 export interface Cost extends Named, Omit<Seen, "role" | "complete"> {}
@@ -57,8 +57,8 @@ export async function countPackets(
 	await client.provision({ ...cloud.endpoint, port });
 	const [seen] = await cloud.seen();
 	const { role: _role, complete: _complete, ...cost } = seen!;
-	const { name, format, keyPair } = client;
-	return { name, format, keyPair, ...cost };
+	const { name, encoding, keyPair } = client;
+	return { name, encoding, keyPair, ...cost };
 }
 
 /** `runs` of each client under each delay, taking turns so that whatever else the machine does hits all alike. */
@@ -99,10 +99,10 @@ export async function measureRoundTrips(
 				}
 			}
 			for (const { client, total, afterConnack, sent, received } of measured) {
-				const { name, format, keyPair } = client;
+				const { name, encoding, keyPair } = client;
 				timings.push({
 					name,
-					format,
+					encoding,
 					keyPair,
 					delay,
 					total: spread(total),

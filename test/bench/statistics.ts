@@ -1,4 +1,4 @@
-// Median and quartiles: what is said of a set of measured times. Never a mean, which one slow run would spoil.
+// Median and quartiles, which describe a set of measured times. Never a mean, which one slow run would spoil.
 
 /** Of some numbers. */
 export interface Spread {

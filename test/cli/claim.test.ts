@@ -1,4 +1,4 @@
-// `fleet claim embed`: takes what people have, leaves what the firmware's build needs, prints nothing secret.
+// `fleet claim embed` reads the files that people have, writes those that the firmware's build needs, and prints nothing secret.
 
 import { createPrivateKey } from "node:crypto";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// How `fleet` behaves towards people: help for everything, and one clear line for whatever is wrong with a call.
+// What `fleet` tells people: help for everything, and one clear line for whatever is wrong with a call.
 
 import t from "tap";
 import { commands } from "../../hosts/cli/commands.js";

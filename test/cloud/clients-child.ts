@@ -1,5 +1,5 @@
-// Provisions with AWS's device SDK over MQTT 5 and tells its parent the thing's name. A process of its own, since the SDK's
-// MQTT 5 client never lets go of its process.
+// Provisions with AWS's device SDK over MQTT 5 and tells its parent the thing's name. It is a process of its own, because
+// the SDK's MQTT 5 client keeps its process from ending.
 
 import { iot, iotidentity, mqtt5 } from "aws-iot-device-sdk-v2";
 

@@ -1,4 +1,4 @@
-// Provisioning without TLS, MQTT, key generation and wall time, for tests of what it decides.
+// Provisioning without TLS, MQTT, key generation and wall time, for tests of its decisions.
 
 import { randomBytes } from "node:crypto";
 import { type CloudEventBody, Metrics } from "../../hosts/cloud/base/events.js";
@@ -9,7 +9,7 @@ import { Provisioning, type ProvisioningRequest } from "../../hosts/cloud/provis
 import { type CertificateIssuer, Registry } from "../../hosts/cloud/registry/registry.js";
 import { openState } from "../../hosts/cloud/state/state.js";
 
-/** Certificates that are none, at once. */
+/** Issues made-up certificates at once. */
 const issuer: CertificateIssuer = {
 	rootCertificatePem: "",
 	createKeysAndCertificate: async () => ({ ...issued(), publicKeyPem: "public\n", privateKeyPem: "private\n" }),

@@ -1,4 +1,4 @@
-// Certificate signing requests for the tests, by OpenSSL, so that nothing of the cloud's own making checks itself.
+// Certificate signing requests for the tests, made by OpenSSL, so that the cloud's own code does not check itself.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

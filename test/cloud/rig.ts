@@ -1,8 +1,8 @@
-// What the tests of the local cloud stand on: a cloud in memory with claim, template and policies, and an MQTT client of other
-// people's making. Shares no code with src/.
+// What the tests of the local cloud use: a cloud in memory with claim, template and policies, and an MQTT client that others
+// wrote. Shares no code with src/.
 
 import type { Socket } from "node:net";
-import { type TLSSocket, connect as tlsConnect } from "node:tls";
+import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import type { CloudEvent } from "../../hosts/cloud/base/events.js";
 import { claimPolicy, devicePolicy, provisioningTemplate } from "../../hosts/cloud/base/samples.js";
@@ -85,7 +85,7 @@ export function clientOptions(
 	clientId: string,
 	more: Partial<IClientOptions> = {},
 ): IClientOptions {
-	// MQTT.js hands all it does not know to node:tls; its types leave `servername` out.
+	// MQTT.js passes options that it does not know to node:tls. Its types leave `servername` out.
 	const tls: { servername: string } = { servername: rig.cloud.endpoint };
 	return {
 		...tls,
@@ -156,10 +156,17 @@ export function exchange(client: MqttClient, topic: string, payload: Uint8Array 
 	});
 }
 
+/** A policy that allows everything. */
+export const everything = {
+	Version: "2012-10-17",
+	Statement: [{ Effect: "Allow", Action: "iot:*", Resource: "*" }],
+};
+
 export const topics = {
-	create: (format: string) => `$aws/certificates/create/${format}`,
-	csr: (format: string) => `$aws/certificates/create-from-csr/${format}`,
-	register: (format: string, template = templateName) => `$aws/provisioning-templates/${template}/provision/${format}`,
+	create: (encoding: string) => `$aws/certificates/create/${encoding}`,
+	csr: (encoding: string) => `$aws/certificates/create-from-csr/${encoding}`,
+	register: (encoding: string, template = templateName) =>
+		`$aws/provisioning-templates/${template}/provision/${encoding}`,
 };
 
 /** Subscribes to the replies to these requests. */
@@ -171,7 +178,11 @@ export async function subscribeToReplies(client: MqttClient, ...requests: string
 }
 
 /** A TLS connection that speaks no MQTT of its own. */
-export function secure(rig: Rig, { certificatePem, privateKeyPem }: PemCredentials): Promise<TLSSocket> {
+export function secure(
+	rig: Rig,
+	{ certificatePem, privateKeyPem }: Partial<PemCredentials>,
+	more: ConnectionOptions = {},
+): Promise<TLSSocket> {
 	return new Promise((resolve, reject) => {
 		const socket = tlsConnect(
 			{
@@ -179,8 +190,9 @@ export function secure(rig: Rig, { certificatePem, privateKeyPem }: PemCredentia
 				port: rig.cloud.port,
 				servername: rig.cloud.endpoint,
 				ca: rig.cloud.rootCertificate,
-				cert: certificatePem,
-				key: privateKeyPem,
+				...(certificatePem !== undefined && { cert: certificatePem }),
+				...(privateKeyPem !== undefined && { key: privateKeyPem }),
+				...more,
 			},
 			() => resolve(socket),
 		);

@@ -33,13 +33,13 @@ const FIRST = "aws-iot-device-sdk-v2, first interface";
 
 function measuredTable(): string {
 	const { costs, timings } = results.roundTrips;
-	const is = (name: string, format: string) => (one: { name: string; format: string; keyPair: string }) =>
-		one.name === name && one.format === format && one.keyPair === "keys";
-	const cost = (name: string, format = "cbor") => found(costs.find(is(name, format)), name);
+	const is = (name: string, encoding: string) => (one: { name: string; encoding: string; keyPair: string }) =>
+		one.name === name && one.encoding === encoding && one.keyPair === "keys";
+	const cost = (name: string, encoding = "cbor") => found(costs.find(is(name, encoding)), name);
 	const delay = Math.max(...timings.map((one) => one.delay));
-	const timing = (name: string, format = "cbor") =>
+	const timing = (name: string, encoding = "cbor") =>
 		found(
-			timings.filter((one) => one.delay === delay).find((one) => is(name, format)(one)),
+			timings.filter((one) => one.delay === delay).find((one) => is(name, encoding)(one)),
 			`time of ${name}`,
 		);
 	const ratio = (part: "total" | "afterConnack", ours: string, theirs: string) =>

@@ -1,5 +1,5 @@
-// A test of the tests: the device program with one of its safeguards taken out must be found out by the same checks that
-// find nothing wrong with the whole one.
+// A test of the tests: when one of its safeguards is removed, the device program must fail the same checks that it passes with
+// all of them.
 
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

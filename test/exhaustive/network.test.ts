@@ -1,5 +1,5 @@
-// A network that loses, delays, doubles, reorders and cuts short, and a service that refuses: each at every packet, under
-// every rule that AWS might have for tokens. Whatever happened, the device must recover by itself.
+// A network that loses, delays, repeats, reorders and cuts short, and a service that refuses: each at every packet, under every
+// rule that AWS might have for tokens. Whatever happens, the device must recover by itself.
 
 import { encode } from "cborg";
 import type { Packet } from "mqtt-packet";

@@ -1,5 +1,5 @@
-// Flash that fails in every way flash can: rot, garbage, foreign versions, full, refused and unfaithful writes. Nothing
-// of it may crash the device, lose a working identity, or have anything erased unasked.
+// Flash that fails in every way: corruption, garbage, other versions, no room, writes that fail or lie. None of it may crash the
+// device, lose a working identity, or erase anything unasked.
 
 import t from "tap";
 import { MemoryFlash } from "../../hosts/node/flash.js";

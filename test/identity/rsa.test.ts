@@ -1,4 +1,4 @@
-// PEM, DER and RSA against OpenSSL: what it makes is read, what it would not take is refused.
+// PEM, DER and RSA compared with OpenSSL: what it makes is read, and what it would refuse is refused.
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import t from "tap";

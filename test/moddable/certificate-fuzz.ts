@@ -1,5 +1,5 @@
-// Feeds mutated certificates to the device's watch over TLS: half of them sound DER that says something else, half not even
-// that. Runs on Node and in XS, so it uses nothing of either.
+// Feeds mutated certificates to the device's watch over TLS: half of them are valid DER that says something else, half are not
+// even DER. Runs on Node and in XS, so it uses nothing of either.
 
 import { type Certificate, readCertificate } from "../../hosts/moddable/tls/certificate.js";
 import { Handshake, HandshakeError } from "../../hosts/moddable/tls/handshake.js";
@@ -7,7 +7,7 @@ import { Malformed } from "../../src/base/malformed.js";
 import { DerReader, encodeDer } from "../../src/identity/der.js";
 import { mutate, Random } from "../fuzz/mutate.js";
 
-/** What came out. */
+/** The result. */
 export interface Outcome {
 	/** How many certificates were read, and how many were not. */
 	read: number;

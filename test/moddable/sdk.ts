@@ -1,6 +1,6 @@
 /// <reference path="../../hosts/moddable/types/certificates.d.ts" />
-// What signature.ts uses of the SDK, stood in for by plain arithmetic. Import it ahead of handshake.ts. The SDK's own is
-// tried by `npm run sdk-tests`.
+// Replaces by plain arithmetic what signature.ts uses of the SDK. Import it before handshake.ts. `npm run sdk-tests` runs with
+// the SDK's own modules.
 
 import { createHash } from "node:crypto";
 import { register } from "node:module";

@@ -1,4 +1,4 @@
-// One connection at its edges, on a host of nothing but a clock and a socket that the test holds the other end of.
+// Edge cases of one connection. The host has only a clock and a socket, whose other end is in the test's hands.
 
 import { generate, type Packet } from "mqtt-packet";
 import t from "tap";

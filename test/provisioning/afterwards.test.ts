@@ -14,25 +14,28 @@ const HOUR = 3_600_000;
 /** Makes a thing whose certificate is INACTIVE. */
 const INACTIVE: WorldOptions = { templateBody: templateBody("INACTIVE") };
 
-t.test("given identities that are always refused, then the device asks for new ones ever more seldom", async (test) => {
-	const world = await World.make(INACTIVE);
-	world.machine.powerOn();
-	const issuedBy: number[] = [];
-	for (let day = 1; day <= 3; day++) {
-		await world.play(() => false, day * 24 * HOUR);
-		issuedBy.push(world.cloud.issued);
-	}
-	test.comment(`certificates issued by the end of each day: ${issuedBy.join(", ")}`);
-	test.ok(issuedBy[0]! <= 12, "at most twelve in the first day");
-	test.ok(issuedBy[2]! - issuedBy[1]! <= 5, "at most five in the third");
-	const asides = world.events.flatMap((event) => (event.event === "set-aside" ? [event.times] : []));
-	test.same(
-		asides,
-		asides.map((_, i) => i + 1),
-		"each is on record",
-	);
-	world.machine.powerOff();
-});
+t.test(
+	"given identities that are always refused, then the device asks for new ones more and more rarely",
+	async (test) => {
+		const world = await World.make(INACTIVE);
+		world.machine.powerOn();
+		const issuedBy: number[] = [];
+		for (let day = 1; day <= 3; day++) {
+			await world.play(() => false, day * 24 * HOUR);
+			issuedBy.push(world.cloud.issued);
+		}
+		test.comment(`certificates issued by the end of each day: ${issuedBy.join(", ")}`);
+		test.ok(issuedBy[0]! <= 12, "at most twelve in the first day");
+		test.ok(issuedBy[2]! - issuedBy[1]! <= 5, "at most five in the third");
+		const asides = world.events.flatMap((event) => (event.event === "set-aside" ? [event.times] : []));
+		test.same(
+			asides,
+			asides.map((_, i) => i + 1),
+			"each is on record",
+		);
+		world.machine.powerOff();
+	},
+);
 
 t.test(
 	"given an identity that was put aside, when somebody activates it, then the device takes it up, and claims no other",
@@ -323,7 +326,7 @@ t.test("given a token whose hour passes while nobody answers, then the pauses st
 	world.machine.powerOff();
 });
 
-t.test("given a template that makes no thing, then certificates are asked for ever more seldom", async (test) => {
+t.test("given a template that makes no thing, then certificates are asked for more and more rarely", async (test) => {
 	const certificate = {
 		Type: "AWS::IoT::Certificate",
 		Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" } },
@@ -338,7 +341,7 @@ t.test("given a template that makes no thing, then certificates are asked for ev
 });
 
 t.test(
-	"given a broker that hangs up on what the application publishes, then the device comes back ever more seldom",
+	"given a broker that hangs up on what the application publishes, then the device comes back more and more rarely",
 	async (test) => {
 		const world = await World.make({
 			fate: ({ direction, packet }) =>

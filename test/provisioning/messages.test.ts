@@ -57,13 +57,13 @@ t.test("given a reply in CBOR or JSON, keys in any order and strangers among the
 	const stranger = reply(issued, { extra: [1, { deep: new Uint8Array(3) }, null, -1.5], other: true });
 	const turned = Object.fromEntries(Object.entries(stranger).reverse());
 	const plain = Object.fromEntries(Object.entries(turned).filter(([name]) => name !== "extra"));
-	for (const [format, payload] of [
+	for (const [encoding, payload] of [
 		["cbor", encode(stranger)],
 		["cbor", encode(turned)],
 		["json", Buffer.from(JSON.stringify(stranger))],
 		["json", Buffer.from(JSON.stringify(plain, undefined, 2))],
 	] as const) {
-		const read = readIssuedCertificate(format, payload);
+		const read = readIssuedCertificate(encoding, payload);
 		test.equal(read.certificateId, issued.certificateId);
 		test.equal(read.ownershipToken, TOKEN);
 		test.same([...read.credentials.certificate], [...issued.credentials.certificate]);

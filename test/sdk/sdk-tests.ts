@@ -8,7 +8,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { parseArgs } from "node:util";
-import { atEnd, buildProgram, findSdk, runToEnd, startProgram, Unfit } from "../../hosts/cli/desktop.js";
+import { atEnd, buildProgram, findSdk, runToEnd, SimulatorError, startProgram } from "../../hosts/cli/desktop.js";
 import { root } from "../../hosts/moddable/packages/root.js";
 import { makeChains, WILD } from "../moddable/chains.js";
 import { chain, issue, type Party, RSA, record, serverHello } from "../moddable/parties.js";
@@ -102,7 +102,8 @@ async function main(): Promise<void> {
 	const { values } = parseArgs({ options: { count: { type: "string" }, seed: { type: "string" } } });
 	const count = Number(values.count ?? 100_000);
 	const seed = Number(values.seed ?? 1);
-	if (!(count >= 0) || !Number.isInteger(seed)) throw new Unfit("usage: npm run sdk-tests -- [--count N] [--seed N]");
+	if (!(count >= 0) || !Number.isInteger(seed))
+		throw new SimulatorError("usage: npm run sdk-tests -- [--count N] [--seed N]");
 
 	const chains = await makeChains();
 	const trusted = chains.filter(({ rule }) => rule === undefined);
@@ -140,7 +141,7 @@ async function main(): Promise<void> {
 		else if (!line.startsWith("# Exception")) console.log(line);
 	});
 	const failures = await Promise.race([done, ended]);
-	if (failures) throw new Unfit(`${failures} failed`);
+	if (failures) throw new SimulatorError(`${failures} failed`);
 	console.log("all passed on the SDK's own modules");
 }
 

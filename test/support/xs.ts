@@ -1,6 +1,6 @@
 // The XS engine for tests: built once, or a line that says why the tests of XS are skipped; and programs to run in it.
 
-import { buildEngine, type Engine, NoEngine, type Variant } from "../../hosts/xs/build.js";
+import { buildEngine, type Engine, EngineUnavailableError, type Variant } from "../../hosts/xs/build.js";
 import type { Frame } from "../../hosts/xs/channel.js";
 import { type Ending, Flash, type Module, type Preset, presets } from "../../hosts/xs/engine.js";
 
@@ -9,7 +9,7 @@ export async function engineOrReason(variant: Variant): Promise<{ engine: Engine
 	try {
 		return { engine: await buildEngine(variant, (line) => console.error(`# ${line}`)), skip: false };
 	} catch (error) {
-		if (!(error instanceof NoEngine)) throw error;
+		if (!(error instanceof EngineUnavailableError)) throw error;
 		// a test that is skipped does not come to need it
 		return { engine: undefined as unknown as Engine, skip: error.message };
 	}

@@ -28,7 +28,7 @@ const reader = `
 `;
 
 const kinds = { issued: 0, registration: 1, rejection: 2 } as const;
-type Format = "cbor" | "json";
+type Encoding = "cbor" | "json";
 
 /** A device that reads replies; a new one after an abort, which is noted. */
 class Reader {
@@ -43,10 +43,10 @@ class Reader {
 		this.#preset = preset;
 	}
 
-	read(kind: keyof typeof kinds, format: Format, bytes: Uint8Array): string {
+	read(kind: keyof typeof kinds, encoding: Encoding, bytes: Uint8Array): string {
 		this.#life ??= this.#begin();
 		this.#outcome = "";
-		this.#life.event(33, kinds[kind], format === "json" ? 1 : 0, bytes);
+		this.#life.event(33, kinds[kind], encoding === "json" ? 1 : 0, bytes);
 		return this.#outcome;
 	}
 
@@ -92,24 +92,24 @@ const golden = {
 	registration: { thingName: "device-1", deviceConfiguration: { color: "blue", size: "12" } },
 	rejection: { statusCode: 400, errorCode: "InvalidParameters", errorMessage: "no" },
 };
-const encode = (format: Format, value: unknown): Uint8Array =>
-	format === "cbor" ? encodeCbor(value) : new TextEncoder().encode(JSON.stringify(value));
+const encode = (encoding: Encoding, value: unknown): Uint8Array =>
+	encoding === "cbor" ? encodeCbor(value) : new TextEncoder().encode(JSON.stringify(value));
 
 /** Reads them all; gives how often each outcome came. */
 function readAll(
 	test: Test,
 	kind: keyof typeof kinds,
-	format: Format,
+	encoding: Encoding,
 	replies: Iterable<Uint8Array>,
 ): Map<string, number> {
 	const outcomes = new Map<string, number>();
 	for (const reply of replies) {
-		const outcome = devices![format].read(kind, format, reply);
+		const outcome = devices![encoding].read(kind, encoding, reply);
 		outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
 	}
 	const wrong = [...outcomes.keys()].filter((outcome) => outcome !== "value" && !(outcome in catalogue));
 	test.same(wrong, [], "every outcome is a value or a failure of the catalogue");
-	test.same(devices![format].aborts.splice(0), [], "no abort");
+	test.same(devices![encoding].aborts.splice(0), [], "no abort");
 	return outcomes;
 }
 
@@ -125,35 +125,35 @@ function* changes(bytes: Uint8Array, step: number): Generator<Uint8Array> {
 	}
 }
 
-for (const format of ["cbor", "json"] as const)
+for (const encoding of ["cbor", "json"] as const)
 	for (const kind of ["issued", "registration", "rejection"] as const)
 		t.test(
-			`a reply (${kind}, ${format}), whole, cut anywhere, or with any one byte changed`,
+			`a reply (${kind}, ${encoding}), whole, cut anywhere, or with any one byte changed`,
 			{ skip },
 			async (test) => {
-				const reply = encode(format, golden[kind]);
+				const reply = encode(encoding, golden[kind]);
 				// JSON is read much slower: of its long reply, every ninth byte
-				const step = format === "json" && kind === "issued" ? 9 : 1;
-				test.equal(devices![format].read(kind, format, reply), "value", "whole, it is read");
+				const step = encoding === "json" && kind === "issued" ? 9 : 1;
+				test.equal(devices![encoding].read(kind, encoding, reply), "value", "whole, it is read");
 				const part = kind === "issued" ? 7 : 1;
-				const cut = readAll(test, kind, format, sample(test, [...truncations(reply, step)], part));
+				const cut = readAll(test, kind, encoding, sample(test, [...truncations(reply, step)], part));
 				if (kind !== "rejection") test.notOk(cut.has("value"), "cut, it is not");
-				readAll(test, kind, format, sample(test, [...changes(reply, step)], part));
+				readAll(test, kind, encoding, sample(test, [...changes(reply, step)], part));
 			},
 		);
 
-for (const format of ["cbor", "json"] as const)
-	t.test(`text of 1 to 8,192 characters in each field, in ${format}`, { skip }, async (test) => {
+for (const encoding of ["cbor", "json"] as const)
+	t.test(`text of 1 to 8,192 characters in each field, in ${encoding}`, { skip }, async (test) => {
 		function* replies(name: string, letter: string): Generator<Uint8Array> {
 			for (const length of [1, 2, 15, 16, 23, 24, 31, 32, 63, 64, 65, 128, 129, 255, 256, 1024, 2048, 2049, 4096, 8192])
 				for (const others of [golden.issued, {}]) {
-					const reply = encode(format, { ...others, [name]: letter.repeat(length) });
+					const reply = encode(encoding, { ...others, [name]: letter.repeat(length) });
 					// longer packets are refused before they are read
 					if (reply.length <= 10_000) yield reply;
 				}
 		}
 		for (const name of Object.keys(golden.issued))
-			for (const letter of ["a", "A", "\n", "ä", "€", "😀"]) readAll(test, "issued", format, replies(name, letter));
+			for (const letter of ["a", "A", "\n", "ä", "€", "😀"]) readAll(test, "issued", encoding, replies(name, letter));
 	});
 
 t.test("nesting to 100 levels, and more items than there is memory for", { skip }, async (test) => {

@@ -1,7 +1,7 @@
 // The errors of AWS IoT's control plane, as the registry throws them. A message never holds a key, a token or a PEM body.
 
 /** Error types and their HTTP status, from the service's API model (throttling is 400, a broken limit 410, a wrong state 406). */
-export const awsErrorStatus = {
+export const AWS_ERROR_STATUS = {
 	InvalidRequestException: 400,
 	ThrottlingException: 400,
 	MalformedPolicyException: 400,
@@ -21,7 +21,7 @@ export const awsErrorStatus = {
 	LimitExceededException: 410,
 	InternalFailureException: 500,
 	ServiceUnavailableException: 503,
-	// What the HTTP side refuses before any operation is asked; names as AWS's front gives them for every service.
+	// Errors of the HTTP side, before any operation is called. AWS gives them these names for every service.
 	SerializationException: 400,
 	IncompleteSignatureException: 403,
 	InvalidSignatureException: 403,
@@ -33,9 +33,9 @@ export const awsErrorStatus = {
 } as const;
 
 /** Name of an error type of AWS IoT. */
-export type AwsErrorName = keyof typeof awsErrorStatus;
+export type AwsErrorName = keyof typeof AWS_ERROR_STATUS;
 
-/** An answer of AWS IoT that is an error: its type, its HTTP status and a message for a human. */
+/** An error that AWS IoT answers with: its type, its HTTP status and a message for people. */
 export class AwsError extends Error {
 	override readonly name: AwsErrorName;
 	/** HTTP status. */
@@ -46,7 +46,7 @@ export class AwsError extends Error {
 	constructor(name: AwsErrorName, message: string, members: Readonly<Record<string, string>> = {}) {
 		super(message);
 		this.name = name;
-		this.status = awsErrorStatus[name];
+		this.status = AWS_ERROR_STATUS[name];
 		this.members = members;
 	}
 }

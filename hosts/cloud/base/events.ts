@@ -1,4 +1,4 @@
-// What the local cloud tells: one structured event for each thing that happened. Never a key, a token or a PEM body.
+// The events that the local cloud reports, one for each thing that happens. An event never holds a key, a token or a PEM body.
 
 import type { ProvisioningOperation } from "./settings.js";
 
@@ -17,7 +17,7 @@ export type DisconnectReason =
 
 /** One event without its time. */
 export type CloudEventBody =
-	/** A connection was refused before or at CONNECT for another reason than policy. */
+	/** A connection was refused before or at CONNECT, for a reason other than policy. */
 	| {
 			readonly event: "refused";
 			readonly connectionId: string;
@@ -27,7 +27,7 @@ export type CloudEventBody =
 			/** What to change. */
 			readonly explanation: string;
 	  }
-	/** A policy refused an action; the connection was closed unless it was a delivery. */
+	/** A policy refused an action. The connection was closed, unless the action was a delivery. */
 	| {
 			readonly event: "denied";
 			readonly connectionId: string;
@@ -40,7 +40,7 @@ export type CloudEventBody =
 			readonly statement?: { readonly policyName: string; readonly index: number; readonly sid?: string };
 			readonly explanation: string;
 	  }
-	/** The client broke a limit or a rule of the protocol. */
+	/** The client exceeded a limit or broke a rule of the protocol. */
 	| {
 			readonly event: "violation";
 			readonly connectionId: string;
@@ -48,7 +48,7 @@ export type CloudEventBody =
 			readonly clientId?: string;
 			readonly explanation: string;
 	  }
-	/** A request to the control plane was refused for who sent it: by signature (no `resource` then) or by IAM policy. */
+	/** A request to the control plane was refused because of its sender: by its signature (without `resource`), or by IAM policy. */
 	| {
 			readonly event: "unauthorized";
 			/** ARN of the caller, or the access key id that was claimed, or `anonymous`. */
@@ -94,7 +94,7 @@ export type CloudEventBody =
 			readonly bytes: number;
 			readonly qos: number;
 	  }
-	/** A publish or a subscription that is fine on AWS and comes to nothing here, since the service behind its topic is not here. */
+	/** A publish or a subscription that works with AWS and does nothing here, because this cloud lacks the service behind its topic. */
 	| {
 			readonly event: "unsupported";
 			readonly connectionId: string;
@@ -103,7 +103,7 @@ export type CloudEventBody =
 			readonly action: "iot:Publish" | "iot:Subscribe";
 			/** Topic or filter. */
 			readonly topic: string;
-			/** Names the service. */
+			/** Names the service that is missing. */
 			readonly explanation: string;
 	  }
 	/** A persistent session has ended some time after its connection. */
@@ -121,10 +121,10 @@ export type CloudEventBody =
 			readonly thingName?: string;
 			readonly statusCode?: number;
 			readonly errorCode?: string;
-			/** Why, more than the device is told. */
+			/** Why, in more detail than the device is told. */
 			readonly explanation?: string;
 	  }
-	/** A reply that was not sent, and why; or a fault that was done to it. */
+	/** A reply to a provisioning request: sent, not sent for some reason, or changed by a fault. */
 	| {
 			readonly event: "reply";
 			readonly operation: ProvisioningOperation;
@@ -143,7 +143,7 @@ export type CloudEventBody =
 /** An event as it is kept: numbered, with its time in ms since 1970. */
 export type CloudEvent = CloudEventBody & { readonly sequence: number; readonly time: number };
 
-/** The last events, and whoever listens to the next. */
+/** Keeps the last events, and passes new ones to listeners. */
 export class EventLog {
 	readonly #now: () => number;
 	readonly #kept: number;
@@ -157,17 +157,17 @@ export class EventLog {
 		this.#kept = kept;
 	}
 
-	/** Numbers an event, keeps it, and passes it to whoever listens. Never throws. */
+	/** Numbers an event, keeps it, and passes it to the listeners. Never throws. */
 	report(body: CloudEventBody): void {
 		const event: CloudEvent = { ...body, sequence: ++this.#sequence, time: this.#now() };
 		this.#events.push(event);
-		// Cut now and then, not each time, since that moves the whole list.
+		// Old events are removed only now and then, because that moves the whole list.
 		if (this.#events.length >= this.#kept * 2) this.#events.splice(0, this.#events.length - this.#kept);
 		for (const listener of [...this.#listeners]) {
 			try {
 				listener(event);
 			} catch {
-				// It has broken its promise. Whoever reports must not suffer for it, and it would hear of its own failure.
+				// The listener broke its promise not to throw. Reporting that would only call it again, so it is removed.
 				this.#listeners.delete(listener);
 			}
 		}
@@ -178,7 +178,7 @@ export class EventLog {
 		return this.#events.slice(-this.#kept).filter((event) => event.sequence > sequence);
 	}
 
-	/** Calls `listener` with each event from now on; it must not throw, else it hears no more. Returns what ends that. */
+	/** Calls `listener` with each event from now on. One that throws is removed. Returns a function that ends the calls. */
 	listen(listener: (event: CloudEvent) => void): () => void {
 		this.#listeners.add(listener);
 		return () => this.#listeners.delete(listener);

@@ -1,15 +1,15 @@
-// Keeps an error where it happens. What an emitter, a timer, a promise or aedes calls runs through here, so that no error in the
-// handling of one connection, one hook or one request reaches the process.
+// Keeps an error where it happens. Callbacks of emitters, timers, promises and aedes run through here, so that an error in the
+// handling of one connection, hook or request never reaches the process.
 
-/** What setTimeout takes, ms; with more it would fire at once. */
-export const longestTimer = 0x7fffffff;
+/** Longest delay that setTimeout accepts, ms. With a longer one it would fire at once. */
+export const LONGEST_TIMER = 0x7fffffff;
 
-/** Is told of an error that was caught: what was being done, and the error. Must not throw. */
+/** Receives an error that was caught: what was being done, and the error. Must not throw. */
 export type Failed = (where: string, error: unknown) => void;
 
 /**
- * `handler` with its errors, and those of the promise that it returns, told to `failed` in place of being thrown. It returns
- * what `handler` does; `undefined` when that threw.
+ * Wraps `handler`: its errors, and those of the promise that it returns, go to `failed` instead of being thrown. The wrapper
+ * returns what `handler` returns, or `undefined` when it threw.
  */
 export function guarded<A extends readonly unknown[], R>(
 	where: string,
@@ -28,7 +28,7 @@ export function guarded<A extends readonly unknown[], R>(
 	};
 }
 
-/** An error's message, whatever was thrown. */
+/** The message of whatever was thrown. */
 export function messageOf(error: unknown): string {
 	return error instanceof Error ? error.message : String(error);
 }

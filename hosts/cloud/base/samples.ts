@@ -1,5 +1,5 @@
-// Policies and a provisioning template to begin with, as data: AWS's sample claim policy narrowed to one template, a policy
-// for devices, a template with a serial number.
+// Sample documents to start with, as data: AWS's sample claim policy narrowed to one template, a policy for devices, and a
+// template that names things by their serial number.
 
 /** Account and region that ARNs are made of. */
 export interface AccountNames {
@@ -58,12 +58,12 @@ export function claimPolicy(
 	};
 }
 
-/** What a temporary claim may do without any policy attached (judged: AWS does not tell). */
+/** What a temporary claim may do. It has no policy attached, and AWS does not say what it may do: this is our assumption. */
 export function temporaryClaimPolicy(account: AccountNames, templateName: string): PolicyDocument {
 	return claimPolicy(account, templateName);
 }
 
-/** A device may connect under its thing's name only, and use the topics below `devices/` and its own name only. */
+/** Lets a device connect only under its thing's name, and use only the topics below `devices/` and that name. */
 export function devicePolicy(account: AccountNames): PolicyDocument {
 	const arn = (rest: string) => `arn:aws:iot:${account.region}:${account.accountId}:${rest}`;
 	const thing = `\${iot:Connection.Thing.ThingName}`;

@@ -1,26 +1,35 @@
-// Everything about the local cloud that AWS leaves unknown, that is a limit, or that is a fault to be tried out: plain data,
-// changeable while it runs. Defaults are what AWS documents or is seen to do, else our judgement.
+// Every setting of the local cloud, each in one place with what it means, its default and the values that it may have. A setting
+// is whatever AWS leaves undocumented, a limit, or a fault to try out. All are plain data, and can be changed while it runs.
+
+import {
+	applyPatch,
+	type Check,
+	checkOneOf,
+	checkPatch,
+	defaultsOf,
+	flag,
+	hasOnly,
+	isNumber,
+	isText,
+	listOf,
+	mapOf,
+	number,
+	oneOf,
+	optional,
+	type Patch,
+	text,
+	type Values,
+	whole,
+} from "./setting.js";
 
 /** The three provisioning operations of the MQTT API. */
 export type ProvisioningOperation = "CreateKeysAndCertificate" | "CreateCertificateFromCsr" | "RegisterThing";
-
-/** Cases in which a provisioning request is rejected. */
-export type RejectionCase =
-	| "invalidPayload"
-	| "invalidCsr"
-	| "invalidToken"
-	| "invalidParameters"
-	| "unknownTemplate"
-	| "denied"
-	| "conflict"
-	| "throttled"
-	| "internal";
 
 /** What a rejected reply carries. */
 export interface Rejection {
 	readonly statusCode: number;
 	readonly errorCode: string;
-	/** In place of the message that tells what is wrong. */
+	/** Sent instead of the message that says what is wrong. */
 	readonly errorMessage?: string | undefined;
 }
 
@@ -30,381 +39,275 @@ export interface Throttle {
 	burst: number;
 }
 
+const FAULT_ACTIONS = ["drop", "duplicate", "delay", "reject", "close"] as const;
+
 /** Something to do to the next replies to an operation. */
 export interface ReplyFault {
 	operation: ProvisioningOperation;
-	/** How many replies; counted down, gone at 0. Default 1. */
+	/** To how many replies; counted down, and the fault is gone at 0. Default 1. */
 	times?: number;
-	/** `drop`: done but not answered. `duplicate`: sent twice. `delay`: sent after `milliseconds`. `reject`: not done, `rejection` sent. `close`: done, then hung up instead of answered. */
-	action: "drop" | "duplicate" | "delay" | "reject" | "close";
+	/**
+	 * - `drop`: the request is carried out but not answered.
+	 * - `duplicate`: the reply is sent twice.
+	 * - `delay`: the reply is sent after `milliseconds`.
+	 * - `reject`: the request is not carried out; `rejection` is sent.
+	 * - `close`: the request is carried out, and the connection is closed instead of answering it.
+	 */
+	action: (typeof FAULT_ACTIONS)[number];
+	/** How long `delay` waits. Default 1,000. */
 	milliseconds?: number;
+	/** What `reject` sends. Default: the rejection of the setting `errors.internal`. */
 	rejection?: Rejection;
 }
 
-/** All settings; see `defaultSettings` for the defaults. Times in ms, sizes in bytes unless said otherwise. */
-export interface Settings {
-	/** Error table: what each case of rejection says. Only 400 InvalidCertificateOwnershipToken and InvalidParameters were ever seen of AWS. */
-	errors: Record<RejectionCase, Rejection>;
-	token: {
-		/** Characters, from 128 on. AWS's have 464. */
-		length: number;
-		lifetime: number;
-		/** When a token is used up: by a RegisterThing that succeeds, by any that names it, or never. */
-		singleUse: "success" | "attempt" | "never";
-		/** The token is good for whom: the claim certificate, the client id, the connection that got it. */
-		boundTo: ("claimCertificate" | "clientId" | "connection")[];
-	};
-	cbor: {
-		/** Maps and texts of replies in indefinite length, which the service might send for all that is known. */
-		indefinite: boolean;
-		/** Members of replies in reverse. */
-		reverseMembers: boolean;
-	};
-	reply: {
-		/** Which subscription is needed to get a reply: to exactly the topic, by any filter that matches, or none. */
-		subscription: "exact" | "matching" | "none";
-		qos: 0 | 1;
-		/** Before or after the PUBACK of the request; `withhold`: the request is never acknowledged. */
-		puback: "before" | "after" | "withhold";
-		/** Added to each reply's time. */
-		delay: number;
-		/** Replies are filled up to this with an unknown member. 0: not at all. */
-		padTo: number;
-	};
-	/** Things to happen to the next replies. */
-	faults: ReplyFault[];
-	/** What devices see of the server in TLS. Read at start. */
-	tls: {
-		/**
-		 * Certificates that the server has. With `both`, a client that offers RSA suites or signatures is shown the RSA
-		 * one, any other the ECDSA one; as AWS, whose chain depends on the suite.
-		 */
-		certificates: "rsa" | "ecdsa" | "both";
-		/** Where the ECDSA certificate ends: in a root of its own (AWS: Amazon Root CA 3) or in that of the RSA one. */
-		ecdsaRoot: "own" | "shared";
-	};
-	connection: {
-		/** What a client of MQTT 3.1.1 sees whose CONNECT policies refuse: nothing, or CONNACK with this code. */
-		connectDenied: "close" | 5 | 7;
-		/** What a client of MQTT 3.1.1 sees whose SUBSCRIBE policies refuse: a close, or SUBACK with 0x80. */
-		subscribeDenied: "close" | "suback";
-		/**
-		 * How a client is refused that has no certificate of the account that is ACTIVE: TLS is closed properly after the
-		 * handshake, or cut off without a goodbye. (AWS might send a TLS alert, which Node cannot from where it knows.)
-		 */
-		unknownCertificate: "close" | "cut";
-		/** A handshake must name a server (SNI). */
-		requireServerName: boolean;
-		/** A persistent session or a will needs an Allow whose condition speaks of iot:ConnectAttributes. */
-		connectAttributesNeedGrant: boolean;
-		/** CONNECTs a second with one client id; 0: no limit. AWS takes 1. */
-		connectsPerClientId: number;
-		/** PUBLISHes a second that one connection may send, excess is dropped; 0: no limit. */
-		publishesPerSecond: number;
-		/** A TLS handshake (read at start) and a CONNECT must each come within this. */
-		handshakeTimeout: number;
-		connectTimeout: number;
-		/** A client that takes nothing off its socket for so long is dropped. */
-		drainTimeout: number;
-		/** Connections in all (read at start), and those that have not sent CONNECT yet (the oldest of these makes room). */
-		maximum: number;
-		maximumPending: number;
-		/** Longest life of a persistent session after its connection. */
-		persistentSession: number;
-	};
-	limits: {
-		payload: number;
-		filtersPerSubscribe: number;
-		subscriptions: number;
-		clientId: number;
-		topic: number;
-		topicSlashes: number;
-		/** Seconds. */
-		minimumKeepAlive: number;
-		maximumKeepAlive: number;
-		/** Retained messages, persistent sessions, messages waiting for one such session, and bytes of all that is kept. */
-		retained: number;
-		sessions: number;
-		queued: number;
-		storedBytes: number;
-		/** Provisioning requests that one connection may have unanswered; they are worked off one after the other. */
-		outstandingRequests: number;
-		/** Certificates that wait for their RegisterThing, in the whole account. */
-		pendingCertificates: number;
-	};
-	throttle: Record<ProvisioningOperation, Throttle | undefined>;
-	/** Requests to the control plane by operation; one that is not named has no limit. AWS has 10 to 100 a second for most. */
-	controlPlane: { throttle: Record<string, Throttle> };
-	policy: {
-		/** How long attaching or detaching a policy takes to take effect. AWS: up to minutes. */
-		propagationDelay: number;
-	};
-	template: {
-		/** What an existing resource's property does without OverrideSettings. */
-		overrideDefault: "DO_NOTHING" | "REPLACE" | "FAIL";
-		/** Parameters that the template does not declare. */
-		undeclaredParameters: "ignore" | "reject";
-		/** Parameters that are no text. */
-		nonTextParameters: "reject" | "stringify";
-		/** The role cannot be used: every registration is denied. */
-		roleBroken: boolean;
-	};
-	certificate: {
-		/** Key of the authority that signs device certificates. */
-		issuer: "RSA" | "EC";
-		/** CreateKeysAndCertificate with a payload that is no object. */
-		nonObjectPayload: "reject" | "ignore";
-		/** Time from RegisterThing to the certificate being ACTIVE. */
-		activationDelay: number;
-	};
-	hook: {
-		timeout: number;
-		/** URL of what `targetArn` of a template stands for. A target that is an http(s) URL itself needs no entry. */
-		targets: Record<string, string>;
-		/** `allowProvisioning: "true"` counts as true. */
-		acceptText: boolean;
-		/** In place of calling the hook. */
-		fault?: "deny" | "error" | "hang" | undefined;
-		/** Added to what the hook answers. */
-		override?: Record<string, string> | undefined;
-	};
-	temporaryClaim: {
-		lifetime: number;
-		/** Only this template's RegisterThing. */
-		oneTemplate: boolean;
-		/** Its open connections are dropped when it ends. */
-		dropAtEnd: boolean;
-	};
-	/** Key pairs made ahead for CreateKeysAndCertificate, and how many are made at a time. */
-	keyPairs: { ahead: number; concurrency: number };
-}
-
-/** A new copy of the defaults. */
-export function defaultSettings(): Settings {
-	return {
-		errors: {
-			invalidPayload: { statusCode: 400, errorCode: "InvalidPayload" },
-			invalidCsr: { statusCode: 400, errorCode: "InvalidCertificateSigningRequest" },
-			invalidToken: { statusCode: 400, errorCode: "InvalidCertificateOwnershipToken" },
-			invalidParameters: { statusCode: 400, errorCode: "InvalidParameters" },
-			unknownTemplate: { statusCode: 404, errorCode: "ResourceNotFound" },
-			denied: { statusCode: 403, errorCode: "AccessDenied" },
-			conflict: { statusCode: 409, errorCode: "ResourceConflicts" },
-			throttled: { statusCode: 429, errorCode: "Throttled" },
-			internal: { statusCode: 500, errorCode: "InternalFailure" },
-		},
-		token: { length: 464, lifetime: 3_600_000, singleUse: "success", boundTo: [] },
-		cbor: { indefinite: false, reverseMembers: false },
-		reply: { subscription: "matching", qos: 1, puback: "before", delay: 0, padTo: 0 },
-		faults: [],
-		tls: { certificates: "both", ecdsaRoot: "own" },
-		connection: {
-			connectDenied: "close",
-			subscribeDenied: "close",
-			unknownCertificate: "close",
-			requireServerName: true,
-			connectAttributesNeedGrant: false,
-			connectsPerClientId: 1,
-			publishesPerSecond: 100,
-			handshakeTimeout: 10_000,
-			connectTimeout: 10_000,
-			drainTimeout: 20_000,
-			maximum: 20_000,
-			maximumPending: 1_000,
-			persistentSession: 3_600_000,
-		},
-		limits: {
-			payload: 128 * 1024,
-			filtersPerSubscribe: 8,
-			subscriptions: 50,
-			clientId: 128,
-			topic: 256,
-			topicSlashes: 7,
-			minimumKeepAlive: 30,
-			maximumKeepAlive: 1200,
-			retained: 10_000,
-			sessions: 10_000,
-			queued: 1_000,
-			storedBytes: 64 * 1024 * 1024,
-			outstandingRequests: 10,
-			pendingCertificates: 50_000,
-		},
-		throttle: {
-			CreateKeysAndCertificate: undefined,
-			CreateCertificateFromCsr: undefined,
-			RegisterThing: { rate: 10, burst: 10 },
-		},
-		controlPlane: { throttle: {} },
-		policy: { propagationDelay: 0 },
-		template: {
-			overrideDefault: "DO_NOTHING",
-			undeclaredParameters: "ignore",
-			nonTextParameters: "reject",
-			roleBroken: false,
-		},
-		certificate: { issuer: "RSA", nonObjectPayload: "reject", activationDelay: 0 },
-		hook: { timeout: 5_000, targets: {}, acceptText: true },
-		temporaryClaim: { lifetime: 300_000, oneTemplate: true, dropAtEnd: true },
-		keyPairs: { ahead: 2, concurrency: 2 },
-	};
-}
-
-/**
- * Some of the settings: objects are merged member by member, lists and maps of the user's own names are replaced. `null` takes
- * away what may be absent (a limit of `throttle`, `hook.fault`, `hook.override`, an `errorMessage`).
- */
-export type SettingsPatch = { [K in keyof Settings]?: Patch<Settings[K]> };
-/** Some of the members of a setting, or the whole of a list or a value. */
-export type Patch<T> = T extends readonly unknown[]
-	? T
-	: T extends object
-		? { [K in keyof T]?: Patch<T[K]> | null | undefined }
-		: T;
-
-/** Changes settings in place. Throws TypeError for a member that does not exist or a value that will not do; then nothing has changed. */
-export function changeSettings(settings: Settings, patch: SettingsPatch): void {
-	if (!isObject(patch)) throw new TypeError("Settings must be an object.");
-	merge(structuredClone(settings) as unknown as Json, patch, "");
-	merge(settings as unknown as Json, patch, "");
-}
-
-/** Both patches in one: applied, it does what `first` and then `second` would. Both must be good. */
-export function combinePatches(first: SettingsPatch, second: SettingsPatch): SettingsPatch {
-	const combined = structuredClone(first);
-	combine(combined as Json, second, "");
-	return combined;
-}
-
-type Json = Record<string, unknown>;
-
-/** Says what kind of value is wanted when this one will not do. */
-type Check = (value: unknown) => string | undefined;
-
-const oneOf =
-	(...values: readonly unknown[]): Check =>
-	(value) =>
-		values.includes(value) ? undefined : `one of ${values.map((one) => String(one ?? "null")).join(", ")}`;
-const listOf =
-	(check: Check): Check =>
-	(value) =>
-		Array.isArray(value) ? value.map(check).find(Boolean) : "a list";
-const textMap: Check = (value) =>
-	isObject(value) && Object.values(value).every((text) => typeof text === "string") ? undefined : "a map of texts";
-const optional =
-	(check: Check): Check =>
-	(value) =>
-		value === undefined ? undefined : check(value);
-const positive: Check = (value) => (isNumber(value) && value > 0 ? undefined : "a number above 0");
-
-const upTo =
-	(most: number): Check =>
-	(value) =>
-		isNumber(value) && Number.isInteger(value) && value <= most ? undefined : `a whole number from 0 to ${most}`;
-
-const operations = ["CreateKeysAndCertificate", "CreateCertificateFromCsr", "RegisterThing"];
-
-const checkThrottle: Check = (value) =>
-	hasOnly(value, "rate", "burst") && !positive(value.rate) && isNumber(value.burst) && value.burst >= 1
+const isThrottle: Check = (value) =>
+	hasOnly(value, "rate", "burst") && isNumber(value.rate) && value.rate > 0 && isNumber(value.burst) && value.burst >= 1
 		? undefined
 		: "an object with rate above 0 and burst of at least 1";
-const checkFault: Check = (value) =>
+
+const isRejection = (value: unknown) =>
+	hasOnly(value, "statusCode", "errorCode", "errorMessage") &&
+	isNumber(value.statusCode) &&
+	typeof value.errorCode === "string" &&
+	(value.errorMessage === undefined || typeof value.errorMessage === "string");
+
+const isFault: Check = (value) =>
 	hasOnly(value, "operation", "times", "action", "milliseconds", "rejection") &&
-	operations.includes(value.operation as string) &&
-	["drop", "duplicate", "delay", "reject", "close"].includes(value.action as string) &&
-	(value.times === undefined || !positive(value.times)) &&
+	checkOneOf(["CreateKeysAndCertificate", "CreateCertificateFromCsr", "RegisterThing"])(value.operation) ===
+		undefined &&
+	checkOneOf(FAULT_ACTIONS)(value.action) === undefined &&
+	(value.times === undefined || (isNumber(value.times) && value.times > 0)) &&
 	(value.milliseconds === undefined || isNumber(value.milliseconds)) &&
 	(value.rejection === undefined || isRejection(value.rejection))
 		? undefined
 		: "a list of faults: operation, action, and perhaps times, milliseconds, rejection";
 
-/** What is not just "of the same kind as the default". `*` stands for one level of a path. */
-const checks: Readonly<Record<string, Check>> = {
-	"errors.*.errorMessage": optional((value) => (typeof value === "string" ? undefined : "text")),
-	"token.length": (value) =>
-		isNumber(value) && value >= 128 && value <= 65_536 ? undefined : "a number from 128 to 65536",
-	"token.singleUse": oneOf("success", "attempt", "never"),
-	"token.boundTo": listOf(oneOf("claimCertificate", "clientId", "connection")),
-	"reply.subscription": oneOf("exact", "matching", "none"),
-	"reply.qos": oneOf(0, 1),
-	"reply.puback": oneOf("before", "after", "withhold"),
-	faults: listOf(checkFault),
-	"tls.certificates": oneOf("rsa", "ecdsa", "both"),
-	"tls.ecdsaRoot": oneOf("own", "shared"),
-	// What fits into the fields of MQTT.
-	"limits.payload": upTo(255 * 1024 * 1024),
-	"limits.minimumKeepAlive": upTo(0xffff),
-	"limits.maximumKeepAlive": upTo(0xffff),
-	"connection.connectDenied": oneOf("close", 5, 7),
-	"connection.subscribeDenied": oneOf("close", "suback"),
-	"connection.unknownCertificate": oneOf("close", "cut"),
-	"throttle.*": optional(checkThrottle),
-	"template.overrideDefault": oneOf("DO_NOTHING", "REPLACE", "FAIL"),
-	"template.undeclaredParameters": oneOf("ignore", "reject"),
-	"template.nonTextParameters": oneOf("reject", "stringify"),
-	"certificate.issuer": oneOf("RSA", "EC"),
-	"certificate.nonObjectPayload": oneOf("reject", "ignore"),
-	"controlPlane.throttle": (value) =>
-		isObject(value) ? Object.values(value).map(checkThrottle).find(Boolean) : "throttles by operation",
-	"hook.targets": textMap,
-	"hook.fault": oneOf("deny", "error", "hang", undefined),
-	"hook.override": optional(textMap),
+const rejection = (statusCode: number, errorCode: string) => ({
+	statusCode: number(statusCode),
+	errorCode: text(errorCode),
+	/** Sent instead of the message that says what is wrong. */
+	errorMessage: optional<string>(isText),
+});
+
+/** The table of all settings. Times are in ms and sizes in bytes unless a setting says otherwise. */
+export const SETTINGS = {
+	/** What a rejected reply says in each case. Only 400 InvalidCertificateOwnershipToken and InvalidParameters were ever seen of AWS. */
+	errors: {
+		invalidPayload: rejection(400, "InvalidPayload"),
+		invalidCsr: rejection(400, "InvalidCertificateSigningRequest"),
+		invalidToken: rejection(400, "InvalidCertificateOwnershipToken"),
+		invalidParameters: rejection(400, "InvalidParameters"),
+		unknownTemplate: rejection(404, "ResourceNotFound"),
+		denied: rejection(403, "AccessDenied"),
+		conflict: rejection(409, "ResourceConflicts"),
+		throttled: rejection(429, "Throttled"),
+		internal: rejection(500, "InternalFailure"),
+	},
+	/** Certificate ownership tokens. */
+	token: {
+		/** Characters. AWS's tokens have 464; from 128 on a token is hard enough to guess. */
+		length: number(464, 128, 65_536),
+		/** How long a token can be used. */
+		lifetime: number(3_600_000),
+		/** When a token is used up: by a RegisterThing that succeeds, by any RegisterThing that names it, or never. */
+		singleUse: oneOf(["success", "attempt", "never"], "success"),
+		/** What must be the same when a token is used as when it was given out. */
+		boundTo: listOf<"claimCertificate" | "clientId" | "connection">(
+			checkOneOf(["claimCertificate", "clientId", "connection"]),
+		),
+	},
+	/** How replies in CBOR are encoded. */
+	cbor: {
+		/** Maps and texts have indefinite length. AWS does not say that it never sends them so. */
+		indefinite: flag(false),
+		/** The members of a reply come in reverse order. */
+		reverseMembers: flag(false),
+	},
+	/** How replies to provisioning requests are sent. */
+	reply: {
+		/** Which subscription a client needs to get a reply: to exactly its topic, by any filter that matches it, or none. */
+		subscription: oneOf(["exact", "matching", "none"], "matching"),
+		/** QoS of the replies. */
+		qos: oneOf([0, 1], 1),
+		/** Whether the PUBACK of a request comes before or after its reply. With `withhold` it never comes. */
+		puback: oneOf(["before", "after", "withhold"], "before"),
+		/** How much longer each reply takes. */
+		delay: number(0),
+		/** Replies are filled up to this size with a member that no device knows. 0: not at all. */
+		padTo: number(0),
+	},
+	/** What happens to the next replies. */
+	faults: listOf<ReplyFault>(isFault),
+	/** What devices see of the server in TLS. These settings are read at the start. */
+	tls: {
+		/**
+		 * The certificates that the server has. With `both`, a client that offers RSA suites or signatures is shown the RSA
+		 * certificate, any other the ECDSA one. AWS, too, lets the chain depend on the suite.
+		 */
+		certificates: oneOf(["rsa", "ecdsa", "both"], "both"),
+		/** Where the ECDSA certificate ends: in a root of its own (AWS: Amazon Root CA 3), or in that of the RSA one. */
+		ecdsaRoot: oneOf(["own", "shared"], "own"),
+	},
+	/** Connections of MQTT clients. */
+	connection: {
+		/** What a client of MQTT 3.1.1 sees when policies refuse its CONNECT: a close without a CONNACK, or a CONNACK with this code. */
+		connectDenied: oneOf(["close", 5, 7], "close"),
+		/** What a client of MQTT 3.1.1 sees when policies refuse its SUBSCRIBE: a close, or a SUBACK with 0x80. */
+		subscribeDenied: oneOf(["close", "suback"], "close"),
+		/**
+		 * How a client is refused that has no ACTIVE certificate of the account: TLS is closed properly after the handshake, or
+		 * the connection is cut. (AWS might send a TLS alert. Node cannot, since it only knows after the handshake.)
+		 */
+		unknownCertificate: oneOf(["close", "cut"], "close"),
+		/** Whether the handshake must name a server (SNI). */
+		requireServerName: flag(true),
+		/** Whether a persistent session or a will needs an Allow whose condition names iot:ConnectAttributes. */
+		connectAttributesNeedGrant: flag(false),
+		/** CONNECTs a second with one client id; 0: no limit. AWS takes 1. */
+		connectsPerClientId: number(1),
+		/** PUBLISHes a second that one connection may send; the rest is dropped. 0: no limit. */
+		publishesPerSecond: number(100),
+		/** How long a TLS handshake may take. Read at the start. */
+		handshakeTimeout: number(10_000),
+		/** How long a client may take to send its CONNECT. */
+		connectTimeout: number(10_000),
+		/** A client that reads nothing from its socket for this long is dropped. */
+		drainTimeout: number(20_000),
+		/** Most connections. Read at the start. */
+		maximum: number(20_000),
+		/** Most connections without a CONNECT. One more makes the oldest of them go. */
+		maximumPending: number(1_000),
+		/** How long a persistent session lives after its connection, at most. */
+		persistentSession: number(3_600_000),
+	},
+	/** Limits of MQTT. Most are AWS's quotas. */
+	limits: {
+		// Payload and keep-alive must also fit into their fields in MQTT packets.
+		/** Size of a message. */
+		payload: whole(128 * 1024, 255 * 1024 * 1024),
+		/** How many filters one SUBSCRIBE may have. */
+		filtersPerSubscribe: number(8),
+		/** How many subscriptions one connection may have. */
+		subscriptions: number(50),
+		/** Length of a client id. */
+		clientId: number(128),
+		/** Length of a topic or a filter. */
+		topic: number(256),
+		/** How many slashes a topic or a filter may have. */
+		topicSlashes: number(7),
+		/** Seconds. A shorter keep-alive is lengthened to this. */
+		minimumKeepAlive: whole(30, 0xffff),
+		/** Seconds. A longer keep-alive, or none, is shortened to this. */
+		maximumKeepAlive: whole(1200, 0xffff),
+		/** How many retained messages there may be. */
+		retained: number(10_000),
+		/** How many persistent sessions there may be. */
+		sessions: number(10_000),
+		/** How many messages may wait for one persistent session. */
+		queued: number(1_000),
+		/** All retained and waiting messages and all wills together. */
+		storedBytes: number(64 * 1024 * 1024),
+		/** Provisioning requests that one connection may have unanswered. They are worked off one after the other. */
+		outstandingRequests: number(10),
+		/** Certificates that wait for their RegisterThing, in the whole account. */
+		pendingCertificates: number(50_000),
+	},
+	/** How often each provisioning operation can be called. `null` in a patch is no limit. */
+	throttle: {
+		CreateKeysAndCertificate: optional<Throttle>(isThrottle),
+		CreateCertificateFromCsr: optional<Throttle>(isThrottle),
+		RegisterThing: optional<Throttle>(isThrottle, { rate: 10, burst: 10 }),
+	},
+	/** The HTTP control plane. */
+	controlPlane: {
+		/** How often each operation can be called, by its name. One that is not named has no limit. AWS allows 10 to 100 a second for most. */
+		throttle: mapOf<Throttle>(isThrottle, "throttles by operation"),
+	},
+	/** IoT policies. */
+	policy: {
+		/** How long it takes until an attached or detached policy takes effect. With AWS this can be minutes. */
+		propagationDelay: number(0),
+	},
+	/** Provisioning templates. */
+	template: {
+		/** What happens to a property of an existing resource for which OverrideSettings says nothing. */
+		overrideDefault: oneOf(["DO_NOTHING", "REPLACE", "FAIL"], "DO_NOTHING"),
+		/** What happens to parameters that the template does not declare. */
+		undeclaredParameters: oneOf(["ignore", "reject"], "ignore"),
+		/** What happens to parameters that are not text. */
+		nonTextParameters: oneOf(["reject", "stringify"], "reject"),
+		/** The template's role cannot be used: every registration is denied. */
+		roleBroken: flag(false),
+	},
+	/** Certificates of devices. */
+	certificate: {
+		/** Kind of key of the authority that signs them. */
+		issuer: oneOf(["RSA", "EC"], "RSA"),
+		/** What CreateKeysAndCertificate does with a payload that is not an object. */
+		nonObjectPayload: oneOf(["reject", "ignore"], "reject"),
+		/** How long it takes from RegisterThing until the certificate is ACTIVE. */
+		activationDelay: number(0),
+	},
+	/** Pre-provisioning hooks. */
+	hook: {
+		/** How long a hook may take. */
+		timeout: number(5_000),
+		/** The URL that stands for a template's `targetArn`. A target that is an http(s) URL itself needs no entry. */
+		targets: mapOf<string>(isText, "a map of texts"),
+		/** Whether `allowProvisioning: "true"` counts as true. */
+		acceptText: flag(true),
+		/** What happens instead of a call of the hook. */
+		fault: optional<"deny" | "error" | "hang">(checkOneOf(["deny", "error", "hang"])),
+		/** Parameters that are added to those that the hook answers. */
+		override: optional<Record<string, string>>(mapOf<string>(isText, "a map of texts").check),
+	},
+	/** Temporary claim certificates (CreateProvisioningClaim). */
+	temporaryClaim: {
+		/** How long it can be used. */
+		lifetime: number(300_000),
+		/** Whether it can register with the one template that it was made for only. */
+		oneTemplate: flag(true),
+		/** Whether its open connections are dropped when it ends. */
+		dropAtEnd: flag(true),
+	},
+	/** Key pairs that are made in advance for CreateKeysAndCertificate. */
+	keyPairs: {
+		/** How many are kept in stock. */
+		ahead: number(2),
+		/** How many are made at a time. */
+		concurrency: number(2),
+	},
 };
-/** Members that the defaults leave out. */
-const absentByDefault = /^(errors\.\w+\.errorMessage|hook\.(fault|override))$/;
 
-/** The check of the setting `key` of what is at `path`: what has one is set as a whole. */
-function checkOf(path: string, key: string): { readonly name: string; readonly check: Check | undefined } {
-	const name = path ? `${path}.${key}` : key;
-	return { name, check: checks[name] ?? checks[`${path}.*`] ?? checks[name.replace(/\.\w+\./, ".*.")] };
+/** All settings of a cloud. Times are in ms and sizes in bytes unless a setting says otherwise. */
+export interface Settings extends Values<typeof SETTINGS> {}
+
+/** Cases in which a provisioning request is rejected. */
+export type RejectionCase = keyof Settings["errors"];
+
+/**
+ * Some of the settings: sections are merged member by member, lists and maps of the user's own names are replaced. `null` takes
+ * away what may be absent (a limit of `throttle`, `hook.fault`, `hook.override`, an `errorMessage`).
+ */
+export type SettingsPatch = { [K in keyof Settings]?: Patch<Settings[K]> };
+
+/** A new copy of the defaults. */
+export function defaultSettings(): Settings {
+	return defaultsOf(SETTINGS);
 }
 
-function combine(target: Json, patch: Json, path: string): void {
-	for (const [key, given] of Object.entries(patch)) {
-		const { name, check } = checkOf(path, key);
-		const before = target[key];
-		if (!check && isObject(before) && isObject(given)) combine(before, given, name);
-		else target[key] = structuredClone(given);
-	}
+/**
+ * Changes settings in place.
+ * @throws TypeError for a member that does not exist or a value that is not allowed; then nothing has changed
+ */
+export function changeSettings(settings: Settings, patch: SettingsPatch): void {
+	checkPatch(SETTINGS, patch);
+	applyPatch(SETTINGS, settings, patch, undefined);
 }
 
-function merge(target: Json, patch: Json, path: string): void {
-	for (const [key, given] of Object.entries(patch)) {
-		const { name, check } = checkOf(path, key);
-		const before = target[key];
-		if (!Object.hasOwn(target, key) && !absentByDefault.test(name)) throw new TypeError(`There is no setting ${name}.`);
-		const value = given === null ? undefined : given;
-		if (!check && isObject(before) && isObject(value)) merge(before, value, name);
-		else {
-			const wanted = check ? check(value) : sameKind(before, value);
-			if (wanted) throw new TypeError(`The setting ${name} must be ${wanted}.`);
-			target[key] = structuredClone(value);
-		}
-	}
-}
-
-const sameKind = (before: unknown, value: unknown): string | undefined => {
-	if (typeof before === "number") return isNumber(value) ? undefined : "a number that is not negative";
-	return typeof before === typeof value && !isObject(before) ? undefined : `of the type ${typeof before}`;
-};
-
-function isObject(value: unknown): value is Json {
-	return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** An object without any other member: what is not known must not be kept. */
-function hasOnly(value: unknown, ...names: readonly string[]): value is Json {
-	return isObject(value) && Object.keys(value).every((name) => names.includes(name));
-}
-
-function isNumber(value: unknown): value is number {
-	return typeof value === "number" && Number.isFinite(value) && value >= 0;
-}
-
-function isRejection(value: unknown): boolean {
-	return (
-		hasOnly(value, "statusCode", "errorCode", "errorMessage") &&
-		isNumber(value.statusCode) &&
-		typeof value.errorCode === "string" &&
-		(value.errorMessage === undefined || typeof value.errorMessage === "string")
-	);
+/** One patch that does what `first` and then `second` would. Both must have been checked. */
+export function combinePatches(first: SettingsPatch, second: SettingsPatch): SettingsPatch {
+	const combined = structuredClone(first);
+	applyPatch(SETTINGS, combined, second, null);
+	return combined;
 }

@@ -1,8 +1,8 @@
-// Token buckets on a clock that is handed in.
+// Token buckets, with a clock that the caller provides.
 
 import type { Throttle } from "./settings.js";
 
-/** Buckets by name; what a bucket holds is worked out only when it is asked. */
+/** Buckets by name. What a bucket holds is computed only when somebody takes from it. */
 export class Throttles {
 	readonly #now: () => number;
 	readonly #buckets = new Map<string, { tokens: number; at: number }>();
@@ -19,7 +19,7 @@ export class Throttles {
 		const tokens = Math.min(throttle.burst, bucket.tokens + ((now - bucket.at) / 1000) * throttle.rate);
 		const granted = tokens >= 1;
 		this.#buckets.set(name, { tokens: granted ? tokens - 1 : tokens, at: now });
-		// Whoever asks under ever new names must not fill the memory: full buckets are as good as none.
+		// Ever new names must not fill the memory. A bucket that has filled up again is the same as none, and can go.
 		if (this.#buckets.size > 20_000) {
 			for (const [other, { at }] of this.#buckets)
 				if (now - at > 10_000 || this.#buckets.size > 40_000) this.#buckets.delete(other);
@@ -27,7 +27,7 @@ export class Throttles {
 		return granted;
 	}
 
-	/** Nobody will ask under this name again. */
+	/** Removes a bucket that nobody will use again. */
 	forget(name: string): void {
 		this.#buckets.delete(name);
 	}

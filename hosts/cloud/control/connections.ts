@@ -1,5 +1,5 @@
-// What one peer can ask of the HTTP server at once: so many connections, on each one request after the other. Past the limit
-// of connections the longest idle one of whoever has most gives way, so that a flood shuts nobody out. Knows no operation.
+// Bounds what one peer can ask of the HTTP server at once. A connection's requests are answered one after the other. Past the
+// limit of connections, the peer with the most of them loses its longest idle one, so that a flood shuts nobody else out.
 
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -7,8 +7,8 @@ import type { Socket } from "node:net";
 type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 /**
- * Has the requests of a connection answered one after the other, each when the answer before it has been taken: whoever
- * sends many and reads nothing gets one. With more than `most` requests waiting the connection is dropped.
+ * Answers the requests of a connection one after the other, each when the client has read the answer before: a client that
+ * sends many requests and reads nothing gets one answer. A connection with more than `most` waiting requests is dropped.
  */
 export function oneAfterTheOther(answer: Answer, most: number): Answer {
 	const queues = new WeakMap<Socket, { waiting: number; last: Promise<void> }>();
@@ -33,7 +33,7 @@ export function oneAfterTheOther(answer: Answer, most: number): Answer {
 
 /** Keeps `server` at `limit` connections or fewer. A connection is busy while a complete request head waits for its answer. */
 export function limitConnections(server: Server, limit: number): void {
-	/** Requests in progress by connection; in the order of last use, so that the first idle one is the longest idle. */
+	/** Number of requests in progress by connection, in the order of last use: the first idle one has been idle longest. */
 	const busy = new Map<Socket, number>();
 
 	server.on("connection", (socket: Socket) => {

@@ -1,14 +1,15 @@
-// IAM in small: access keys, who they belong to, and the identity policies that say what those may do.
+// A small IAM: access keys, their owners, and the identity policies that say what the owners may do.
 // Must never put a secret access key into an error or an answer.
 
 import { readFileSync, statSync } from "node:fs";
+import { isObject } from "../base/object.js";
 import { type NamedPolicy, PolicyError, parsePolicy } from "../policy/policy.js";
 
-/** A caller of the control plane: credentials, who that is, and what it may do. */
+/** A caller of the control plane: its credentials, its identity, and what it may do. */
 export interface AccessKey {
 	readonly accessKeyId: string;
 	readonly secretAccessKey: string;
-	/** Present for temporary credentials, as a role gives them: the caller must send it along. */
+	/** Present for temporary credentials, such as those of a role. The caller must send it with each request. */
 	readonly sessionToken?: string;
 	/** ARN of the IAM user or assumed role. */
 	readonly principal: string;
@@ -21,8 +22,8 @@ export class AccessKeyError extends Error {
 	override readonly name = "AccessKeyError";
 }
 
-/** The policy document of whoever may do everything. */
-export const administratorAccess = {
+/** A policy document that allows everything. */
+export const ADMINISTRATOR_ACCESS = {
 	Version: "2012-10-17",
 	Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }],
 };
@@ -49,7 +50,7 @@ export function readAccessKeys(path: string): AccessKey[] {
 		// The parser's own message quotes the text, which holds secrets.
 		throw new AccessKeyError(`${path} is not JSON.`);
 	}
-	if (!isRecord(json)) throw new AccessKeyError(`${path} must hold an object with the member accessKeys.`);
+	if (!isObject(json)) throw new AccessKeyError(`${path} must hold an object with the member accessKeys.`);
 	return parseAccessKeys(json.accessKeys);
 }
 
@@ -63,7 +64,7 @@ export function parseAccessKeys(json: unknown): AccessKey[] {
 	const seen = new Set<string>();
 	return json.map((entry: unknown, index) => {
 		const at = `accessKeys[${index}]`;
-		if (!isRecord(entry)) throw new AccessKeyError(`${at} must be an object.`);
+		if (!isObject(entry)) throw new AccessKeyError(`${at} must be an object.`);
 		const { accessKeyId, secretAccessKey, sessionToken, principal, policies } = entry;
 		if (typeof accessKeyId !== "string" || !/^\w{4,128}$/.test(accessKeyId)) {
 			throw new AccessKeyError(`${at}.accessKeyId must be 4 to 128 letters and digits.`);
@@ -97,8 +98,4 @@ function readPolicy(document: unknown, number: number, accessKeyId: string, at: 
 		if (!(error instanceof PolicyError)) throw error;
 		throw new AccessKeyError(`${at}.policies[${number}]: ${error.message}.`);
 	}
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-	return typeof value === "object" && value !== null && !Array.isArray(value);
 }

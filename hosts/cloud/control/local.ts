@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { AwsError } from "../base/errors.js";
 import type { CloudEvent, EventLog, Metrics } from "../base/events.js";
+import { isObject } from "../base/object.js";
 import { changeSettings, type Settings, type SettingsPatch } from "../base/settings.js";
 
 /** What can be seen and changed from outside while the cloud runs. Nothing of it is secret. */
@@ -14,14 +15,16 @@ export interface LocalAdministration {
 	readonly metrics: Metrics;
 }
 
-/** Bytes that may wait for a reader of the live stream, and how many such readers there may be. */
-const maximumBacklog = 1_048_576;
-const maximumStreams = 32;
-const heartbeat = 15_000;
+/** Bytes that may wait for a reader of the live stream. */
+const MAXIMUM_BACKLOG = 1_048_576;
+/** Most readers of the live stream at a time. */
+const MAXIMUM_STREAMS = 32;
+/** How often a live stream shows that it is alive, ms. */
+const HEARTBEAT = 15_000;
 
 let streams = 0;
 
-/** Whether a request target is of the local administration. */
+/** Whether a request is for the local administration. */
 export function isLocalPath(target: string): boolean {
 	return target.startsWith("/_local/");
 }
@@ -34,7 +37,7 @@ export function isLocalPath(target: string): boolean {
  * - `GET events` and `GET refusals` (those that refuse something, or come to nothing here), after `?since=SEQUENCE`, of `?event=NAME`; as a live
  *   stream when server-sent events are accepted, which a client may take up again with `Last-Event-ID`.
  *
- * Rejects with AwsError when the request is refused.
+ * @throws AwsError when the request is refused
  */
 export async function answerLocally(
 	{ settings, events, metrics, ...administration }: LocalAdministration,
@@ -42,7 +45,7 @@ export async function answerLocally(
 	response: ServerResponse,
 	receive: () => Promise<Buffer>,
 ): Promise<void> {
-	// The name is asked for, too: behind a proxy on this machine everybody comes from loopback.
+	// The host name is checked, too, because behind a proxy on this machine every request comes from loopback.
 	const fromHere = /^(::ffff:)?127\.|^::1$/.test(request.socket.remoteAddress ?? "");
 	if (!fromHere || !/^(127\.[\d.]+|\[::1\]|localhost)(:\d+)?$/.test(request.headers.host ?? "")) {
 		throw new AwsError("AccessDeniedException", "The local administration is for programs on this machine.");
@@ -86,7 +89,7 @@ function change(apply: (patch: SettingsPatch) => void, body: Buffer): void {
 	} catch {
 		throw new AwsError("SerializationException", "The request body is not JSON.");
 	}
-	if (typeof patch !== "object" || patch === null || Array.isArray(patch)) {
+	if (!isObject(patch)) {
 		throw new AwsError("SerializationException", "The request body must be a JSON object.");
 	}
 	try {
@@ -99,14 +102,14 @@ function change(apply: (patch: SettingsPatch) => void, body: Buffer): void {
 
 /** Server-sent events (HTML standard, section 9.2): those after `since` when it is a number, then each as it happens. */
 function stream(events: EventLog, fits: (event: CloudEvent) => boolean, since: number, response: ServerResponse): void {
-	if (streams >= maximumStreams) {
-		throw new AwsError("ServiceUnavailableException", `At most ${maximumStreams} live streams at once.`);
+	if (streams >= MAXIMUM_STREAMS) {
+		throw new AwsError("ServiceUnavailableException", `At most ${MAXIMUM_STREAMS} live streams at once.`);
 	}
 	streams++;
 	response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
 	const write = (text: string) => {
-		// A reader that does not read is dropped rather than remembered for.
-		if (response.writableLength > maximumBacklog) response.destroy();
+		// A reader that does not read is dropped, so that events do not pile up for it.
+		if (response.writableLength > MAXIMUM_BACKLOG) response.destroy();
 		else response.write(text);
 	};
 	const show = (event: CloudEvent) => {
@@ -115,7 +118,7 @@ function stream(events: EventLog, fits: (event: CloudEvent) => boolean, since: n
 	write(": connected\n\n");
 	if (!Number.isNaN(since)) events.since(since).forEach(show);
 	const end = events.listen(show);
-	const timer = setInterval(() => write(": still here\n\n"), heartbeat);
+	const timer = setInterval(() => write(": still here\n\n"), HEARTBEAT);
 	response.once("close", () => {
 		streams--;
 		clearInterval(timer);

@@ -1,12 +1,12 @@
-// What an operation of the control plane is: method, path, members with their limits, the resources that IAM is asked about,
-// and what does it. Behaviour is the registry's, never this file's.
+// How an operation of the control plane is described: its method and path, its members with their limits, the resources that IAM
+// decides over, and the call that carries it out. What an operation does is in the registry, never here.
 
 import type { Settings } from "../base/settings.js";
 import type { Registry } from "../registry/registry.js";
 import type { Members, Shape, Structure, Value } from "./shapes.js";
 
 type Empty = Record<never, never>;
-/** `Members`, but shallow: the compiler need not follow shapes into shapes to infer them. */
+/** Like `Members`, but shallow, so that the compiler need not follow nested shapes when it infers types. */
 type ShapesByName = Readonly<Record<string, { readonly type: Shape["type"] }>>;
 
 /** One operation, as the router, the validation and IAM see it. */
@@ -22,7 +22,7 @@ export interface Operation {
 	/** The resources that IAM must allow the action on: whole ARNs, or what follows `arn:aws:iot:REGION:ACCOUNT:`. None: `*`. */
 	resources(input: Readonly<Record<string, unknown>>): readonly string[];
 	/**
-	 * Does it: gives the response's members, or nothing for an empty response; a promise where a certificate is signed.
+	 * Carries it out. Returns the members of the response, or nothing for an empty one; a promise where a certificate is signed.
 	 * @throws AwsError
 	 */
 	handle(registry: Registry, input: Readonly<Record<string, unknown>>, settings: Settings): unknown;
@@ -41,8 +41,8 @@ type OperationInput<P, Q, B, H> = { [K in keyof P]: Value<P[K]> } & { [K in keyo
 	Structure<B>;
 
 /**
- * Describes an operation in one place: `http` is its method and path; of the members follows what `resources` and `handle` are
- * given.
+ * Describes an operation in one place. `http` is its method and path. The types of what `resources` and `handle` are given
+ * follow from the members.
  */
 export function operation<
 	const P extends ShapesByName = Empty,

@@ -1,10 +1,11 @@
-// From the request line to the operation: on the raw path, because clients escape `/` and `:` inside a segment (an ARN is one).
-// Must never decode before it has split.
+// Finds the operation for a request line. Works on the raw path, because clients escape `/` and `:` inside a segment, such as an
+// ARN. Must never decode a path before it has split it.
 
 import { AwsError } from "../base/errors.js";
 import { type OperationName, operations } from "./operations.js";
+import { splitOnce } from "./split.js";
 
-/** An operation found, and the still undecoded segments of its path members. */
+/** The operation of a request, with the segments of its path members, not decoded yet. */
 export interface Route {
 	name: OperationName;
 	/** Member name → raw text. */
@@ -20,15 +21,15 @@ interface Pattern {
 }
 
 // Patterns with fewer members first, so that a fixed segment wins over a member.
-const patterns: readonly Pattern[] = Object.entries(operations)
+const PATTERNS: readonly Pattern[] = Object.entries(operations)
 	.map(([name, { method, path }]) => ({ name: name as OperationName, method, segments: path.split("/") }))
 	.sort((a, b) => memberCount(a) - memberCount(b));
 
-/** @throws AwsError UnknownOperationException when there is none */
+/** Finds the operation of a request. @throws AwsError UnknownOperationException when there is none */
 export function route(method: string, target: string): Route {
 	const [path, query] = splitOnce(target, "?");
 	const segments = path.split("/");
-	for (const pattern of patterns) {
+	for (const pattern of PATTERNS) {
 		if (pattern.method !== method || pattern.segments.length !== segments.length) continue;
 		const members: Record<string, string> = {};
 		const fits = pattern.segments.every((part, index) => {
@@ -42,7 +43,7 @@ export function route(method: string, target: string): Route {
 	throw new AwsError("UnknownOperationException", `There is no operation ${method} ${path.slice(0, 256)} here.`);
 }
 
-/** First values of the query by name, decoded. @throws AwsError on an escape that is none */
+/** First values of the query by name, decoded. @throws AwsError InvalidRequestException for a malformed escape */
 export function parseQuery(query: string): Map<string, string> {
 	const values = new Map<string, string>();
 	for (const pair of query.split("&")) {
@@ -52,7 +53,7 @@ export function parseQuery(query: string): Map<string, string> {
 	return values;
 }
 
-/** Undoes percent escapes. @throws AwsError InvalidRequestException on an escape that is none */
+/** Undoes percent escapes. @throws AwsError InvalidRequestException for a malformed escape */
 export function decode(text: string): string {
 	try {
 		return decodeURIComponent(text);
@@ -63,9 +64,4 @@ export function decode(text: string): string {
 
 function memberCount(pattern: Pattern): number {
 	return pattern.segments.filter((segment) => segment.startsWith("{")).length;
-}
-
-function splitOnce(text: string, separator: string): [string, string] {
-	const at = text.indexOf(separator);
-	return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
 }

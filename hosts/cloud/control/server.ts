@@ -1,5 +1,5 @@
-// The HTTP control plane: takes a request as the AWS SDKs send it, finds out who asks and whether they may, checks the
-// members, asks the registry, and answers as AWS does. No rule about resources lives here.
+// The HTTP control plane: takes a request as the AWS SDKs send it, finds out who the caller is and what it may do, checks the
+// members, calls the registry, and answers as AWS does. No rule about resources is here.
 
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -7,6 +7,8 @@ import { type AddressInfo, isIP, type Socket } from "node:net";
 import { AwsError } from "../base/errors.js";
 import type { EventLog, Metrics } from "../base/events.js";
 import { type Failed, guarded } from "../base/guard.js";
+import { listen } from "../base/listen.js";
+import { isObject } from "../base/object.js";
 import type { Settings, SettingsPatch } from "../base/settings.js";
 import { Throttles } from "../base/throttle.js";
 import { evaluate, type PolicyVariables } from "../policy/policy.js";
@@ -20,21 +22,21 @@ import { decode, parseQuery, type Route, route } from "./router.js";
 import { fromText, membersFromJson, plainName, violations } from "./shapes.js";
 import { checkSignature, headerValue, type RequestHead, readSignature } from "./sigv4.js";
 
-/** What the control plane is started with. */
+/** How to start the control plane. */
 export interface ControlPlaneOptions {
 	registry: Registry;
-	/** Refusals are reported here; served under `/_local/` with the two that follow. */
+	/** Refusals are reported here. Served under `/_local/`, like the two members that follow. */
 	events: EventLog;
 	metrics: Metrics;
 	settings: Settings;
-	/** Changes them when `PATCH /_local/settings` asks for it. @throws TypeError. Default: for this run only. */
+	/** Carries out `PATCH /_local/settings`. Default: changes them for this run only. @throws TypeError */
 	changeSettings?(patch: SettingsPatch): void;
-	/** Who may call. Default: nobody is known. */
+	/** The callers. Default: none. */
 	accessKeys?: readonly AccessKey[];
 	/**
-	 * `checked`: a request needs a right signature by a known access key and a policy that allows it. `any`: development
-	 * mode, every request counts as the administrator's. Default: `any` on a loopback address when no access keys are
-	 * given, otherwise `checked`.
+	 * `checked`: a request needs a valid signature by a known access key, and a policy that allows it. `any`: development
+	 * mode, in which every request is allowed everything. Default: `any` on a loopback address when no access keys are given,
+	 * otherwise `checked`.
 	 */
 	signatures?: "checked" | "any";
 	/** Address to listen on. Default 127.0.0.1. */
@@ -51,21 +53,23 @@ export interface ControlPlaneOptions {
 export interface ControlPlane {
 	/** `http://127.0.0.1:PORT`, what `--endpoint-url` takes. */
 	readonly url: string;
-	/** How requests are authenticated, to be said at start. */
+	/** How requests are authenticated. */
 	readonly signatures: "checked" | "any";
-	/** Stops listening and drops what is open. */
+	/** Stops listening and drops all connections. */
 	close(): Promise<void>;
 }
 
-const maximumBody = 1_048_576;
-/** All bodies being received together, bytes: past it whoever sends a large one is told to come back later. */
-const maximumBodies = 32 * maximumBody;
-const smallBody = 16_384;
-const maximumConnections = 256;
-/** Requests of one connection waiting for the one before them. AWS's clients send none ahead. */
-const maximumWaiting = 32;
+/** Largest body of a request, bytes. */
+const MAXIMUM_BODY = 1_048_576;
+/** Bytes of all bodies that are being received. Past this, a request with a large body is told to try again later. */
+const MAXIMUM_BODIES = 32 * MAXIMUM_BODY;
+/** Bodies up to this size are not large, bytes. */
+const SMALL_BODY = 16_384;
+const MAXIMUM_CONNECTIONS = 256;
+/** Most requests of one connection that wait for earlier ones. AWS's clients never send ahead. */
+const MAXIMUM_WAITING = 32;
 
-/** Starts the control plane. Rejects when the address cannot be listened on. */
+/** Starts the control plane. @throws the system's error when it cannot listen on the address */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
 	const { host = "127.0.0.1", port = 0, requestTimeout = 30_000, accessKeys = [] } = options;
 	const signatures = options.signatures ?? (isLoopback(host) && accessKeys.length === 0 ? "any" : "checked");
@@ -76,9 +80,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 			report({ event: "warning", message: failure(where, error) });
 		};
 	};
-	const answer = oneAfterTheOther(answerer({ ...options, signatures }), maximumWaiting);
+	const answer = oneAfterTheOther(answerer({ ...options, signatures }), MAXIMUM_WAITING);
 	if (signatures === "any") {
-		const message = "Development mode: the control plane takes any signature, and none. Access keys change that.";
+		const message =
+			"Development mode: the control plane accepts any signature, or none. Give it access keys to have signatures checked.";
 		report({ event: "warning", message });
 	}
 
@@ -92,20 +97,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 		},
 		(request, response) => void guarded("an answer", failed(request.socket), answer)(request, response),
 	);
-	// A client that takes nothing of its answer for so long is gone.
+	// A client that reads nothing of its answer for this long is gone.
 	server.timeout = 2 * requestTimeout;
-	limitConnections(server, maximumConnections);
+	limitConnections(server, MAXIMUM_CONNECTIONS);
 	server.on("clientError", (error, socket: Socket) => {
-		guarded("a refusal of what is no HTTP", failed(socket), refuseMalformed)(error, socket);
+		guarded("the refusal of a malformed request", failed(socket), refuseMalformed)(error, socket);
 	});
-	await new Promise<void>((resolve, reject) => {
-		server.once("error", reject);
-		server.listen({ host, port }, () => {
-			server.off("error", reject);
-			resolve();
-		});
-	});
-	// Once it listens, an error is a connection that could not be taken: no descriptors are left.
+	await listen(server, { host, port });
+	// Once the server listens, an error is a connection that could not be accepted, for lack of file descriptors.
 	server.on("error", (error) => failed()("accept", error));
 	const bound = server.address() as AddressInfo;
 	return {
@@ -130,7 +129,7 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 	let receiving = 0;
 
 	return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-		// A client that goes is no error of ours; what it has left unfinished ends by itself.
+		// A client that disconnects is not our error. What it left unfinished ends by itself.
 		request.on("error", () => {});
 		response.on("error", () => {});
 		try {
@@ -177,7 +176,7 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 			principal = claimed.accessKeyId.slice(0, 128);
 			const caller = keys.get(claimed.accessKeyId);
 			const token = headerValue(head, "x-amz-security-token");
-			// Nothing is read from a caller who is not known.
+			// The body of an unknown caller is not even read.
 			if (!caller || caller.sessionToken !== token) {
 				throw new AwsError("UnrecognizedClientException", "The security token included in the request is invalid.");
 			}
@@ -215,7 +214,7 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 		for (const resource of resources.length > 0 ? resources : ["*"]) {
 			demand(caller, `iot:${name}`, resource, new Map([...known, ...tagContext(registry, resource, input)]));
 		}
-		// Giving AWS IoT a role is a permission of its own (IAM user guide, "Passing a role to an AWS service").
+		// Passing a role to AWS IoT needs a permission of its own (IAM user guide, "Passing a role to an AWS service").
 		if (typeof input.provisioningRoleArn === "string") {
 			known.set("iam:PassedToService", "iot.amazonaws.com");
 			demand(caller, "iam:PassRole", input.provisioningRoleArn, known);
@@ -243,7 +242,7 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 		throw new AwsError(error, message);
 	}
 
-	/** The whole body. Rejects with AwsError when it is too large, breaks off, or too much is being received already. */
+	/** The whole body. @throws AwsError when it is too large or incomplete, or too much is being received already */
 	async function receive(request: IncomingMessage): Promise<Buffer> {
 		const received = await new Promise<Buffer[]>((resolve, reject) => {
 			const chunks: Buffer[] = [];
@@ -253,19 +252,19 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 				receiving -= length;
 				length = 0;
 				if (error) reject(error);
-				// Put together by whoever waits, since an exception here would be nobody's.
+				// The caller joins the chunks, because nobody would catch an exception here.
 				else resolve(chunks);
 			};
 			const take = (chunk: Buffer) => {
 				length += chunk.length;
 				receiving += chunk.length;
 				chunks.push(chunk);
-				if (length > maximumBody) settle(tooLarge());
-				else if (receiving > maximumBodies && length > smallBody) {
+				if (length > MAXIMUM_BODY) settle(tooLarge());
+				else if (receiving > MAXIMUM_BODIES && length > SMALL_BODY) {
 					settle(new AwsError("ServiceUnavailableException", "Too many large requests at once. Try again later."));
 				}
 			};
-			if (Number(request.headers["content-length"] ?? 0) > maximumBody) return settle(tooLarge());
+			if (Number(request.headers["content-length"] ?? 0) > MAXIMUM_BODY) return settle(tooLarge());
 			request.on("data", take);
 			request.once("end", () => settle());
 			request.once("close", () => settle(new AwsError("RequestTimeoutException", "The request broke off.")));
@@ -274,7 +273,7 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 	}
 }
 
-/** Members from path, query, header and body. @throws AwsError when they are not of their types or break a limit */
+/** Reads members from path, query, header and body. @throws AwsError when they are not of their types or break a limit */
 function readInput(operation: Operation, found: Route, head: RequestHead, body: Buffer): Record<string, unknown> {
 	const input = membersFromJson(
 		operation.bodyMembers,
@@ -317,11 +316,11 @@ function parseJson(body: Buffer): object {
 		// The parser's own message quotes the body.
 		throw new AwsError("SerializationException", "The request body is not JSON in UTF-8.");
 	}
-	if (typeof json === "object" && json !== null && !Array.isArray(json)) return json;
+	if (isObject(json)) return json;
 	throw new AwsError("SerializationException", "The request body must be a JSON object.");
 }
 
-/** Global condition keys of IAM that can be known here. */
+/** The global condition keys of IAM whose values are known here. */
 function requestContext(
 	caller: AccessKey,
 	request: IncomingMessage,
@@ -352,8 +351,8 @@ function tagContext(registry: Registry, resource: string, input: Readonly<Record
 }
 
 /**
- * Guards what needs no signature against web pages: a page of another site may not speak to us through the browser of
- * whoever runs this, nor may a name that its owner points at 127.0.0.1 (DNS rebinding).
+ * Protects what needs no signature from web pages. A page of another site must not reach it through a browser on this
+ * machine, not even by a host name that points at 127.0.0.1 (DNS rebinding).
  * @throws AwsError AccessDeniedException
  */
 function refuseForeignSites(request: IncomingMessage): void {
@@ -394,23 +393,23 @@ function sendError(request: IncomingMessage, response: ServerResponse, error: un
 	drain(request);
 }
 
-/** What failed and where in the program. Without the error's own message, which may quote the request. */
+/** Says what failed, and where in the program. Leaves out the error's own message, which may quote the request. */
 function failure(where: string, error: unknown): string {
 	const { name, stack = "" } = error instanceof Error ? error : { name: `a thrown ${typeof error}` };
 	const line = /^\s*(at .*)$/m.exec(stack)?.[1] ?? "";
 	return `The control plane failed unexpectedly in ${where}: ${name} ${line}`.trimEnd();
 }
 
-/** Reads off what is still coming of a refused request, within bounds: hanging up at once would lose the answer. */
+/** Reads what still comes of a refused request, within bounds, since hanging up at once would lose the answer. */
 function drain(request: IncomingMessage): void {
-	let left = 8 * maximumBody;
+	let left = 8 * MAXIMUM_BODY;
 	request.on("data", (chunk: Buffer) => {
 		left -= chunk.length;
 		if (left < 0) request.socket.destroy();
 	});
 }
 
-/** Answers what is no HTTP, came too slowly, or has too long a head, and hangs up. */
+/** Answers a request that is not HTTP, came too slowly, or has too long a head, and hangs up. */
 function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
 	if (error.code === "ECONNRESET" || !socket.writable) {
 		socket.destroy();
@@ -431,7 +430,7 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
 }
 
 function tooLarge(): AwsError {
-	return new AwsError("RequestEntityTooLargeException", `A request may have at most ${maximumBody} bytes.`);
+	return new AwsError("RequestEntityTooLargeException", `A request may have at most ${MAXIMUM_BODY} bytes.`);
 }
 
 function isLoopback(host: string): boolean {

@@ -1,14 +1,15 @@
-// The shapes of request members as data: reading them from path, query, header and JSON body, and checking their limits
-// with the messages AWS gives. Must never put the text of an opaque member (PEM) into a message.
+// The shapes of request members as data. Reads members from path, query, header and JSON body, and checks their limits with
+// AWS's messages. Must never put the text of an opaque member (PEM) into a message.
 
 import { AwsError } from "../base/errors.js";
+import { isObject } from "../base/object.js";
 import { expressionOf, type TextForm } from "../registry/forms.js";
 
 /** One shape of the API model. Lengths in characters. */
 export type Shape =
 	| (TextForm & {
 			readonly enum?: readonly string[];
-			/** May hold key material when a caller errs: its text is never repeated. */
+			/** May hold key material by mistake, so its text is never repeated. */
 			readonly opaque?: true;
 	  })
 	| { readonly type: "integer"; readonly min?: number; readonly max?: number }
@@ -45,7 +46,7 @@ export type Structure<M> = Flat<
 >;
 type Flat<T> = { [K in keyof T]: T[K] };
 
-/** A member of path, query or header. @throws AwsError SerializationException when it is no such value */
+/** Reads a member from path, query or header. @throws AwsError SerializationException when it has another type */
 export function fromText(shape: Shape, text: string, at: string): unknown {
 	if (shape.type === "boolean") {
 		if (text === "true" || text === "false") return text === "true";
@@ -59,8 +60,8 @@ export function fromText(shape: Shape, text: string, at: string): unknown {
 }
 
 /**
- * A member of the JSON body: members not in the shape are left out, `null` counts as absent.
- * @throws AwsError SerializationException when a value is of another type
+ * Reads a member of the JSON body. Members that are not in the shape are left out, and `null` counts as absent.
+ * @throws AwsError SerializationException when a value has another type
  */
 export function fromJson(shape: Shape, json: unknown, at: string): unknown {
 	switch (shape.type) {
@@ -80,7 +81,7 @@ export function fromJson(shape: Shape, json: unknown, at: string): unknown {
 		case "map":
 			if (isObject(json)) {
 				const entries = Object.entries(json).filter(([, value]) => value !== null);
-				// No prototype: a key named __proto__ is a key like another.
+				// Without a prototype, a key named __proto__ is a key like any other.
 				const map: Record<string, unknown> = Object.create(null);
 				for (const [key, value] of entries) map[key] = fromJson(shape.value, value, at);
 				return map;
@@ -92,7 +93,7 @@ export function fromJson(shape: Shape, json: unknown, at: string): unknown {
 	}
 }
 
-/** The members of a structure out of a JSON object. */
+/** Reads the members of a structure from a JSON object. @throws AwsError SerializationException */
 export function membersFromJson(members: Members, json: object, prefix = ""): Record<string, unknown> {
 	const structure: Record<string, unknown> = {};
 	for (const [starred, shape] of Object.entries(members)) {
@@ -195,7 +196,7 @@ function allRules(shape: Shape): string {
 		.join(", ");
 }
 
-/** A value as AWS repeats it, cut where it would only fill the screen. */
+/** A value as AWS's messages repeat it, cut when it is long. */
 function shown(value: unknown): string {
 	const text =
 		typeof value === "object"
@@ -208,8 +209,4 @@ function shown(value: unknown): string {
 
 function notConvertible(at: string, type: string): AwsError {
 	return new AwsError("SerializationException", `The value at '${at}' can not be converted to ${type}`);
-}
-
-function isObject(value: unknown): value is object {
-	return typeof value === "object" && value !== null && !Array.isArray(value);
 }

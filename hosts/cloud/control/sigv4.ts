@@ -1,8 +1,9 @@
-// AWS Signature Version 4, the checking side, for a rest-json service whose clients escape the path twice (all but S3).
+// Checks AWS Signature Version 4, for a rest-json service whose clients escape the path twice (all services but S3).
 // Must never let a secret or an expected signature into an error.
 
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { AwsError } from "../base/errors.js";
+import { splitOnce } from "./split.js";
 
 /** The head of a request as it came over the wire: nothing decoded, nothing merged. */
 export interface RequestHead {
@@ -13,7 +14,7 @@ export interface RequestHead {
 	rawHeaders: readonly string[];
 }
 
-/** What the Authorization header claims; nothing of it is proved until `checkSignature` returns. */
+/** What the Authorization header claims. Nothing of it is proved until `checkSignature` has returned. */
 export interface ClaimedSignature {
 	accessKeyId: string;
 	/** `date/region/service/aws4_request` */
@@ -24,11 +25,11 @@ export interface ClaimedSignature {
 	signature: Buffer;
 }
 
-/** What clients call the service in the scope; older ones (AWS command line 2.9) sign for `execute-api`. */
-const signingNames = ["iot", "execute-api"];
+/** Names of the service in the scope. Older clients (AWS command line 2.9) sign for `execute-api`. */
+const SIGNING_NAMES = ["iot", "execute-api"];
 
 /** How far a client's clock may be off, ms (general AWS rule: 5 minutes). */
-const maximumSkew = 5 * 60_000;
+const MAXIMUM_SKEW = 5 * 60_000;
 
 /**
  * Reads the Authorization header and checks all that needs no secret and no body: form, scope, signed headers, clock.
@@ -76,8 +77,8 @@ export function readSignature(head: RequestHead, region: string, now: number): C
 		throw invalid("Date in Credential scope does not match the X-Amz-Date header, or that header is not a date.");
 	}
 	if (scopeRegion !== region) throw invalid(`Credential should be scoped to a valid region, here '${region}'.`);
-	if (!signingNames.includes(service!)) throw invalid("Credential should be scoped to correct service: 'iot'.");
-	if (Math.abs(instant - now) > maximumSkew) {
+	if (!SIGNING_NAMES.includes(service!)) throw invalid("Credential should be scoped to correct service: 'iot'.");
+	if (Math.abs(instant - now) > MAXIMUM_SKEW) {
 		const here = new Date(now).toISOString().replace(/[-:]|\.\d+/g, "");
 		throw invalid(
 			instant < now
@@ -87,7 +88,7 @@ export function readSignature(head: RequestHead, region: string, now: number): C
 	}
 	for (let i = 0; i < head.rawHeaders.length; i += 2) {
 		const name = head.rawHeaders[i]!.toLowerCase();
-		// Of AWS's own headers SDKs leave one unsigned, since it changes on the way.
+		// SDKs sign all headers of AWS's own but one, which changes on the way.
 		const own = name.startsWith("x-amz") && name !== "x-amzn-trace-id";
 		if ((name === "host" || own) && !signedHeaders.includes(name)) {
 			throw invalid(`'${name.slice(0, 64)}' must be a 'SignedHeader' in the AWS Authorization.`);
@@ -142,7 +143,7 @@ export function headerValue(head: RequestHead, name: string): string | undefined
 	return at < 0 ? undefined : head.rawHeaders[at + 1];
 }
 
-/** Dot segments and empty segments go, and every segment, escaped on the wire already, is escaped once more. */
+/** Removes dot segments and empty segments, and escapes each segment once more than it is on the wire. */
 function canonicalPath(path: string): string {
 	const segments: string[] = [];
 	for (const segment of path.split("/")) {
@@ -198,11 +199,6 @@ function hmac(key: string | Buffer, text: string): Buffer {
 
 function compare(a: string, b: string): number {
 	return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function splitOnce(text: string, separator: string): [string, string] {
-	const at = text.indexOf(separator);
-	return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + separator.length)];
 }
 
 function invalid(message: string): AwsError {

@@ -1,4 +1,4 @@
-// What a certificate may do on a connection: the policies in force for it, and the values of their variables.
+// Decides what a certificate may do on a connection, by the policies in force for it and the values of their variables.
 
 import { X509Certificate } from "node:crypto";
 import { temporaryClaimPolicy } from "../base/samples.js";
@@ -14,22 +14,22 @@ import {
 import type { Registry } from "../registry/registry.js";
 import type { CertificateRecord, ThingRecord } from "../state/state.js";
 
-/** What is known of a connection when a policy is asked. */
+/** What is known of a connection when policies decide. */
 export interface ConnectionFacts {
 	readonly certificateId: string;
 	readonly clientId: string;
 	readonly sourceIp: string;
 }
 
-const maximumParsed = 1_000;
+const MAXIMUM_PARSED = 1_000;
 
-/** Decides what certificates may do. Follows the registry at once, or after the setting policy.propagationDelay. */
+/** Decides what certificates may do. Follows changes of the registry at once, or after the setting policy.propagationDelay. */
 export class Authorizer {
 	readonly #registry: Registry;
 	readonly #settings: Settings;
 	readonly #now: () => number;
 	readonly #parsed = new Map<string, Policy>();
-	/** Comings and goings of attachments, the oldest first, by row key. */
+	/** Recent changes of attachments by row key, oldest first. */
 	readonly #recent = new Map<string, { readonly at: number; readonly attached: boolean }[]>();
 	readonly #stop: () => void;
 
@@ -50,7 +50,7 @@ export class Authorizer {
 		this.#stop();
 	}
 
-	/** Asks the policies. `attributes` are those of a CONNECT: PersistentConnect, LastWill. */
+	/** Decides over an action. `attributes` are those of a CONNECT: PersistentConnect, LastWill. */
 	decide(
 		facts: ConnectionFacts,
 		action: string,
@@ -60,9 +60,9 @@ export class Authorizer {
 	): Decision {
 		const certificate = this.#registry.certificates.get(facts.certificateId);
 		if (!certificate) return { allowed: false, explanation: "The certificate has been deleted." };
-		const variables = this.#variables(certificate, facts, attributes);
+		const variables = this.#variablesOf(certificate, facts, attributes);
 		const needGrant = attributes.length > 0 && this.#settings.connection.connectAttributesNeedGrant;
-		const policies = this.#policies(certificate);
+		const policies = this.#policiesOf(certificate);
 		return evaluate(needGrant ? policies.map(grantingAttributes) : policies, {
 			action,
 			resource: this.#registry.arn(kind, name),
@@ -71,7 +71,7 @@ export class Authorizer {
 	}
 
 	/** Policies on the certificate, and on the groups (with their parents) of the things that it is attached to. */
-	#policies(certificate: CertificateRecord): NamedPolicy[] {
+	#policiesOf(certificate: CertificateRecord): NamedPolicy[] {
 		const { certificates, thingPrincipals, thingGroups, policies, state } = this.#registry;
 		if (certificate.temporaryClaim) {
 			const { templateName } = certificate.temporaryClaim;
@@ -89,7 +89,7 @@ export class Authorizer {
 				.flatMap((group) => thingGroups.ancestors(group)),
 		);
 		const names = new Set(
-			[principal, ...[...groups].map((group) => thingGroups.arn(group))].flatMap((target) => this.#attached(target)),
+			[principal, ...[...groups].map((group) => thingGroups.arn(group))].flatMap((target) => this.#attachedTo(target)),
 		);
 		return [...names].flatMap((policyName) => {
 			const document = policies.document(policyName);
@@ -97,14 +97,14 @@ export class Authorizer {
 		});
 	}
 
-	#attached(target: string): string[] {
+	#attachedTo(target: string): string[] {
 		const names = new Set(this.#registry.state.attachments.by("target", target).map(({ policyName }) => policyName));
 		const visible = this.#now() - this.#settings.policy.propagationDelay;
 		for (const [key, changes] of this.#recent) {
 			if (changes.at(-1)!.at <= visible) this.#recent.delete(key);
 			else if (key.endsWith(` ${target}`)) {
 				const policyName = key.slice(0, key.indexOf(" "));
-				// Before its first change it was the other way.
+				// Before the first change it was the opposite.
 				const attached = changes.filter(({ at }) => at <= visible).at(-1)?.attached ?? !changes[0]!.attached;
 				if (attached) names.add(policyName);
 				else names.delete(policyName);
@@ -117,13 +117,13 @@ export class Authorizer {
 		const kept = this.#parsed.get(document);
 		if (kept) return kept;
 		const parsed = parsePolicy(document);
-		if (this.#parsed.size >= maximumParsed) this.#parsed.clear();
+		if (this.#parsed.size >= MAXIMUM_PARSED) this.#parsed.clear();
 		this.#parsed.set(document, parsed);
 		return parsed;
 	}
 
-	/** Ordinary attachment: the thing must be named like the client id. Exclusive attachment: whatever the client id. */
-	#thing(certificateId: string, clientId: string): ThingRecord | undefined {
+	/** The thing that counts for a connection: the one attached exclusively, otherwise an attached one named like the client id. */
+	#findThing(certificateId: string, clientId: string): ThingRecord | undefined {
 		const { certificates, things, thingPrincipals } = this.#registry;
 		const attached = thingPrincipals.attachedTo(certificates.arn(certificateId));
 		const row =
@@ -132,7 +132,7 @@ export class Authorizer {
 		return row && things.get(row.thingName);
 	}
 
-	#variables(certificate: CertificateRecord, facts: ConnectionFacts, attributes: readonly string[]): PolicyVariables {
+	#variablesOf(certificate: CertificateRecord, facts: ConnectionFacts, attributes: readonly string[]): PolicyVariables {
 		const variables = new Map<string, string | readonly string[]>([
 			["iot:ClientId", facts.clientId],
 			["aws:SourceIp", facts.sourceIp],
@@ -140,7 +140,7 @@ export class Authorizer {
 			["iot:ConnectAttributes", attributes],
 			...certificateVariables(certificate),
 		]);
-		const thing = this.#thing(certificate.certificateId, facts.clientId);
+		const thing = this.#findThing(certificate.certificateId, facts.clientId);
 		variables.set("iot:Connection.Thing.IsAttached", thing ? "true" : "false");
 		if (thing) {
 			variables.set("iot:Connection.Thing.ThingName", thing.thingName);
@@ -153,7 +153,7 @@ export class Authorizer {
 	}
 }
 
-/** A policy of which only those Allows for CONNECT remain that speak of iot:ConnectAttributes. */
+/** A policy without the Allow statements that have no condition on iot:ConnectAttributes. */
 function grantingAttributes({ policyName, policy }: NamedPolicy): NamedPolicy {
 	return {
 		policyName,
@@ -165,7 +165,7 @@ function grantingAttributes({ policyName, policy }: NamedPolicy): NamedPolicy {
 	};
 }
 
-const nameParts: Readonly<Record<string, string>> = {
+const NAME_PARTS: Readonly<Record<string, string>> = {
 	CN: "CommonName",
 	C: "Country",
 	O: "Organization",
@@ -183,7 +183,7 @@ const nameParts: Readonly<Record<string, string>> = {
 
 const variablesOf = new WeakMap<CertificateRecord, [string, string | readonly string[]][]>();
 
-/** `iot:Certificate.…`: the first value, all as `.List`, each by its number from 0. */
+/** The variables `iot:Certificate.…`: the first value of each, all values as `.List`, and each value by its number from 0. */
 function certificateVariables(record: CertificateRecord): [string, string | readonly string[]][] {
 	const kept = variablesOf.get(record);
 	if (kept) return kept;
@@ -196,10 +196,10 @@ function certificateVariables(record: CertificateRecord): [string, string | read
 		["Issuer", certificate.issuer],
 	] as const) {
 		const values = new Map<string, string[]>();
-		// OpenSSL's writing: a line for each name, or for several with " + " between them.
+		// OpenSSL writes each name on a line, or several with " + " between them.
 		for (const line of (name ?? "").split(/\n| \+ /)) {
 			const at = line.indexOf("=");
-			const part = nameParts[line.slice(0, at)];
+			const part = NAME_PARTS[line.slice(0, at)];
 			if (part) values.set(part, [...(values.get(part) ?? []), unescapeName(line.slice(at + 1))]);
 		}
 		for (const [part, list] of values) {
@@ -212,7 +212,7 @@ function certificateVariables(record: CertificateRecord): [string, string | read
 	return variables;
 }
 
-/** Takes out the backslashes of RFC 2253 section 2.4: before a special character, or before a control character in hex. */
+/** Removes the backslashes of RFC 2253 section 2.4: before a special character, or before a control character in hex. */
 function unescapeName(text: string): string {
 	return text.replace(/\\([0-9A-F]{2}|.)/g, (_, escaped: string) =>
 		escaped.length === 2 ? String.fromCharCode(Number.parseInt(escaped, 16)) : escaped,

@@ -1,11 +1,11 @@
-// The MQTT side of the local cloud: aedes, with AWS's rules at every step. A connection is who its certificate says; policies
-// decide each connect, publish, subscribe and delivery; provisioning requests are answered to whoever asked, and nobody else.
+// The MQTT broker of the local cloud: aedes, with AWS's rules at every step. A certificate identifies each connection. Policies
+// decide over every connect, publish, subscribe and delivery. A provisioning reply goes only to the connection that asked.
 
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import { Aedes, type Client, type Subscription } from "aedes";
 import type { CloudEventBody } from "../base/events.js";
-import { type Failed, guarded, longestTimer, messageOf } from "../base/guard.js";
+import { type Failed, guarded, LONGEST_TIMER, messageOf } from "../base/guard.js";
 import type { ReplyFault, Settings } from "../base/settings.js";
 import { Throttles } from "../base/throttle.js";
 import type { Decision } from "../policy/policy.js";
@@ -16,11 +16,11 @@ import {
 	whyNothingComes,
 	whyNotPublished,
 } from "../provisioning/topics.js";
+import { fingerprint } from "../registry/certificates.js";
 import type { Registry } from "../registry/registry.js";
 import { Authorizer } from "./authorizer.js";
-import { type BrokerClient, Connection, type Will } from "./connection.js";
-import { FrameError, filterMatches } from "./frames.js";
-import { reasonCode } from "./mqtt5.js";
+import { type BrokerClient, ClientConnection, type Will } from "./client-connection.js";
+import { FrameError, filterMatches, reasonCode } from "./frames.js";
 import { Sessions } from "./sessions.js";
 
 /** What a broker works with. */
@@ -33,8 +33,8 @@ export interface BrokerOptions {
 	readonly report: (event: CloudEventBody) => void;
 }
 
-/** Where aedes sends requests that have been taken out of its hands. Nobody can subscribe to it. */
-const takenTopic = "$SYS/taken";
+/** Topic that aedes sees for a message which this broker handles itself. Nobody can subscribe to it. */
+const TAKEN_TOPIC = "$SYS/taken";
 
 /** The broker. Open one with `openBroker`. */
 export class Broker {
@@ -43,12 +43,12 @@ export class Broker {
 	readonly #options: BrokerOptions;
 	readonly #authorizer: Authorizer;
 	/** Connections before CONNECT, oldest first. */
-	readonly #pending = new Set<Connection>();
-	readonly #byPrincipal = new Map<string, Set<Connection>>();
-	/** Past CONNECT. Two with one client id while the newcomer takes over. */
-	readonly #byClientId = new Map<string, Set<Connection>>();
-	readonly #byClient = new WeakMap<object, Connection>();
-	/** Payloads of messages that the cloud itself sends: those alone may go out on reserved topics. */
+	readonly #pending = new Set<ClientConnection>();
+	readonly #byPrincipal = new Map<string, Set<ClientConnection>>();
+	/** Connections past CONNECT. A client id has two of them while a new connection takes over from an old one. */
+	readonly #byClientId = new Map<string, Set<ClientConnection>>();
+	readonly #byClient = new WeakMap<object, ClientConnection>();
+	/** Payloads of messages that the cloud itself sends. Only those may go out on reserved topics. */
 	readonly #own = new WeakSet<object>();
 	readonly #sessions: Sessions;
 	readonly #stopFollowing: () => void;
@@ -64,7 +64,7 @@ export class Broker {
 				for (const { table, key } of changes) if (table === "certificates") this.#recheck(key);
 			}),
 		);
-		/** What aedes calls: an error of it ends the connection of the client, and with that the client's part in aedes. */
+		/** Makes a hook for aedes. An error in it ends the client's connection, and with it all that aedes has of the client. */
 		const hook =
 			<C extends Client | null, A extends readonly unknown[], R>(
 				where: string,
@@ -75,7 +75,7 @@ export class Broker {
 		aedes.preConnect = hook("CONNECT", (client, packet, done) => {
 			const connection = this.#connectionOf(client)!;
 			connection.client = client as BrokerClient;
-			const refused = this.#connect(connection, packet as unknown as ConnectPacket);
+			const refused = this.#acceptConnect(connection, packet as unknown as ConnectPacket);
 			if (refused) {
 				connection.gate.destroy();
 				done(refused, false);
@@ -83,13 +83,13 @@ export class Broker {
 		});
 		aedes.authorizePublish = hook("PUBLISH", (client, packet, done) => {
 			const connection = this.#connectionOf(client);
-			// Without a connection it is a message of the cloud's own.
+			// A message without a connection comes from the cloud itself.
 			if (!connection) return done(null);
-			const refused = this.#publish(connection, packet as unknown as PublishPacket, done);
+			const refused = this.#acceptPublish(connection, packet as unknown as PublishPacket, done);
 			if (refused) done(refused);
 		});
 		aedes.authorizeSubscribe = hook("SUBSCRIBE", (client, subscription, done) => {
-			const { refused, granted } = this.#subscribe(this.#connectionOf(client)!, subscription.topic);
+			const { refused, granted } = this.#acceptSubscribe(this.#connectionOf(client)!, subscription.topic);
 			if (refused) return done(refused);
 			if (granted) this.#sessions.grant(subscription);
 			done(null, granted ? subscription : null);
@@ -99,10 +99,10 @@ export class Broker {
 		);
 		aedes.authorizeForward = (client, packet) =>
 			mayReceive(client, packet as unknown as PublishPacket) ? packet : null;
-		// A QoS 1 message is acknowledged when what is kept of it survives the end of the process, and not before.
+		// A QoS 1 message is acknowledged only when everything stored of it would survive the end of the process.
 		const published = hook("storing a message", async (client, packet: PublishPacket, done: () => void) => {
 			const { qos, messageId, topic } = packet;
-			if (qos === 1 && messageId !== undefined && topic !== takenTopic) {
+			if (qos === 1 && messageId !== undefined && topic !== TAKEN_TOPIC) {
 				await this.#sessions.stored();
 				this.#connectionOf(client)?.acknowledge(messageId);
 			}
@@ -118,7 +118,7 @@ export class Broker {
 				if (connection) connection.reason ??= "MQTT_KEEP_ALIVE_TIMEOUT";
 			}),
 		);
-		// What aedes calls errors are broken connections, each of which is told of where it breaks.
+		// What aedes calls errors are broken connections. They are reported where they break.
 		for (const event of ["clientError", "connectionError"] as const) {
 			aedes.on(
 				event,
@@ -136,29 +136,29 @@ export class Broker {
 				event: "subscribed",
 				connectionId: connection.id,
 				clientId: client.id,
-				// 0x80 stands where policies refused.
+				// A filter that policies refused has 0x80.
 				filters: subscriptions.filter(({ qos }) => Number(qos) < 3).map(({ topic }) => topic),
 			});
 		});
 		aedes.on("subscribe", (subscriptions, client) => subscribed(client, subscriptions));
 	}
 
-	/** Warns of an error that belongs to no connection. */
+	/** Reports an error that belongs to no connection. */
 	readonly #failed: Failed = (where, error) =>
 		this.report({ event: "warning", message: `The broker failed in ${where}: ${messageOf(error)}` });
 
-	#connectionOf(client: Client | null): Connection | undefined {
+	#connectionOf(client: Client | null): ClientConnection | undefined {
 		return client ? this.#byClient.get(client.conn) : undefined;
 	}
 
-	/** Tells an event. */
+	/** Reports an event. */
 	report(event: CloudEventBody): void {
 		this.#options.report(event);
 	}
 
 	/** Number of connections that are past CONNECT. */
 	get connections(): number {
-		// Not aedes's count, which goes astray when one client takes over from another that is just going.
+		// aedes's own count goes wrong when a client takes over from one that is just disconnecting.
 		let count = 0;
 		for (const connections of this.#byPrincipal.values())
 			for (const { connected } of connections) if (connected) count++;
@@ -181,7 +181,7 @@ export class Broker {
 	#accept(socket: TLSSocket): void {
 		const { registry, settings, now } = this.#options;
 		const certificate = socket.getPeerX509Certificate();
-		const principal = certificate && createHash("sha256").update(certificate.raw).digest("hex");
+		const principal = certificate && fingerprint(certificate.raw);
 		const record = principal === undefined ? undefined : registry.certificates.get(principal);
 		const refuse = (reason: string, explanation: string) => {
 			this.report({
@@ -199,7 +199,7 @@ export class Broker {
 			}
 		};
 		if (principal === undefined) {
-			refuse("no certificate", "The client showed no certificate: configure one with its private key.");
+			refuse("no certificate", "The client sent no certificate: configure one with its private key.");
 		} else if (settings.connection.requireServerName && !socket.servername) {
 			refuse("no server name", "The client did not name the endpoint in the handshake (SNI): connect by host name.");
 		} else if (!record) {
@@ -235,7 +235,7 @@ export class Broker {
 	#open(socket: TLSSocket, principal: string, expiration: number | undefined): void {
 		const { settings, now } = this.#options;
 		const { throttles } = this;
-		const connection = new Connection({
+		const connection = new ClientConnection({
 			socket,
 			principal,
 			settings,
@@ -251,7 +251,7 @@ export class Broker {
 		}
 		join(this.#byPrincipal, principal, connection);
 		const after = (milliseconds: number, where: string, handler: () => void) =>
-			setTimeout(guarded(where, connection.failed, handler), Math.min(milliseconds, longestTimer));
+			setTimeout(guarded(where, connection.failed, handler), Math.min(milliseconds, LONGEST_TIMER));
 		const connectTimer = after(settings.connection.connectTimeout, "the wait for CONNECT", () => {
 			if (connection.clientId !== undefined) return;
 			connection.broken("CONNECT did not come in time.");
@@ -269,7 +269,7 @@ export class Broker {
 		this.#aedes.handle(connection.gate);
 	}
 
-	#closed(connection: Connection): void {
+	#closed(connection: ClientConnection): void {
 		this.#pending.delete(connection);
 		leave(this.#byPrincipal, connection.principal, connection);
 		this.throttles.forget(`publish ${connection.id}`);
@@ -289,7 +289,7 @@ export class Broker {
 			clientId,
 			disconnectReason: reason,
 		});
-		this.#tell(`$aws/events/presence/disconnected/${clientId}`, {
+		this.#publishOwn(`$aws/events/presence/disconnected/${clientId}`, {
 			clientId,
 			timestamp: this.#options.now(),
 			eventType: "disconnected",
@@ -318,8 +318,8 @@ export class Broker {
 		}
 	}
 
-	/** The error to refuse a CONNECT with, or nothing. */
-	#connect(connection: Connection, packet: ConnectPacket): Error | undefined {
+	/** Decides over a CONNECT. Returns the error to refuse it with, or nothing. */
+	#acceptConnect(connection: ClientConnection, packet: ConnectPacket): Error | undefined {
 		const { settings, now, registry } = this.#options;
 		const { limits, connection: rules } = settings;
 		this.#pending.delete(connection);
@@ -352,9 +352,9 @@ export class Broker {
 				? limits.maximumKeepAlive
 				: Math.max(packet.keepalive, limits.minimumKeepAlive);
 		const attributes = [...(packet.clean ? [] : ["PersistentConnect"]), ...(will ? ["LastWill"] : [])];
-		const decision = this.#authorizer.decide(this.#facts(connection), "iot:Connect", "client", clientId, attributes);
+		const decision = this.#authorizer.decide(this.#factsOf(connection), "iot:Connect", "client", clientId, attributes);
 		if (!decision.allowed) {
-			this.#deny(connection, "iot:Connect", registry.arn("client", clientId), decision);
+			this.#reportDenied(connection, "iot:Connect", registry.arn("client", clientId), decision);
 			connection.refuse(reasonCode.notAuthorized, rules.connectDenied === "close" ? undefined : rules.connectDenied);
 			return new Error("denied");
 		}
@@ -384,10 +384,10 @@ export class Broker {
 			sourceIp: connection.sourceIp,
 		});
 		connection.connected = true;
-		// Here and not when aedes is ready, since the connection may have ended by then.
+		// Done here and not when aedes is ready, because the connection may have ended by then.
 		this.#sessions.connected(clientId, this.#keepOf(connection.five?.sessionExpiryInterval));
-		if (connection.five) this.#acceptFive(connection, packet, keepalive, assigned);
-		this.#tell(`$aws/events/presence/connected/${clientId}`, {
+		if (connection.five) this.#acceptMqtt5(connection, packet, keepalive, assigned);
+		this.#publishOwn(`$aws/events/presence/connected/${clientId}`, {
 			clientId,
 			timestamp: now(),
 			eventType: "connected",
@@ -404,8 +404,13 @@ export class Broker {
 		return Math.min(this.#options.settings.connection.persistentSession, seconds * 1000);
 	}
 
-	/** What MQTT 5 has beyond 3.1.1: a new start of a session that is kept, and what CONNACK tells. */
-	#acceptFive({ five, maximumPacket }: Connection, packet: ConnectPacket, keepAlive: number, assigned: boolean): void {
+	/** Does what MQTT 5 has beyond 3.1.1: starts a session anew that is kept, and sets what CONNACK says. */
+	#acceptMqtt5(
+		{ five, maximumPacket }: ClientConnection,
+		packet: ConnectPacket,
+		keepAlive: number,
+		assigned: boolean,
+	): void {
 		const longest = this.#options.settings.connection.persistentSession / 1000;
 		if (five!.cleanStart && !packet.clean) this.#sessions.cleanSubscriptions({ id: packet.clientId });
 		five!.accept({
@@ -416,22 +421,26 @@ export class Broker {
 		});
 	}
 
-	/** The error to refuse a PUBLISH with; when there is none, `done` has been or will be called. */
-	#publish(connection: Connection, packet: PublishPacket, done: (error?: Error | null) => void): Error | undefined {
+	/** Decides over a PUBLISH. Returns the error to refuse it with; otherwise `done` has been or will be called. */
+	#acceptPublish(
+		connection: ClientConnection,
+		packet: PublishPacket,
+		done: (error?: Error | null) => void,
+	): Error | undefined {
 		const { registry, settings } = this.#options;
 		const { topic, retain, payload } = packet;
 		const status = registry.certificates.get(connection.principal)?.status;
 		if (status !== "ACTIVE") {
-			// Only a will comes so late.
+			// Only a will can come this late.
 			const explanation = `The certificate is ${status ?? "deleted"}: its will is not published.`;
-			this.#deny(connection, "iot:Publish", registry.arn("topic", topic), { allowed: false, explanation });
+			this.#reportDenied(connection, "iot:Publish", registry.arn("topic", topic), { allowed: false, explanation });
 			return new Error("certificate");
 		}
 		const actions = ["iot:Publish", ...(retain ? ["iot:RetainPublish"] : [])];
 		for (const action of actions) {
-			const decision = this.#authorizer.decide(this.#facts(connection), action, "topic", topic);
+			const decision = this.#authorizer.decide(this.#factsOf(connection), action, "topic", topic);
 			if (!decision.allowed) {
-				this.#deny(connection, action, registry.arn("topic", topic), decision);
+				this.#reportDenied(connection, action, registry.arn("topic", topic), decision);
 				return new Error("denied");
 			}
 		}
@@ -451,7 +460,7 @@ export class Broker {
 			if (retain && !this.#sessions.hasRoom(bytes)) {
 				this.report({
 					event: "warning",
-					message: "There is no room for another retained message (limits.storedBytes).",
+					message: "There is no room for another retained message (setting limits.storedBytes).",
 				});
 			}
 			done();
@@ -462,11 +471,11 @@ export class Broker {
 			return new Error("reserved topic");
 		}
 		const taken = Buffer.from(payload as Uint8Array);
-		// The message is in our hands now: nobody else shall see it.
-		packet.topic = takenTopic;
+		// This broker handles the message from here on, so aedes must not show it to anybody.
+		packet.topic = TAKEN_TOPIC;
 		packet.payload = Buffer.alloc(0);
 		const request = parseProvisioningTopic(topic);
-		if (!request) this.#unsupported(connection, "iot:Publish", topic, whyNotPublished(topic));
+		if (!request) this.#reportUnsupported(connection, "iot:Publish", topic, whyNotPublished(topic));
 		const puback = request ? settings.reply.puback : "before";
 		if (packetId !== undefined && puback === "before") connection.acknowledge(packetId);
 		if (packetId !== undefined && puback === "withhold") connection.withhold(packetId);
@@ -479,8 +488,8 @@ export class Broker {
 		return undefined;
 	}
 
-	#unsupported(
-		connection: Connection,
+	#reportUnsupported(
+		connection: ClientConnection,
 		action: "iot:Publish" | "iot:Subscribe",
 		topic: string,
 		explanation: string,
@@ -491,13 +500,13 @@ export class Broker {
 	}
 
 	async #provision(
-		connection: Connection,
+		connection: ClientConnection,
 		request: ProvisioningTopic,
 		topic: string,
 		payload: Uint8Array,
 	): Promise<void> {
 		const { provisioning, settings } = this.#options;
-		const fault = this.#nextFault(request.operation);
+		const fault = this.#takeFault(request.operation);
 		if (settings.reply.delay > 0) await wait(settings.reply.delay);
 		const reply =
 			fault?.action === "reject"
@@ -538,8 +547,8 @@ export class Broker {
 		tell(await this.#reply(connection, replyTopic, reply.payload));
 	}
 
-	/** One request of a connection after the other, so that none can keep the others waiting; nothing when it has gone. */
-	async #handle(connection: Connection, request: ProvisioningRequest): Promise<ProvisioningReply | undefined> {
+	/** Handles a connection's requests one after the other, so that it cannot keep others waiting. No reply if it has gone. */
+	async #handle(connection: ClientConnection, request: ProvisioningRequest): Promise<ProvisioningReply | undefined> {
 		const { provisioning, settings } = this.#options;
 		const most = settings.limits.outstandingRequests;
 		if (connection.outstanding >= most) {
@@ -553,8 +562,12 @@ export class Broker {
 		return handled.finally(() => connection.outstanding--);
 	}
 
-	/** Sends a reply to the connection that asked, when it has subscribed as the settings demand; resolves when it is written. */
-	async #reply(connection: Connection, topic: string, bytes: Uint8Array): Promise<"sent" | "unsubscribed" | "gone"> {
+	/** Sends a reply to the connection that asked, if it has subscribed as the settings demand. Resolves when it is written. */
+	async #reply(
+		connection: ClientConnection,
+		topic: string,
+		bytes: Uint8Array,
+	): Promise<"sent" | "unsubscribed" | "gone"> {
 		const { client, gate } = connection;
 		const { subscription, qos } = this.#options.settings.reply;
 		if (!client || client.closed || gate.destroyed) return "gone";
@@ -572,7 +585,7 @@ export class Broker {
 		return "sent";
 	}
 
-	#nextFault(operation: ReplyFault["operation"]): ReplyFault | undefined {
+	#takeFault(operation: ReplyFault["operation"]): ReplyFault | undefined {
 		const { faults } = this.#options.settings;
 		const index = faults.findIndex((fault) => fault.operation === operation);
 		const fault = faults[index];
@@ -583,7 +596,7 @@ export class Broker {
 		return fault;
 	}
 
-	#subscribe(connection: Connection, filter: string): { refused?: Error; granted: boolean } {
+	#acceptSubscribe(connection: ClientConnection, filter: string): { refused?: Error; granted: boolean } {
 		const { registry, settings } = this.#options;
 		if (filter.startsWith("$share/")) {
 			connection.broken("Shared subscriptions are not supported here.", reasonCode.sharedSubscriptionsNotSupported);
@@ -593,13 +606,13 @@ export class Broker {
 			connection.broken(`The filter ${filter} is reserved and not supported here.`);
 			return { refused: new Error("reserved filter"), granted: false };
 		}
-		const decision = this.#authorizer.decide(this.#facts(connection), "iot:Subscribe", "topicfilter", filter);
+		const decision = this.#authorizer.decide(this.#factsOf(connection), "iot:Subscribe", "topicfilter", filter);
 		if (decision.allowed) {
 			const why = whyNothingComes(filter);
-			if (why) this.#unsupported(connection, "iot:Subscribe", filter, why);
+			if (why) this.#reportUnsupported(connection, "iot:Subscribe", filter, why);
 			return { granted: true };
 		}
-		this.#deny(connection, "iot:Subscribe", registry.arn("topicfilter", filter), decision);
+		this.#reportDenied(connection, "iot:Subscribe", registry.arn("topicfilter", filter), decision);
 		return settings.connection.subscribeDenied === "close" && !connection.five
 			? { refused: new Error("denied"), granted: false }
 			: { granted: false };
@@ -611,16 +624,16 @@ export class Broker {
 		if (!connection?.connected) return false;
 		const own = typeof payload === "object" && this.#own.has(payload);
 		if (topic.startsWith("$") && !own) return false;
-		// Of a session that is taken up again, perhaps no longer. And to AWS `sensor/#` does not match `sensor`.
+		// A resumed session may get a message for a subscription that is gone. And for AWS `sensor/#` does not match `sensor`.
 		if (!own && !Object.keys(client.subscriptions).some((filter) => filterMatches(filter, topic))) return false;
-		const decision = this.#authorizer.decide(this.#facts(connection), "iot:Receive", "topic", topic);
+		const decision = this.#authorizer.decide(this.#factsOf(connection), "iot:Receive", "topic", topic);
 		if (!decision.allowed) {
-			this.#deny(connection, "iot:Receive", this.#options.registry.arn("topic", topic), decision);
+			this.#reportDenied(connection, "iot:Receive", this.#options.registry.arn("topic", topic), decision);
 		}
 		return decision.allowed;
 	}
 
-	#facts(connection: Connection) {
+	#factsOf(connection: ClientConnection) {
 		return {
 			certificateId: connection.principal,
 			clientId: connection.clientId!,
@@ -628,8 +641,13 @@ export class Broker {
 		};
 	}
 
-	#deny(connection: Connection, action: string, resource: string, { statement, explanation }: Decision): void {
-		// A refused delivery leaves the connection alone, and so may a refused subscription; the other refusals end it.
+	#reportDenied(
+		connection: ClientConnection,
+		action: string,
+		resource: string,
+		{ statement, explanation }: Decision,
+	): void {
+		// A refused delivery does not end the connection, and a refused subscription may not. All other refusals do.
 		const answered = connection.five !== undefined || this.#options.settings.connection.subscribeDenied === "suback";
 		if (action !== "iot:Receive" && !(action === "iot:Subscribe" && answered)) connection.reason ??= "AUTH_ERROR";
 		this.report({
@@ -644,8 +662,8 @@ export class Broker {
 		});
 	}
 
-	/** Publishes a message of the cloud's own. */
-	#tell(topic: string, message: object): void {
+	/** Publishes a message from the cloud itself. */
+	#publishOwn(topic: string, message: object): void {
 		if (this.#aedes.closed) return;
 		const payload = Buffer.from(JSON.stringify(message));
 		this.#own.add(payload);
@@ -668,13 +686,13 @@ interface PublishPacket {
 	readonly messageId?: number;
 }
 
-function join<K>(groups: Map<K, Set<Connection>>, key: K, connection: Connection): void {
+function join<K>(groups: Map<K, Set<ClientConnection>>, key: K, connection: ClientConnection): void {
 	const group = groups.get(key);
 	if (group) group.add(connection);
 	else groups.set(key, new Set([connection]));
 }
 
-function leave<K>(groups: Map<K, Set<Connection>>, key: K, connection: Connection): void {
+function leave<K>(groups: Map<K, Set<ClientConnection>>, key: K, connection: ClientConnection): void {
 	const group = groups.get(key);
 	group?.delete(connection);
 	if (group?.size === 0) groups.delete(key);
@@ -687,8 +705,9 @@ interface AedesInside {
 }
 
 /**
- * An end takes some turns of the event loop. When another client has taken over the id meanwhile, aedes takes that one off its
- * list, and the next that takes over would not end it: two connections would have one client id.
+ * Keeps aedes from unregistering the wrong client. Ending a connection takes several turns of the event loop. If another client
+ * takes over the client id meanwhile, aedes would take that one off its list, and the next takeover would not end it: two
+ * connections would share one client id.
  */
 function unregisterNobodyElse(aedes: AedesInside): void {
 	const unregister = aedes.unregisterClient.bind(aedes);
@@ -699,17 +718,17 @@ function unregisterNobodyElse(aedes: AedesInside): void {
 
 /** Does not keep a process that is otherwise at its end. */
 function wait(milliseconds: number): Promise<void> {
-	return new Promise((resolve) => setTimeout(resolve, Math.min(milliseconds, longestTimer)).unref());
+	return new Promise((resolve) => setTimeout(resolve, Math.min(milliseconds, LONGEST_TIMER)).unref());
 }
 
-/** Opens a broker that has no socket yet: give it some with `accept`. */
+/** Opens a broker. It has no sockets yet: pass them to `accept`. */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
 	const { settings, registry, now, report } = options;
 	const sessions = new Sessions({ settings, state: registry.state, now, report });
 	const aedes = new Aedes({
 		persistence: sessions,
-		// No queue of deliveries: aedes goes through a queue by calling itself, once for each message that nobody takes, and a long
-		// one (a burst to a subscriber that has gone meanwhile) overflows the stack. Without it, too, no client waits for another.
+		// No queue of deliveries. aedes works through a queue by recursion, one level for each message that nobody takes, so a long
+		// queue (a burst to a subscriber that has gone) overflows the stack. Also, without a queue no client waits for another.
 		concurrency: 0,
 		// The gate has its own limits, which also bound what a client can make us hold.
 		connectTimeout: 0x7fffffff,

@@ -1,5 +1,5 @@
-// MQTT control packets as frames: where one ends, how its fields are read without reading past it, and the few fields that must
-// be known before the broker sees it. That a packet is whole and right is checked in packets.ts.
+// MQTT control packets as bytes: finds where one ends, reads fields without reading past its end, and reads the few fields that
+// must be known before the broker sees it. packets.ts checks that a packet is well-formed.
 
 import { isUtf8 } from "node:buffer";
 
@@ -21,10 +21,10 @@ export const packetType = {
 	auth: 15,
 } satisfies Record<string, number>;
 
-/** Bytes that are no MQTT, or more than is allowed of it. */
+/** A client sent bytes that are not MQTT, or more than is allowed. */
 export class FrameError extends Error {
 	override readonly name = "FrameError";
-	/** Of MQTT 5, where one is known. */
+	/** Reason code of MQTT 5, where one is known. */
 	readonly reasonCode: number | undefined;
 
 	constructor(message: string, reasonCode?: number) {
@@ -33,19 +33,33 @@ export class FrameError extends Error {
 	}
 }
 
-/** Reason code of MQTT 5 for bytes that cannot be read. */
-export const malformed = 0x81;
+/** Reason codes of MQTT 5 (section 2.4). */
+export const reasonCode = {
+	malformedPacket: 0x81,
+	protocolError: 0x82,
+	unsupportedVersion: 0x84,
+	clientIdentifierNotValid: 0x85,
+	notAuthorized: 0x87,
+	badAuthenticationMethod: 0x8c,
+	topicFilterInvalid: 0x8f,
+	topicNameInvalid: 0x90,
+	packetTooLarge: 0x95,
+	quotaExceeded: 0x97,
+	qosNotSupported: 0x9b,
+	sharedSubscriptionsNotSupported: 0x9e,
+	subscriptionIdentifiersNotSupported: 0xa1,
+} as const;
 
 /** Cuts a stream of bytes into control packets. Holds no more than one packet of the largest allowed size. */
 export class FrameReader {
 	#held: Buffer[] = [];
 	#size = 0;
-	/** Bytes without which the held ones need not be looked at again. */
+	/** How many bytes must be there before it is worth looking at them again. */
 	#wanted = 2;
 
 	/**
-	 * Whole packets that have come.
-	 * @throws {FrameError} when a packet is longer than `maximum` or its length is malformed.
+	 * Yields the packets that are whole with this chunk.
+	 * @throws FrameError when a packet is longer than `maximum`, or its length is malformed
 	 */
 	*read(chunk: Buffer, maximum: number): Generator<Buffer> {
 		this.#held.push(chunk);
@@ -67,20 +81,20 @@ export class FrameReader {
 	}
 }
 
-/** Length of the first packet with its fixed header, `undefined` when that has not come whole. */
+/** Length of the first packet with its fixed header; `undefined` while that header is not complete. */
 function frameLength(bytes: Buffer): number | undefined {
 	let length = 0;
 	for (let index = 1; index < bytes.length; index++) {
-		if (index > 4) throw new FrameError("The packet's length is malformed.", malformed);
+		if (index > 4) throw new FrameError("The packet's length is malformed.", reasonCode.malformedPacket);
 		const byte = bytes[index]!;
 		length += (byte & 0x7f) * 128 ** (index - 1);
 		if (byte < 0x80) return length + index + 1;
 	}
-	if (bytes.length > 4) throw new FrameError("The packet's length is malformed.", malformed);
+	if (bytes.length > 4) throw new FrameError("The packet's length is malformed.", reasonCode.malformedPacket);
 	return undefined;
 }
 
-/** Reads one field after the other. Every method throws `FrameError` rather than reading past the end. */
+/** Reads one field after the other. Every method throws FrameError instead of reading past the end. */
 export class Cursor {
 	readonly #bytes: Buffer;
 	#at: number;
@@ -90,14 +104,14 @@ export class Cursor {
 		this.#at = at;
 	}
 
-	/** Of a frame, after its fixed header. */
+	/** A cursor on what follows the fixed header of a packet. */
 	static body(frame: Buffer): Cursor {
 		const cursor = new Cursor(frame, 1);
 		while (cursor.byte() >= 0x80);
 		return cursor;
 	}
 
-	/** Bytes that are left. */
+	/** How many bytes are left. */
 	get left(): number {
 		return this.#bytes.length - this.#at;
 	}
@@ -124,7 +138,7 @@ export class Cursor {
 			if (byte === 0 && index > 0) break;
 			return value;
 		}
-		throw new FrameError("A variable byte integer is malformed.", malformed);
+		throw new FrameError("A variable byte integer is malformed.", reasonCode.malformedPacket);
 	}
 
 	/** Bytes with their length before them. */
@@ -135,17 +149,18 @@ export class Cursor {
 	/** A UTF-8 string with its length before it, without U+0000 (MQTT 3.1.1 section 1.5.3). */
 	text(): string {
 		const bytes = this.binary();
-		if (!isUtf8(bytes) || bytes.includes(0)) throw new FrameError("A text is not UTF-8, or has U+0000.", malformed);
+		if (!isUtf8(bytes) || bytes.includes(0))
+			throw new FrameError("A text is not UTF-8, or has U+0000.", reasonCode.malformedPacket);
 		return bytes.toString();
 	}
 
 	take(length: number): Buffer {
-		if (length > this.left) throw new FrameError("The packet ends too early.", malformed);
+		if (length > this.left) throw new FrameError("The packet ends too early.", reasonCode.malformedPacket);
 		this.#at += length;
 		return this.#bytes.subarray(this.#at - length, this.#at);
 	}
 
-	/** A cursor over the next so many bytes alone. */
+	/** A cursor on the next `length` bytes alone. */
 	part(length: number): Cursor {
 		return new Cursor(this.take(length));
 	}
@@ -155,7 +170,7 @@ export function typeOf(frame: Uint8Array): number {
 	return frame[0]! >> 4;
 }
 
-/** Whether it is a PUBLISH that need not arrive. */
+/** Whether it is a PUBLISH with QoS 0, which need not arrive. */
 export function isQos0Publish(frame: Uint8Array): boolean {
 	return typeOf(frame) === packetType.publish && (frame[0]! & 6) === 0;
 }

@@ -1,32 +1,30 @@
-// Stands between a client's socket and the MQTT broker: hands on whole packets only, as many as may be, and bounds what a
-// slow client can make the cloud hold. Never looks into a payload.
+// Stands between a client's socket and the MQTT broker: passes on only whole packets that its keeper allows, and bounds how much
+// a slow client can make the cloud hold. Never looks into a payload.
 
 import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { type Failed, guarded, longestTimer } from "../base/guard.js";
+import { type Failed, guarded, LONGEST_TIMER } from "../base/guard.js";
 import { FrameError, FrameReader, isQos0Publish } from "./frames.js";
 
-/** Decides over packets, and sets the bounds. */
+/** Decides which packets pass a gate, and sets its bounds. */
 export interface GateKeeper {
-	/** Largest packet taken, bytes. */
+	/** Largest packet that is accepted, bytes. */
 	readonly maximumPacket: number;
-	/**
-	 * Most that may wait to be taken by the client, bytes: from half of it on, messages with QoS 0 are left out; beyond it the
-	 * gate closes. And how long it may wait, ms.
-	 */
+	/** Most bytes that may wait for the client. Beyond half of them messages with QoS 0 are left out; beyond all, the gate closes. */
 	readonly maximumOutgoing: number;
+	/** How long they may wait, ms. */
 	readonly drainTimeout: number;
-	/** What the broker gets for a packet of the client, if anything. May close the gate. Throws FrameError to have it closed. */
+	/** What the broker gets for a packet from the client, if anything. May close the gate. @throws FrameError to have it closed */
 	incoming(frame: Buffer): Buffer | undefined;
-	/** What the client gets for a packet of the broker, if anything. */
+	/** What the client gets for a packet from the broker, if anything. */
 	outgoing(frame: Buffer): Buffer | undefined;
-	/** The client broke the protocol (with a reason code of MQTT 5, if known), or takes too long; the gate closes. */
+	/** The client broke the protocol (with a reason code of MQTT 5, if known), or reads too slowly. The gate closes. */
 	broken(explanation: string, code?: number): void;
-	/** Messages with QoS 0 are left out from now on, until the client takes what waits for it. */
+	/** From now on messages with QoS 0 are left out, until the client has read what waits for it. */
 	slow(): void;
-	/** Handling this connection has gone wrong in a way that nobody thought of; the keeper ends it. */
+	/** Called with an unexpected error in the handling of this connection. The keeper ends the connection. */
 	readonly failed: Failed;
-	/** The last that the client gets, if anything. */
+	/** The last packet that the client gets, if any. */
 	farewell(): Buffer | undefined;
 }
 
@@ -40,8 +38,8 @@ export class Gate extends Duplex {
 	#leavingOut = false;
 
 	constructor(socket: TLSSocket, keeper: GateKeeper) {
-		// No high-water mark: what may wait is bounded at the socket, by `send`. Were the broker told to wait for one client, all
-		// messages to the others would wait with it, without a bound.
+		// No high-water mark: `send` bounds what may wait, at the socket. If the broker had to wait for one client, the messages to
+		// all others would wait as well, without a bound.
 		super({ allowHalfOpen: false, writableHighWaterMark: Number.MAX_SAFE_INTEGER });
 		this.#socket = socket;
 		this.#keeper = keeper;
@@ -49,7 +47,7 @@ export class Gate extends Duplex {
 			socket.on(event, guarded(`the socket's ${event}`, keeper.failed, handler) as (...args: unknown[]) => void);
 		on("data", (chunk: Buffer) => this.#receive(chunk));
 		on("end", () => this.push(null));
-		// The broker learns of the end only; why it ended is nothing that it could help.
+		// The broker learns only that the connection has ended. It could do nothing about the reason.
 		on("error", () => this.destroy());
 		on("close", () => this.destroy());
 		on("drain", () => {
@@ -59,7 +57,7 @@ export class Gate extends Duplex {
 		});
 	}
 
-	/** Everything that the broker does for this connection, it does in events of this stream: none of its errors goes further. */
+	/** Keeps the broker's errors in this connection: all that it does for the connection, it does in events of this stream. */
 	override emit(event: string | symbol, ...args: unknown[]): boolean {
 		const emit = guarded(`the broker's ${String(event)}`, this.#keeper.failed, () =>
 			super.emit(event as "data", ...(args as [unknown])),
@@ -67,7 +65,7 @@ export class Gate extends Duplex {
 		return emit() ?? true;
 	}
 
-	/** Sends bytes past the broker, so long as the gate is open. */
+	/** Sends bytes to the client without the broker, as long as the gate is open. */
 	send(bytes: Uint8Array): void {
 		if (!this.#socket.writable) return;
 		const { maximumOutgoing, drainTimeout, failed } = this.#keeper;
@@ -78,18 +76,18 @@ export class Gate extends Duplex {
 			return;
 		}
 		if (waiting > maximumOutgoing) {
-			this.#keeper.broken("The client does not take what is sent to it.");
+			this.#keeper.broken("The client does not take what is sent to it: too much is waiting.");
 			this.destroy();
 			return;
 		}
 		if (this.#socket.write(bytes)) return;
 		const late = () => {
-			this.#keeper.broken("The client takes nothing off its socket.");
+			this.#keeper.broken("The client takes nothing from its socket.");
 			this.#socket.destroy();
 		};
 		this.#draining ??= setTimeout(
 			guarded("the wait for the client", failed, late),
-			Math.min(drainTimeout, longestTimer),
+			Math.min(drainTimeout, LONGEST_TIMER),
 		);
 	}
 
@@ -121,7 +119,7 @@ export class Gate extends Duplex {
 		guarded("the end", this.#keeper.failed, () => {
 			const farewell = socket.writable ? this.#keeper.farewell() : undefined;
 			if (farewell) socket.write(farewell);
-			// What was written last, such as a CONNACK that refuses, may still go out.
+			// What was written last, such as a CONNACK that refuses, still has time to go out.
 			socket.end();
 			if (socket.destroyed) return;
 			const late = setTimeout(() => socket.destroy(), 1_000);

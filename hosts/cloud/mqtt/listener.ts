@@ -1,40 +1,41 @@
-// A TLS port: keeps count of the connections whose handshake is not done, and lets go of all of them when it closes.
+// A TLS port. Bounds how many connections may be in their handshake, and drops all connections when it closes.
 
 import { constants } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
 import type { CloudEventBody } from "../base/events.js";
-import { type Failed, guarded, longestTimer, messageOf } from "../base/guard.js";
+import { type Failed, guarded, LONGEST_TIMER, messageOf } from "../base/guard.js";
+import { listen } from "../base/listen.js";
 import type { Settings } from "../base/settings.js";
 
-/** What a port is opened with. */
+/** How to open a port. */
 export interface ListenerOptions {
 	readonly host: string;
-	/** 0: any free one. */
+	/** 0: any free port. */
 	readonly port: number;
-	/** Keys and certificates of the server, PEM: of one kind of key or of two. Which a client is shown, its suites decide. */
+	/** Keys and certificates of the server, PEM, for one kind of key or for two. A client's suites decide which one it is shown. */
 	readonly identities: readonly { readonly key: string; readonly cert: string }[];
-	/** The one ALPN protocol to be spoken; none is asked for when absent. */
+	/** The ALPN protocol that clients must ask for. When absent, they need not ask for any. */
 	readonly alpnProtocol?: string;
 	/** Its time limit and its bounds are read when the port is opened. */
 	readonly settings: Settings["connection"];
 	readonly report: (event: CloudEventBody) => void;
-	/** Given each socket whose handshake is done. */
+	/** Called with each socket whose handshake is done. */
 	readonly accept: (socket: TLSSocket) => void;
 }
 
 /** An open port. */
 export interface Listener {
 	readonly port: number;
-	/** Stops listening and drops what is open. */
+	/** Stops listening and drops all connections. */
 	close(): Promise<void>;
 }
 
 /**
- * Suites of AWS's IoTSecurityPolicy_TLS13_1_2_2022_10. The server chooses, and RSA comes first: a client that offers both kinds
- * sees a chain to Amazon Root CA 1 from AWS, too, or no client on OpenSSL, which puts ECDSA first, could do with that root alone.
+ * Cipher suites of AWS's IoTSecurityPolicy_TLS13_1_2_2022_10. The server chooses, and prefers RSA. AWS must do so, too: clients
+ * with OpenSSL offer ECDSA first, and could not manage with Amazon Root CA 1 alone otherwise.
  */
-const ciphers = [
+const CIPHERS = [
 	"TLS_AES_128_GCM_SHA256",
 	"TLS_AES_256_GCM_SHA384",
 	"TLS_CHACHA20_POLY1305_SHA256",
@@ -45,12 +46,12 @@ const ciphers = [
 	),
 ].join(":");
 
-/** The same choice in TLS 1.3, whose suites say nothing of the key; also what clients may sign with. */
-const signatureAlgorithms = ["RSA-PSS", "RSA", "ECDSA"]
+/** Makes the same choice in TLS 1.3, whose suites do not name the kind of key. Clients may sign with these algorithms, too. */
+const SIGNATURE_ALGORITHMS = ["RSA-PSS", "RSA", "ECDSA"]
 	.flatMap((kind) => ["SHA256", "SHA384", "SHA512"].map((hash) => `${kind}+${hash}`))
 	.join(":");
 
-/** Opens a port. Rejects with the system's error when it is taken. */
+/** Opens a port. @throws the system's error when it is in use */
 export async function openListener(options: ListenerOptions): Promise<Listener> {
 	const { settings, report, alpnProtocol } = options;
 	const open = new Set<Socket>();
@@ -65,15 +66,15 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
 			key: options.identities.map(({ key }) => key),
 			cert: options.identities.map(({ cert }) => cert),
 			minVersion: "TLSv1.2",
-			ciphers,
-			sigalgs: signatureAlgorithms,
+			ciphers: CIPHERS,
+			sigalgs: SIGNATURE_ALGORITHMS,
 			honorCipherOrder: true,
 			requestCert: true,
-			// Whose certificate it is decides the account, not a chain; the handshake proves its key.
+			// The account decides which certificates are known, not a chain. The handshake proves the client's key.
 			rejectUnauthorized: false,
-			// No names of authorities in the CertificateRequest: a device has one certificate, and that is to be shown.
+			// The CertificateRequest names no authorities, so that a device shows the one certificate that it has.
 			ca: [],
-			handshakeTimeout: Math.min(settings.handshakeTimeout, longestTimer),
+			handshakeTimeout: Math.min(settings.handshakeTimeout, LONGEST_TIMER),
 			secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
 			noDelay: true,
 			...(alpnProtocol !== undefined && { ALPNProtocols: [alpnProtocol] }),
@@ -98,26 +99,20 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
 		oldest?.destroy();
 	});
 	server.on("secureConnection", (socket) => {
-		// The plain socket below is not to be had from the TLS socket; its ends tell which one it is.
+		// A TLS socket does not tell its plain socket; the remote address and port identify it.
 		for (const other of handshaking) {
 			if (other.remotePort === socket.remotePort && other.remoteAddress === socket.remoteAddress)
 				handshaking.delete(other);
 		}
 	});
-	// A handshake that fails is the client's affair; without a listener it would end the process.
+	// A handshake that fails is the client's problem. Without this listener it would end the process.
 	server.on("tlsClientError", (error, socket) => {
 		const { code = "unknown" } = error as NodeJS.ErrnoException;
 		if (code !== "ECONNRESET") refuse("TLS handshake", `The TLS handshake failed (${code}).`);
 		socket.destroy();
 	});
-	await new Promise<void>((resolve, reject) => {
-		server.once("error", reject);
-		server.listen(options.port, options.host, () => {
-			server.off("error", reject);
-			resolve();
-		});
-	});
-	// Once it listens, an error is a connection that could not be taken: no descriptors are left.
+	await listen(server, { host: options.host, port: options.port });
+	// Once the server listens, an error is a connection that could not be accepted, for lack of file descriptors.
 	server.on("error", (error) => failed("accept", error));
 	return {
 		port: (server.address() as AddressInfo).port,

@@ -1,27 +1,12 @@
-// Lets an MQTT 5 client talk to a broker that speaks 3.1.1: turns packets of one version into the other, with AWS's reason
-// codes. Properties of a PUBLISH go no further than here; what cannot be turned is refused as the standard says.
+// Lets an MQTT 5 client talk to a broker that speaks 3.1.1: translates packets from one version into the other, with AWS's
+// reason codes. Drops the properties of a PUBLISH; refuses what cannot be translated, as the standard says.
 
 import mqttPacket, { type IConnectPacket, type Packet } from "mqtt-packet";
 import type { DisconnectReason } from "../base/events.js";
-import { FrameError, packetType, typeOf } from "./frames.js";
+import { FrameError, packetType, reasonCode, typeOf } from "./frames.js";
 
-/** Reason codes (MQTT 5 section 2.4). */
-export const reasonCode = {
-	malformedPacket: 0x81,
-	protocolError: 0x82,
-	unsupportedVersion: 0x84,
-	clientIdentifierNotValid: 0x85,
-	notAuthorized: 0x87,
-	badAuthenticationMethod: 0x8c,
-	packetTooLarge: 0x95,
-	quotaExceeded: 0x97,
-	qosNotSupported: 0x9b,
-	sharedSubscriptionsNotSupported: 0x9e,
-	subscriptionIdentifiersNotSupported: 0xa1,
-} as const;
-
-/** What a DISCONNECT says for each way a connection ends; absent where there is nobody to tell. */
-const disconnectCode: Readonly<Partial<Record<DisconnectReason, number>>> = {
+/** Reason code of the DISCONNECT for each way a connection ends. Absent where nobody is left to tell. */
+const DISCONNECT_CODES: Readonly<Partial<Record<DisconnectReason, number>>> = {
 	AUTH_ERROR: reasonCode.notAuthorized,
 	CLIENT_ERROR: reasonCode.protocolError,
 	DUPLICATE_CLIENTID: 0x8e,
@@ -32,38 +17,41 @@ const disconnectCode: Readonly<Partial<Record<DisconnectReason, number>>> = {
 	THROTTLED: reasonCode.quotaExceeded,
 };
 
-/** What CONNACK must tell the client beside that it is connected. */
+/** What CONNACK tells a client that is accepted. */
 export interface Accepted {
-	/** Seconds, when it is not what the client asked for. */
+	/** Seconds. Present when it is not what the client asked for. */
 	readonly serverKeepAlive?: number;
-	/** When the client had none. */
+	/** Present when the client sent none. */
 	readonly assignedClientIdentifier?: string;
-	/** Largest packet that is taken, bytes. */
+	/** Largest packet that is accepted, bytes. */
 	readonly maximumPacketSize: number;
 	/** Seconds that the session outlives its connection. */
 	readonly sessionExpiryInterval: number;
 }
 
-/** One client's MQTT 5. */
+/** Translates for one MQTT 5 client. */
 export class Mqtt5 {
-	/** Its CONNECT asked for a session without a past. */
+	/** Whether its CONNECT asked for a new session. */
 	cleanStart = true;
-	/** Seconds that it wants its session to outlive the connection. */
+	/** For how many seconds its session is to outlive the connection. */
 	sessionExpiryInterval = 0;
 	/** The same, when its DISCONNECT has changed it. */
 	expiryAtDisconnect: number | undefined;
 	#accepted: Accepted | undefined;
-	/** Largest packet that the client takes. */
+	/** Largest packet that the client accepts, bytes. */
 	#maximumPacketSize = Number.POSITIVE_INFINITY;
-	/** Number of filters of an UNSUBSCRIBE by its packet id. */
+	/** Number of filters of each UNSUBSCRIBE, by packet id. */
 	readonly #unsubscribing = new Map<number, number>();
 
-	/** To be called before CONNACK goes out. */
+	/** Sets what CONNACK says. To be called before it goes out. */
 	accept(accepted: Accepted): void {
 		this.#accepted = accepted;
 	}
 
-	/** A packet of the client's in version 3.1.1; `undefined` for one that has no like. Throws FrameError with a reason code. */
+	/**
+	 * A packet from the client, in version 3.1.1; `undefined` for one that 3.1.1 cannot express.
+	 * @throws FrameError with a reason code
+	 */
 	fromClient(frame: Buffer): Buffer | undefined {
 		const packet = parse(frame, 5);
 		switch (packet.cmd) {
@@ -101,7 +89,7 @@ export class Mqtt5 {
 					);
 				}
 				this.expiryAtDisconnect = expiry;
-				// 0x04: with the will, so as if the connection had been lost.
+				// 0x04 asks for the will. In 3.1.1 it is published when the connection is lost, so there is no DISCONNECT.
 				return packet.reasonCode ? undefined : generate({ cmd: "disconnect" }, 4);
 			}
 			case "auth":
@@ -111,10 +99,10 @@ export class Mqtt5 {
 		}
 	}
 
-	/** A packet of the broker's in version 5; `undefined` for one that is larger than the client takes. */
+	/** A packet from the broker, in version 5; `undefined` for one that is larger than the client accepts. */
 	toClient(frame: Buffer): Buffer | undefined {
 		const type = typeOf(frame);
-		// PUBACK, PINGRESP and their like are the same in both when all is well.
+		// Packets such as PUBACK and PINGRESP are the same in both versions unless they report an error.
 		if (![packetType.connack, packetType.publish, packetType.suback, packetType.unsuback].includes(type)) return frame;
 		const packet = parse(frame, 4);
 		let bytes: Buffer;
@@ -163,7 +151,7 @@ export class Mqtt5 {
 			{
 				...packet,
 				protocolVersion: 4,
-				// In 3.1.1 a session with a past or a future is one that is not clean, and has to have a name.
+				// In 3.1.1 a session that continues, or outlives its connection, is not clean and needs a client id.
 				clean: packet.clientId === "" || (this.cleanStart && this.sessionExpiryInterval === 0),
 				...(will && { will: plainWill }),
 				properties: undefined,
@@ -190,10 +178,10 @@ export function refusal5(code: number): Buffer {
 	return Buffer.from([packetType.connack << 4, 3, 0, code, 0]);
 }
 
-/** A DISCONNECT that says why; `undefined` when the client went by itself. */
+/** A DISCONNECT with the reason; `undefined` when the client itself has disconnected. */
 export function farewell5(
 	reason: DisconnectReason | undefined,
-	code = reason && disconnectCode[reason],
+	code = reason && DISCONNECT_CODES[reason],
 ): Buffer | undefined {
 	return code === undefined ? undefined : Buffer.from([packetType.disconnect << 4, 2, code, 0]);
 }

@@ -1,18 +1,13 @@
-// The shape of every packet that a client may send, in MQTT 3.1.1 and 5: checked byte by byte before aedes or mqtt-packet sees
-// it, so that they never meet one that the standard does not allow. Knows no limits and no policies.
+// Checks every packet from a client byte by byte, in MQTT 3.1.1 and 5, before aedes or mqtt-packet sees it, so that they never
+// get one that the standard does not allow. Knows no limits and no policies.
 
-import { Cursor, FrameError, malformed, packetType, typeOf } from "./frames.js";
+import { Cursor, FrameError, packetType, reasonCode, typeOf } from "./frames.js";
 
 /** Versions of MQTT by their protocol level. */
 export type ProtocolLevel = 4 | 5;
 
-/** Reason codes of MQTT 5 beside `malformed`. */
-const protocolError = 0x82;
-const topicNameInvalid = 0x90;
-const topicFilterInvalid = 0x8f;
-
-/** The four lower bits of the first byte; PUBLISH has its own meaning for them. */
-const flagsOf: Readonly<Record<number, number>> = {
+/** The lower four bits of the first byte, by packet type. PUBLISH gives them a meaning of its own. */
+const FLAGS: Readonly<Record<number, number>> = {
 	[packetType.connect]: 0,
 	[packetType.puback]: 0,
 	[packetType.pubrec]: 0,
@@ -25,18 +20,18 @@ const flagsOf: Readonly<Record<number, number>> = {
 };
 
 /**
- * Checks a packet of a client's: flags, lengths, packet ids, UTF-8, topics, properties, and that nothing comes after its end.
- * @throws {FrameError} with a reason code of MQTT 5 when it is not as the standard wants it.
+ * Checks a packet from a client: flags, lengths, packet ids, UTF-8, topics, properties, and that nothing follows its end.
+ * @throws FrameError with a reason code of MQTT 5, for a packet that the standard does not allow
  */
 export function checkPacket(frame: Buffer, level: ProtocolLevel): void {
 	const type = typeOf(frame);
 	const flags = frame[0]! & 0x0f;
 	const five = level === 5;
 	const cursor = Cursor.body(frame);
-	// Of MQTT 5 the length must be in its shortest form, too.
+	// In MQTT 5 the length must also be in its shortest form.
 	if (five) new Cursor(frame, 1).varint();
-	const wanted = type === packetType.publish ? flags : five && type === packetType.auth ? 0 : flagsOf[type];
-	if (wanted === undefined) fail(`A client sends no packet of the type ${type}.`, protocolError);
+	const wanted = type === packetType.publish ? flags : five && type === packetType.auth ? 0 : FLAGS[type];
+	if (wanted === undefined) fail(`A client sends no packet of the type ${type}.`, reasonCode.protocolError);
 	if (flags !== wanted) fail("The flags of the packet's first byte are wrong.");
 	switch (type) {
 		case packetType.connect:
@@ -50,29 +45,29 @@ export function checkPacket(frame: Buffer, level: ProtocolLevel): void {
 		case packetType.pubrel:
 		case packetType.pubcomp:
 			checkPacketId(cursor);
-			if (five) checkReason(cursor, acknowledging);
+			if (five) checkReason(cursor, ACKNOWLEDGEMENT_PROPERTIES);
 			break;
 		case packetType.subscribe:
 			checkPacketId(cursor);
-			if (five) checkProperties(cursor, subscribing);
+			if (five) checkProperties(cursor, SUBSCRIBE_PROPERTIES);
 			checkFilters(cursor, () => checkSubscriptionOptions(cursor.byte(), five));
 			break;
 		case packetType.unsubscribe:
 			checkPacketId(cursor);
-			if (five) checkProperties(cursor, plain);
+			if (five) checkProperties(cursor, UNSUBSCRIBE_PROPERTIES);
 			checkFilters(cursor, () => {});
 			break;
 		case packetType.disconnect:
-			if (five) checkReason(cursor, disconnecting);
+			if (five) checkReason(cursor, DISCONNECT_PROPERTIES);
 			break;
 		case packetType.auth:
-			checkReason(cursor, authenticating);
+			checkReason(cursor, AUTH_PROPERTIES);
 	}
 	if (cursor.left > 0) fail("The packet goes on after its end.");
 }
 
-function fail(message: string, reasonCode = malformed): never {
-	throw new FrameError(message, reasonCode);
+function fail(message: string, code: number = reasonCode.malformedPacket): never {
+	throw new FrameError(message, code);
 }
 
 function checkConnect(cursor: Cursor, five: boolean): void {
@@ -86,10 +81,10 @@ function checkConnect(cursor: Cursor, five: boolean): void {
 	if (!has(4) && (willQos > 0 || has(0x20))) fail("CONNECT has flags of a will that it does not have.");
 	if (!five && has(0x40) && !has(0x80)) fail("A password needs a user name.");
 	cursor.uint16(); // keep-alive, any value
-	if (five) checkProperties(cursor, connecting);
+	if (five) checkProperties(cursor, CONNECT_PROPERTIES);
 	cursor.text(); // client id, perhaps empty
 	if (has(4)) {
-		if (five) checkProperties(cursor, will);
+		if (five) checkProperties(cursor, WILL_PROPERTIES);
 		checkTopic(cursor.text());
 		cursor.binary();
 	}
@@ -103,31 +98,31 @@ function checkPublish(cursor: Cursor, flags: number, five: boolean): void {
 	if (qos === 0 && flags >= 8) fail("DUP is for messages with QoS above 0.");
 	const topic = cursor.text();
 	if (qos > 0) checkPacketId(cursor);
-	const properties = five ? checkProperties(cursor, publishing) : undefined;
-	// An alias may stand for the topic; that it is not supported is said elsewhere.
-	if (!(topic === "" && properties?.has(topicAlias))) checkTopic(topic);
+	const properties = five ? checkProperties(cursor, PUBLISH_PROPERTIES) : undefined;
+	// An alias may stand for the topic. mqtt5.ts refuses it, since aliases are not supported.
+	if (!(topic === "" && properties?.has(TOPIC_ALIAS))) checkTopic(topic);
 	cursor.take(cursor.left);
 }
 
 function checkPacketId(cursor: Cursor): void {
-	if (cursor.uint16() === 0) fail("A packet id must not be 0.", protocolError);
+	if (cursor.uint16() === 0) fail("A packet id must not be 0.", reasonCode.protocolError);
 }
 
 function checkTopic(topic: string): void {
-	if (topic === "") fail("A topic must not be empty.", topicNameInvalid);
-	if (/[+#]/.test(topic)) fail("A topic to publish to must have no wildcards.", topicNameInvalid);
+	if (topic === "") fail("A topic must not be empty.", reasonCode.topicNameInvalid);
+	if (/[+#]/.test(topic)) fail("A topic to publish to must have no wildcards.", reasonCode.topicNameInvalid);
 }
 
 function checkFilters(cursor: Cursor, checkOptions: () => void): void {
-	if (cursor.left === 0) fail("The packet names no filter.", protocolError);
+	if (cursor.left === 0) fail("The packet names no filter.", reasonCode.protocolError);
 	while (cursor.left > 0) {
 		const levels = cursor.text().split("/");
-		if (levels.length === 1 && levels[0] === "") fail("A filter must not be empty.", topicFilterInvalid);
+		if (levels.length === 1 && levels[0] === "") fail("A filter must not be empty.", reasonCode.topicFilterInvalid);
 		for (const [index, text] of levels.entries()) {
 			const lone = text.length === 1;
-			if (text.includes("+") && !lone) fail("+ must be a whole level of a filter.", topicFilterInvalid);
+			if (text.includes("+") && !lone) fail("+ must be a whole level of a filter.", reasonCode.topicFilterInvalid);
 			if (text.includes("#") && !(lone && index === levels.length - 1)) {
-				fail("# must be the last level of a filter, and the whole of it.", topicFilterInvalid);
+				fail("# must be the last level of a filter, and the whole of it.", reasonCode.topicFilterInvalid);
 			}
 		}
 		checkOptions();
@@ -137,7 +132,7 @@ function checkFilters(cursor: Cursor, checkOptions: () => void): void {
 function checkSubscriptionOptions(options: number, five: boolean): void {
 	if ((options & 3) === 3) fail("There is no QoS 3.");
 	if (five ? options >= 0x40 : options > 2) fail("Reserved bits of a subscription are set.");
-	if (five && (options & 0x30) === 0x30) fail("There is no retain handling 3.", protocolError);
+	if (five && (options & 0x30) === 0x30) fail("There is no retain handling 3.", reasonCode.protocolError);
 }
 
 /** Reason code and properties, both of which may be absent (MQTT 5 section 3.4.2). */
@@ -150,7 +145,7 @@ function checkReason(cursor: Cursor, allowed: readonly number[]): void {
 type Kind = "flag" | "uint16" | "uint32" | "varint" | "text" | "binary" | "pair";
 
 /** Properties of MQTT 5 that a client may send (section 2.2.2.2). */
-const kinds: ReadonlyMap<number, Kind> = new Map<number, Kind>([
+const PROPERTY_KINDS: ReadonlyMap<number, Kind> = new Map<number, Kind>([
 	[0x01, "flag"], // payload format indicator
 	[0x02, "uint32"], // message expiry interval
 	[0x03, "text"], // content type
@@ -170,35 +165,35 @@ const kinds: ReadonlyMap<number, Kind> = new Map<number, Kind>([
 	[0x26, "pair"], // user property
 	[0x27, "uint32"], // maximum packet size
 ]);
-const responseTopic = 0x08;
-const topicAlias = 0x23;
-const userProperty = 0x26;
+const RESPONSE_TOPIC = 0x08;
+const TOPIC_ALIAS = 0x23;
+const USER_PROPERTY = 0x26;
 /** Properties for which 0 is a protocol error. */
-const neverZero: ReadonlySet<number> = new Set([0x0b, 0x21, topicAlias, 0x27]);
+const NEVER_ZERO: ReadonlySet<number> = new Set([0x0b, 0x21, TOPIC_ALIAS, 0x27]);
 
-const plain = [userProperty];
-const connecting = [0x11, 0x15, 0x16, 0x17, 0x19, 0x21, 0x22, 0x27, userProperty];
-const publishing = [0x01, 0x02, 0x03, responseTopic, 0x09, topicAlias, userProperty];
-const will = [0x01, 0x02, 0x03, responseTopic, 0x09, 0x18, userProperty];
-const subscribing = [0x0b, userProperty];
-const acknowledging = [0x1f, userProperty];
-const disconnecting = [0x11, 0x1f, userProperty];
-const authenticating = [0x15, 0x16, 0x1f, userProperty];
+const UNSUBSCRIBE_PROPERTIES = [USER_PROPERTY];
+const CONNECT_PROPERTIES = [0x11, 0x15, 0x16, 0x17, 0x19, 0x21, 0x22, 0x27, USER_PROPERTY];
+const PUBLISH_PROPERTIES = [0x01, 0x02, 0x03, RESPONSE_TOPIC, 0x09, TOPIC_ALIAS, USER_PROPERTY];
+const WILL_PROPERTIES = [0x01, 0x02, 0x03, RESPONSE_TOPIC, 0x09, 0x18, USER_PROPERTY];
+const SUBSCRIBE_PROPERTIES = [0x0b, USER_PROPERTY];
+const ACKNOWLEDGEMENT_PROPERTIES = [0x1f, USER_PROPERTY];
+const DISCONNECT_PROPERTIES = [0x11, 0x1f, USER_PROPERTY];
+const AUTH_PROPERTIES = [0x15, 0x16, 0x1f, USER_PROPERTY];
 
-/** Walks the properties; gives the ids of those that are there. Each may come once, user properties any number of times. */
+/** Walks the properties and returns the ids of those present. Each may occur once, user properties any number of times. */
 function checkProperties(cursor: Cursor, allowed: readonly number[]): ReadonlySet<number> {
 	const properties = cursor.part(cursor.varint());
 	const seen = new Set<number>();
 	while (properties.left > 0) {
 		const id = properties.varint();
-		const kind = kinds.get(id);
+		const kind = PROPERTY_KINDS.get(id);
 		if (kind === undefined) fail(`There is no property ${id} that a client sends.`);
-		if (!allowed.includes(id)) fail(`The property ${id} does not belong into this packet.`, protocolError);
-		if (seen.has(id) && id !== userProperty) fail(`The property ${id} comes twice.`, protocolError);
+		if (!allowed.includes(id)) fail(`The property ${id} does not belong in this packet.`, reasonCode.protocolError);
+		if (seen.has(id) && id !== USER_PROPERTY) fail(`The property ${id} comes twice.`, reasonCode.protocolError);
 		seen.add(id);
 		const value = readProperty(properties, kind);
-		if (value === 0 && neverZero.has(id)) fail(`The property ${id} must not be 0.`, protocolError);
-		if (id === responseTopic) checkTopic(value as string);
+		if (value === 0 && NEVER_ZERO.has(id)) fail(`The property ${id} must not be 0.`, reasonCode.protocolError);
+		if (id === RESPONSE_TOPIC) checkTopic(value as string);
 	}
 	return seen;
 }
@@ -207,7 +202,7 @@ function readProperty(cursor: Cursor, kind: Kind): unknown {
 	switch (kind) {
 		case "flag": {
 			const value = cursor.byte();
-			if (value > 1) fail("A property that is 0 or 1 is neither.", protocolError);
+			if (value > 1) fail("A property that is 0 or 1 is neither.", reasonCode.protocolError);
 			return value;
 		}
 		case "pair":

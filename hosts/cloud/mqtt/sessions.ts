@@ -1,16 +1,16 @@
-// What the broker keeps beyond a connection: persistent sessions, their waiting messages, retained messages, wills. All but the
-// wills outlive the process, with a bound on all of it together; what does not fit is not kept. Has the shape that aedes asks of
-// a persistence, and never lets a message wait for the disk: who needs to know that something is kept waits for `stored`.
+// What the broker keeps longer than a connection: persistent sessions, messages that wait for them, retained messages, wills.
+// All but the wills outlive the process. All of it together is bounded; what does not fit is not kept. Implements aedes's
+// persistence interface. Never makes a message wait for the disk: code that must know that something is on disk awaits `stored`.
 
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import type { CloudEventBody } from "../base/events.js";
-import { type Failed, guarded, longestTimer, messageOf } from "../base/guard.js";
+import { type Failed, guarded, LONGEST_TIMER, messageOf } from "../base/guard.js";
 import type { Settings } from "../base/settings.js";
 import type { State } from "../state/state.js";
 import { filterMatches } from "./frames.js";
 
-/** A message as aedes hands it over. */
+/** A message as aedes passes it. */
 interface Message {
 	readonly cmd?: string;
 	readonly topic: string;
@@ -23,7 +23,7 @@ interface Message {
 	clientId?: string;
 }
 
-/** A message that waits, and under what it is stored. */
+/** A waiting message, with the number that it is stored under. */
 interface Waiting extends Message {
 	readonly sequence: number;
 }
@@ -59,11 +59,11 @@ export interface SessionsOptions {
 	readonly report: (event: CloudEventBody) => void;
 }
 
-/** Sessions and stored messages of one broker. Methods without a comment are aedes's, and say in their names what they do. */
+/** Sessions and stored messages of one broker. Methods without a comment are of aedes's interface; their names say what they do. */
 export class Sessions {
 	readonly #options: SessionsOptions;
 	readonly #sessions = new Map<string, Session>();
-	/** Client ids by filter, for filters without wildcards; those with are few. */
+	/** Client ids by filter: for filters without wildcards, and for the few with wildcards. */
 	readonly #exact = new Map<string, Set<string>>();
 	readonly #wildcard = new Map<string, Set<string>>();
 	readonly #retained = new Map<string, Message>();
@@ -82,7 +82,7 @@ export class Sessions {
 		this.#load();
 	}
 
-	/** Whether there is room for another message of so many bytes. */
+	/** Whether there is room for another message of this many bytes. */
 	hasRoom(bytes: number): boolean {
 		return this.#held + bytes <= this.#options.settings.limits.storedBytes;
 	}
@@ -92,7 +92,7 @@ export class Sessions {
 		return this.#held;
 	}
 
-	/** A client is connected whose session is to outlive the connection by so many ms. */
+	/** To be called when a client has connected. Its session is to outlive the connection by `keep` ms. */
 	connected(clientId: string, keep: number): void {
 		this.#keep.set(clientId, keep);
 		const session = this.#sessions.get(clientId);
@@ -104,7 +104,7 @@ export class Sessions {
 		this.#save(clientId, session);
 	}
 
-	/** The last connection with this client id has ended: its session ends, too, after a while. */
+	/** To be called when the last connection with a client id has ended. Its session ends after the time that it is kept. */
 	disconnected(clientId: string): void {
 		this.#keep.delete(clientId);
 		const session = this.#sessions.get(clientId);
@@ -114,12 +114,12 @@ export class Sessions {
 		this.#endAfter(clientId, session, session.keep);
 	}
 
-	/** Policies allow this subscription: the only kind that is kept, for aedes hands over all of a SUBSCRIBE. */
+	/** Marks a subscription as allowed by policies. Only such ones are kept; aedes passes on all of a SUBSCRIBE. */
 	grant(subscription: Subscription): void {
 		this.#granted.add(subscription);
 	}
 
-	/** Resolves when everything that has been kept so far survives the end of the process. */
+	/** Resolves when everything stored so far would survive the end of the process. */
 	stored(): Promise<void> {
 		return this.#options.state.stored();
 	}
@@ -155,12 +155,12 @@ export class Sessions {
 	}
 
 	createRetainedStreamCombi(filters: readonly string[]): Readable {
-		// AWS gives no retained messages to filters with wildcards.
+		// AWS sends no retained messages for filters with wildcards.
 		return Readable.from(filters.flatMap((filter) => this.#retained.get(filter) ?? []));
 	}
 
 	async addSubscriptions({ id, closed }: Client, subscriptions: readonly Subscription[]): Promise<void> {
-		// Nobody would end the session.
+		// The connection has ended, so nothing would ever end the session.
 		if (closed) return;
 		let session = this.#sessions.get(id);
 		if (!session) {
@@ -208,12 +208,12 @@ export class Sessions {
 	}
 
 	async outgoingEnqueue({ clientId }: { readonly clientId: string }, message: Message): Promise<void> {
-		// What the cloud itself says, such as a reply with a private key, is for this connection, not for who takes up its session.
+		// A message from the cloud itself, such as a reply with a private key, is for this connection, not for a resumed session.
 		if (message.topic.startsWith("$")) return;
 		const session = this.#sessions.get(clientId);
 		if (!session || session.waiting.length >= this.#options.settings.limits.queued || !this.hasRoom(size(message)))
 			return;
-		// To a subscription that is there already nothing is sent as retained (MQTT 3.1.1 section 3.3.1.3).
+		// Messages for an existing subscription are not marked as retained (MQTT 3.1.1 section 3.3.1.3).
 		const waiting: Waiting = Object.assign(Object.create(Object.getPrototypeOf(message)), message, {
 			retain: false,
 			sequence: ++this.#sequence,
@@ -237,7 +237,7 @@ export class Sessions {
 				return;
 			}
 		}
-		// It did not fit: sent now, and not again.
+		// The message did not fit: it is sent now, and not again.
 	}
 
 	async outgoingClearMessageId({ id }: Client, { messageId }: Message): Promise<Message | undefined> {
@@ -252,7 +252,7 @@ export class Sessions {
 		return Readable.from([...(this.#sessions.get(id)?.waiting ?? [])]);
 	}
 
-	// QoS 2 does not get as far as the broker, but its second half may be sent without the first.
+	// A QoS 2 PUBLISH never reaches the broker, but a client may send its second half without the first.
 	async incomingGetPacket(): Promise<never> {
 		throw new Error("no such packet");
 	}
@@ -284,11 +284,11 @@ export class Sessions {
 	}
 
 	streamWill(): Readable {
-		// For the wills of other brokers of a cluster, of which there are none.
+		// aedes asks for the wills of other brokers in a cluster. There are none.
 		return Readable.from([]);
 	}
 
-	/** Takes up what the state has kept. Who was connected when the process ended is no longer. */
+	/** Loads what the state has kept. Clients that were connected when the process ended are not connected any more. */
 	#load(): void {
 		const { state, now } = this.#options;
 		for (const { topic, payload, qos } of state.retained.values()) {
@@ -307,7 +307,7 @@ export class Sessions {
 		for (const { clientId, sequence, topic, payload, qos } of queued) {
 			const message = { cmd: "publish", topic, payload: Buffer.from(payload), qos, retain: false, sequence };
 			this.#sequence = sequence;
-			// By these two aedes tells messages apart.
+			// aedes identifies messages by these two members.
 			const waiting: Waiting = { ...message, brokerId: "state", brokerCounter: sequence };
 			this.#held += size(waiting);
 			const session = this.#sessions.get(clientId);
@@ -329,7 +329,7 @@ export class Sessions {
 	#store(work: (state: State) => void): void {
 		const { state } = this.#options;
 		const storing = state.soon(() => work(state));
-		// One warning for all that fails together.
+		// One warning for all changes that fail together.
 		if (storing !== this.#storing) storing.catch((error) => this.#failed("storing", error));
 		this.#storing = storing;
 	}
@@ -340,11 +340,11 @@ export class Sessions {
 	#endAfter(clientId: string, session: Session, milliseconds: number): void {
 		clearTimeout(session.end);
 		const late = guarded("the end of a session", this.#failed, () => {
-			if (milliseconds > longestTimer) return this.#endAfter(clientId, session, milliseconds - longestTimer);
+			if (milliseconds > LONGEST_TIMER) return this.#endAfter(clientId, session, milliseconds - LONGEST_TIMER);
 			this.#remove(clientId);
 			this.#options.report({ event: "session.expired", clientId });
 		});
-		session.end = setTimeout(late, Math.min(milliseconds, longestTimer)).unref();
+		session.end = setTimeout(late, Math.min(milliseconds, LONGEST_TIMER)).unref();
 	}
 
 	#remove(id: string): void {
@@ -384,12 +384,12 @@ export class Sessions {
 	}
 }
 
-/** Bytes that a message takes, about. */
+/** About how many bytes a message takes. */
 function size({ topic, payload }: Message): number {
 	return 200 + topic.length + Buffer.byteLength(payload ?? "");
 }
 
-/** Of a row: names are longer than a key may be. */
+/** Key of a row: a hash, because a name may be longer than a key can be. */
 function key(name: string): string {
 	return createHash("sha256").update(name).digest("hex");
 }

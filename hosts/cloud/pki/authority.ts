@@ -1,7 +1,7 @@
-// The certificate authority of the local cloud: its root, its server certificate, device certificates. Private keys leave it
-// only as what CreateKeysAndCertificate returns, and its own never do.
+// The certificate authority of the local cloud: makes its root, its server certificates and device certificates. Its own private
+// keys never leave it but for the TLS server's; those of devices leave it only in the answer to CreateKeysAndCertificate.
 
-// What @peculiar/x509 needs to be there before it.
+// @peculiar/x509 needs this to be loaded before it.
 import "reflect-metadata";
 import {
 	createPrivateKey,
@@ -20,28 +20,28 @@ import type { CertificateIssuer, IssuedCertificate } from "../registry/context.j
 import { forms } from "../registry/forms.js";
 import type { IdentityRecord, State } from "../state/state.js";
 
-const day = 86_400_000;
-const deviceEnd = Date.UTC(2049, 11, 31, 23, 59, 59);
+const DAY = 86_400_000;
+const DEVICE_END = Date.UTC(2049, 11, 31, 23, 59, 59);
 const { subtle } = webcrypto;
 x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
 const generate = promisify(generateKeyPair);
 
 type KeyKind = "RSA" | "EC";
 type Subject = x509.Name | string;
-const algorithms = {
+const ALGORITHMS = {
 	RSA: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
 	EC: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
 } as const;
 
 /**
- * AWS's device certificates are issued by one relative name of 66 characters in UTF-8, which looks like five and is none of them:
- * `OU=Amazon Web Services O=Amazon.com Inc. L=Seattle ST=Washington C=US`. Ours are as long, so that sizes agree.
+ * The issuer of AWS's device certificates is a single OU of 66 characters in UTF-8, which looks like five names:
+ * `OU=Amazon Web Services O=Amazon.com Inc. L=Seattle ST=Washington C=US`. Ours is as long, so that sizes agree.
  */
-const deviceIssuer = new x509.Name([
+const DEVICE_ISSUER = new x509.Name([
 	{ OU: [{ utf8String: "Local AWS IoT O=moddable-fleet-provisioning L=Nowhere ST=None C=ZZ" }] },
 ]);
-/** Of a certificate whose key the service has made. */
-const keysSubject = new x509.Name([{ CN: [{ utf8String: "AWS IoT Certificate" }] }]);
+/** Subject of a certificate whose key the service has made. */
+const KEYS_SUBJECT = new x509.Name([{ CN: [{ utf8String: "AWS IoT Certificate" }] }]);
 
 /** A key and its certificate, ready to sign. */
 interface Signer {
@@ -55,12 +55,12 @@ interface KeyPairPem {
 	readonly privateKeyPem: string;
 }
 
-/** What the authority may be told while it runs. */
+/** What the authority works with. */
 export interface AuthorityOptions {
 	readonly state: State;
 	/** ms since 1970. */
 	readonly now: () => number;
-	/** Names and addresses that the server certificate is for, beside localhost. */
+	/** Names and addresses that the server certificate is valid for, besides localhost. */
 	readonly serverNames: readonly string[];
 	/** Root of the ECDSA server certificate: one of its own, like Amazon Root CA 3, or that of the RSA one. Default `own`. */
 	readonly ecdsaRoot?: "own" | "shared";
@@ -69,9 +69,9 @@ export interface AuthorityOptions {
 	readonly keyPairs: { readonly ahead: number; readonly concurrency: number };
 }
 
-/** What a TLS server proves itself with, PEM. */
+/** Key and certificates of a TLS server, PEM. */
 export interface ServerIdentity {
-	/** Never to be shown. */
+	/** The private key: must never be shown. */
 	readonly key: string;
 	readonly cert: string;
 	/** The root that the certificate ends in: what devices must trust. */
@@ -83,7 +83,7 @@ export type ServerIdentities = Readonly<Record<"rsa" | "ecdsa", ServerIdentity>>
 
 /** The certificate authority of a running cloud. */
 export interface CertificateAuthority extends CertificateIssuer {
-	/** What the TLS server proves itself with, private keys included. */
+	/** Keys and certificates of the TLS server, private keys included. */
 	readonly servers: ServerIdentities;
 	/** Resolves when the key pairs that are made in advance exist. */
 	ready(): Promise<void>;
@@ -107,22 +107,21 @@ export class Authority implements CertificateAuthority {
 		return withNewline(this.#signers[this.#options.issuer()].certificate.toString("pem"));
 	}
 
-	/** Resolves when the key pairs that are made ahead are there. */
 	ready(): Promise<void> {
 		return this.#keyPairs.ready();
 	}
 
-	/** Makes no more key pairs ahead. */
+	/** Makes no more key pairs in advance. */
 	close(): void {
 		this.#keyPairs.close();
 	}
 
 	async createKeysAndCertificate(): Promise<IssuedCertificate & KeyPairPem> {
 		const pair = await this.#keyPairs.take();
-		return { ...(await this.#issue(new x509.PublicKey(pair.publicKeyPem), keysSubject)), ...pair };
+		return { ...(await this.#issue(new x509.PublicKey(pair.publicKeyPem), KEYS_SUBJECT)), ...pair };
 	}
 
-	/** Proves that the request is signed by its key, and that the key is one that AWS takes. */
+	/** Checks that the request is signed with its own key, and that AWS accepts such a key. */
 	async createCertificateFromCsr(certificateSigningRequest: string): Promise<IssuedCertificate> {
 		const refuse = (message: string) => new AwsError("InvalidRequestException", message);
 		if (certificateSigningRequest.length > forms.certificateSigningRequest.max) {
@@ -146,7 +145,7 @@ export class Authority implements CertificateAuthority {
 		}
 		if (!acceptable) throw refuse("The key must be RSA of at least 2048 bits or on P-256, P-384 or P-521");
 		if (!(await request.verify().catch(() => false))) {
-			throw refuse("The signature of the certificate signing request is not of its key");
+			throw refuse("The certificate signing request is not signed with its own key");
 		}
 		return this.#issue(request.publicKey, request.subjectName);
 	}
@@ -158,7 +157,7 @@ export class Authority implements CertificateAuthority {
 			publicKey,
 			subject,
 			notBefore: this.#options.now() - 120_000,
-			notAfter: deviceEnd,
+			notAfter: DEVICE_END,
 			extensions: [
 				new x509.BasicConstraintsExtension(false, undefined, true),
 				new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
@@ -167,7 +166,7 @@ export class Authority implements CertificateAuthority {
 	}
 }
 
-/** Makes the authority's own keys and certificates on first use; they are kept in the state. */
+/** Opens the authority. Its own keys and certificates are made on first use, and kept in the state. */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
 	const { state, now } = options;
 	const own = async (name: string, kind: KeyKind, subject: Subject): Promise<IdentityRecord> => {
@@ -181,8 +180,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 	const [root, ecdsaRoot, rsa, ec] = await Promise.all([
 		own("root", "RSA", `CN=Local AWS IoT Root CA,${organization}`),
 		own("root-EC", "EC", `CN=Local AWS IoT Root CA (EC),${organization}`),
-		own("devices-RSA", "RSA", deviceIssuer),
-		own("devices-EC", "EC", deviceIssuer),
+		own("devices-RSA", "RSA", DEVICE_ISSUER),
+		own("devices-EC", "EC", DEVICE_ISSUER),
 	]);
 	const signers = { RSA: await signer(rsa, "RSA"), EC: await signer(ec, "EC") };
 	const names = ["localhost", "iot.localhost", "127.0.0.1", "::1", ...options.serverNames];
@@ -215,7 +214,7 @@ async function newKeyPair(kind: KeyKind) {
 
 function importKey(privateKeyPem: string, kind: KeyKind): Promise<webcrypto.CryptoKey> {
 	const der = createPrivateKey(privateKeyPem).export({ type: "pkcs8", format: "der" });
-	return subtle.importKey("pkcs8", der, algorithms[kind], false, ["sign"]);
+	return subtle.importKey("pkcs8", der, ALGORITHMS[kind], false, ["sign"]);
 }
 
 async function signer(identity: IdentityRecord, kind: KeyKind): Promise<Signer> {
@@ -232,11 +231,11 @@ async function selfSigned(name: string, kind: KeyKind, subject: Subject, now: nu
 		serialNumber: serialNumber(),
 		subject,
 		issuer: subject,
-		notBefore: wholeSeconds(now - day),
-		notAfter: wholeSeconds(now + 20 * 365 * day),
+		notBefore: wholeSeconds(now - DAY),
+		notAfter: wholeSeconds(now + 20 * 365 * DAY),
 		publicKey: spki,
 		signingKey: await importKey(privateKeyPem, kind),
-		signingAlgorithm: algorithms[kind],
+		signingAlgorithm: ALGORITHMS[kind],
 		extensions: [
 			new x509.BasicConstraintsExtension(true, undefined, true),
 			new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
@@ -262,8 +261,8 @@ async function serverIdentity(
 		serialNumber: serialNumber(),
 		publicKey: spki,
 		subject: `CN=${names[0]}`,
-		notBefore: now - day,
-		notAfter: now + 397 * day,
+		notBefore: now - DAY,
+		notAfter: now + 397 * DAY,
 		extensions: [
 			new x509.BasicConstraintsExtension(false, undefined, true),
 			new x509.KeyUsagesExtension(usage, true),
@@ -276,12 +275,12 @@ async function serverIdentity(
 	return { name, privateKeyPem, certificatePem };
 }
 
-/** Whether a server certificate is of this root, for all these names, and good for another month. */
+/** Whether a server certificate is from this root, and valid for all these names and for another month. */
 function isFit(server: IdentityRecord, root: IdentityRecord, names: readonly string[], now: number): boolean {
 	const certificate = new X509Certificate(server.certificatePem);
 	return (
 		certificate.checkIssued(new X509Certificate(root.certificatePem)) &&
-		Date.parse(certificate.validTo) > now + 30 * day &&
+		Date.parse(certificate.validTo) > now + 30 * DAY &&
 		names.every((name) => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined)
 	);
 }
@@ -305,7 +304,7 @@ async function sign(signer: Signer, { publicKey, ...what }: ToBeSigned): Promise
 		notAfter: wholeSeconds(what.notAfter),
 		publicKey,
 		signingKey: signer.key,
-		signingAlgorithm: algorithms[signer.kind],
+		signingAlgorithm: ALGORITHMS[signer.kind],
 		extensions: [
 			await x509.AuthorityKeyIdentifierExtension.create(signer.certificate),
 			await x509.SubjectKeyIdentifierExtension.create(publicKey),
@@ -340,7 +339,7 @@ function withNewline(pem: string): string {
 	return pem.endsWith("\n") ? pem : `${pem}\n`;
 }
 
-/** RSA-2048 key pairs, some of them made ahead on the threads of the runtime. */
+/** RSA-2048 key pairs, some of them made in advance on the threads of the runtime. */
 class KeyPairPool {
 	readonly #options: AuthorityOptions["keyPairs"];
 	readonly #pairs: KeyPairPem[] = [];

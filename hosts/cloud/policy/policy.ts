@@ -1,24 +1,25 @@
-// IoT policies: read, and asked whether an action on a resource is allowed, with the reason why. Pure; knows no registry.
+// IoT policies: parses them, and decides whether they allow an action on a resource, and why. Pure; knows no registry.
 // Semantics: AWS IoT developer guide, "AWS IoT Core policies", "policy actions", "policy variables".
 
 import { BlockList, isIP } from "node:net";
+import { isObject } from "../base/object.js";
 
-/** A policy document that is not one. The message says what is wrong with it. */
+/** A policy document is malformed. The message says what is wrong with it. */
 export class PolicyError extends Error {
 	override readonly name = "PolicyError";
 }
 
-/** One statement as written, lists made of single values. */
+/** One statement as written, but with lists in place of single values. */
 export interface Statement {
 	readonly sid?: string;
 	/** Place in the document, from 0. */
 	readonly index: number;
 	readonly effect: "Allow" | "Deny";
 	readonly actions: readonly string[];
-	/** `actions` are those it is not about. */
+	/** Whether it is about all actions but `actions`. */
 	readonly notAction: boolean;
 	readonly resources: readonly string[];
-	/** `resources` are those it is not about. */
+	/** Whether it is about all resources but `resources`. */
 	readonly notResource: boolean;
 	readonly conditions: readonly Condition[];
 }
@@ -45,7 +46,7 @@ export interface NamedPolicy {
 /** Values of policy variables and condition keys by name without `${}`: text, or several texts. */
 export type PolicyVariables = ReadonlyMap<string, string | readonly string[]>;
 
-/** What somebody wants to do. */
+/** What is to be allowed or not. */
 export interface PolicyRequest {
 	/** Such as `iot:Publish`. */
 	readonly action: string;
@@ -54,7 +55,7 @@ export interface PolicyRequest {
 	readonly variables: PolicyVariables;
 }
 
-/** Allowed or not, by which statement, and in a sentence what to change. */
+/** Whether a request is allowed, by which statement, and what to change. */
 export interface Decision {
 	readonly allowed: boolean;
 	/** The Allow or Deny that decided; absent when no statement was about it. */
@@ -63,7 +64,7 @@ export interface Decision {
 	readonly explanation: string;
 }
 
-const operators = [
+const OPERATORS = [
 	"StringEquals",
 	"StringNotEquals",
 	"StringEqualsIgnoreCase",
@@ -92,7 +93,7 @@ const operators = [
 	"NotIpAddress",
 ];
 
-/** Reads a policy document. Throws PolicyError. */
+/** Parses a policy document. @throws PolicyError */
 export function parsePolicy(document: string): Policy {
 	let value: unknown;
 	try {
@@ -157,7 +158,7 @@ function parseStatement(value: unknown, index: number): Statement {
 function parseConditions(value: unknown, where: string): Condition[] {
 	return Object.entries(object(value, `Condition of ${where}`)).flatMap(([operator, keys]) => {
 		const { base } = splitOperator(operator);
-		if (!operators.includes(base)) throw new PolicyError(`${where}: unknown condition operator ${operator}`);
+		if (!OPERATORS.includes(base)) throw new PolicyError(`${where}: unknown condition operator ${operator}`);
 		return Object.entries(object(keys, `${operator} of ${where}`)).map(([key, wanted]) => ({
 			operator,
 			key,
@@ -167,10 +168,8 @@ function parseConditions(value: unknown, where: string): Condition[] {
 }
 
 function object(value: unknown, what: string): Record<string, unknown> {
-	if (typeof value !== "object" || value === null || Array.isArray(value)) {
-		throw new PolicyError(`${what} must be an object`);
-	}
-	return value as Record<string, unknown>;
+	if (!isObject(value)) throw new PolicyError(`${what} must be an object`);
+	return value;
 }
 
 function texts(value: unknown, what: string): string[] {
@@ -183,7 +182,7 @@ function texts(value: unknown, what: string): string[] {
 	});
 }
 
-/** Deny beats Allow; nothing is allowed by default. */
+/** Decides over a request. A Deny overrides every Allow, and nothing is allowed by default. */
 export function evaluate(policies: readonly NamedPolicy[], request: PolicyRequest): Decision {
 	let allow: { policyName: string; statement: Statement } | undefined;
 	for (const { policyName, policy } of policies) {
@@ -233,33 +232,36 @@ function aboutAction({ actions, notAction }: Statement, { action }: PolicyReques
 
 function aboutResource({ effect, resources, notResource }: Statement, { resource, variables }: PolicyRequest): boolean {
 	const patterns = substitute(resources, variables);
-	// What is left out of an Allow must be known.
+	// An Allow with NotResource does not apply unless all the resources that it leaves out are known.
 	if (notResource && effect === "Allow" && patterns.length < resources.length) return false;
 	return patterns.some((pattern) => matches(pattern, resource)) !== notResource;
 }
 
-const variable = /\$\{([^}]*)\}/g;
+const VARIABLE = /\$\{([^}]*)\}/g;
 
-/** Puts values in place of `${…}`. A pattern with one that has no value matches nothing, not even its own text: it is left out. */
+/** Replaces `${…}` by values. A pattern with a variable that has no value matches nothing, so it is left out. */
 function substitute(patterns: readonly string[], variables: PolicyVariables): string[] {
 	return patterns
 		.filter((pattern) => openVariable(pattern, variables) === undefined)
-		.map((pattern) => pattern.replace(variable, (_, key: string) => textOf(key, variables)!));
+		.map((pattern) => pattern.replace(VARIABLE, (_, key: string) => textOf(key, variables)!));
 }
 
 /** The first `${…}` without a value. */
 function openVariable(pattern: string, variables: PolicyVariables): string | undefined {
-	return [...pattern.matchAll(variable)].map(([, key]) => key!).find((key) => textOf(key, variables) === undefined);
+	return [...pattern.matchAll(VARIABLE)].map(([, key]) => key!).find((key) => textOf(key, variables) === undefined);
 }
 
-/** A value with `* $ + ? #` in it, or of more than 1024 characters, is none. */
+/** The value of a variable. One that has `* $ + ? #` in it, or more than 1024 characters, does not count. */
 function textOf(key: string, variables: PolicyVariables): string | undefined {
 	const value = variables.get(key);
 	const text = typeof value === "string" ? value : value?.[0];
 	return text === undefined || text.length > 1024 || /[*$+?#]/.test(text) ? undefined : text;
 }
 
-/** `*` is any run of characters, slashes too; `?` is exactly one. `+` and `#` are themselves. Linear in practice, never exponential. */
+/**
+ * Whether a text matches a pattern. `*` stands for any characters, slashes included, and `?` for exactly one. `+` and `#` have no
+ * special meaning. Linear in practice, never exponential.
+ */
 export function matches(pattern: string, text: string): boolean {
 	let p = 0;
 	let star = -1;
@@ -299,7 +301,7 @@ function holds(condition: Condition, variables: PolicyVariables, effect: Stateme
 	const negated = /Not/.test(base);
 	const positive = base.replace("Not", "");
 	const wanted = substitute(condition.values, variables);
-	// What an Allow wants to be different must be known.
+	// An Allow with a negated operator does not hold unless all its values are known.
 	if (negated && effect === "Allow" && wanted.length < condition.values.length) return false;
 	const one = (value: string) => wanted.some((pattern) => compare(positive, pattern, value)) !== negated;
 	if (set === "ForAllValues") return values.every(one);
@@ -358,7 +360,7 @@ function inNetwork(network: string, address: string): boolean {
 	return list.check(address, family(address));
 }
 
-/** Why no statement allowed it: the nearest miss, and what would make it a hit. */
+/** Explains why no statement allowed a request: which one came closest, and what it lacks. */
 function explainSilence(policies: readonly NamedPolicy[], request: PolicyRequest): string {
 	const { action, resource, variables } = request;
 	if (policies.length === 0) {

@@ -10,8 +10,8 @@ export interface Applied {
 }
 
 /**
- * Applies a plan to the certificate that it is for (absent: the template has none, so that nothing can be attached).
- * Throws AwsError, ResourceConflictsException where OverrideSettings says FAIL; then nothing has changed.
+ * Applies a plan. `certificateId` is absent when the template has no certificate; then nothing can be attached.
+ * @throws AwsError (ResourceConflictsException where OverrideSettings says FAIL); then nothing has changed
  */
 export function applyPlan(
 	registry: Registry,
@@ -43,7 +43,7 @@ export function applyPlan(
 		}
 		const before = registry.certificates.get(certificateId)!.status;
 		const setting = override ?? overrideDefault;
-		// A certificate that waits for its activation has no status of its own that a setting could keep.
+		// A certificate that waits for its activation has no status yet that a setting could keep.
 		if (before === "PENDING_ACTIVATION" || setting === "REPLACE") {
 			registry.certificates.setStatus(certificateId, status);
 		} else if (setting === "FAIL" && before !== status) conflict(`The certificate is ${before}`);

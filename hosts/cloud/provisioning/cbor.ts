@@ -1,15 +1,15 @@
-// Reads CBOR from strangers (RFC 8949): every byte is walked and bounded here before cborg sees it, since cborg takes breaks,
-// one-byte simple values, bad UTF-8 and duplicate keys for what they are not. Shares no code with what devices use.
+// Reads CBOR from untrusted clients (RFC 8949). Walks and bounds every byte before cborg sees it, because cborg misreads breaks,
+// one-byte simple values, bad UTF-8 and duplicate keys. Shares no code with devices.
 
 import { decode } from "cborg";
 
-/** Nothing that a device has to say is nested deeper. */
+/** No request of a device is nested deeper. */
 const MAXIMUM_DEPTH = 64;
 
 /**
- * The value of one CBOR item; maps as `Map`.
- * @throws RangeError when it is not well-formed or valid (RFC 8949 sections 5.3.1 and 5.6), or nested more than 64 deep; Error
- * when it is, but has what no request has: a tag, a simple value without a meaning
+ * The value of one CBOR item, with maps as `Map`.
+ * @throws RangeError when it is not well-formed or valid (RFC 8949 sections 5.3.1 and 5.6), or nested more than 64 deep
+ * @throws Error when it has what no request has: a tag, or a simple value without a meaning
  */
 export function decodeCbor(bytes: Uint8Array): unknown {
 	return decode(withDefiniteStrings(bytes), { useMaps: true, allowIndefinite: true, rejectDuplicateMapKeys: true });
@@ -18,8 +18,8 @@ export function decodeCbor(bytes: Uint8Array): unknown {
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * Walks one CBOR item, and gives the same item with texts and byte strings of definite length, since cborg reads maps and lists
- * of indefinite length, but not those.
+ * Walks one CBOR item, and returns it with all texts and byte strings in definite length. (cborg reads maps and lists of
+ * indefinite length, but not strings.)
  * @throws RangeError when it is not well-formed, a text is not UTF-8, or it is nested too deeply
  */
 export function withDefiniteStrings(bytes: Uint8Array): Uint8Array {
@@ -107,7 +107,7 @@ export function withDefiniteStrings(bytes: Uint8Array): Uint8Array {
 		}
 	}
 
-	/** `count` times `each` items; up to the break when there is no count. */
+	/** Walks `count` times `each` items, or up to the break when there is no count. */
 	function items(each: number, count: number | undefined, depth: number): void {
 		for (let done = 0; count === undefined || done < count; done++) {
 			if (count === undefined && view.getUint8(at) === 0xff) return copy(at + 1);

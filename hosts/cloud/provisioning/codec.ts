@@ -1,6 +1,8 @@
-// Payloads of the provisioning API in JSON and CBOR. Deliberately not the codec that devices use: an error would be in both.
+// Payloads of the provisioning API in JSON and CBOR. Shares no code with the codec of devices, since then an error would be in
+// both and nobody would notice.
 
 import { encode } from "cborg";
+import { isObject } from "../base/object.js";
 import type { Settings } from "../base/settings.js";
 import { decodeCbor } from "./cbor.js";
 
@@ -10,19 +12,17 @@ export type Encoding = "json" | "cbor";
 /** A member of a reply. */
 export type ReplyValue = string | number | ReadonlyMap<string, string>;
 
-/** Reads a request. An empty payload is an empty map. Throws when it is not in this encoding. */
+/** Reads a request. An empty payload is an empty map. @throws Error when it is not in this encoding */
 export function decodeRequest(encoding: Encoding, payload: Uint8Array): unknown {
 	if (payload.length === 0) return new Map();
 	if (encoding === "cbor") return decodeCbor(payload);
-	// A Map is made of the outer objects so that no name can be mistaken for one of Object's own.
+	// Objects become Maps, so that no name can be mistaken for one of Object's own members.
 	const toMap = (value: unknown): unknown =>
-		typeof value === "object" && value !== null && !Array.isArray(value)
-			? new Map(Object.entries(value).map(([key, member]) => [key, toMap(member)]))
-			: value;
+		isObject(value) ? new Map(Object.entries(value).map(([key, member]) => [key, toMap(member)])) : value;
 	return toMap(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload)));
 }
 
-/** Writes a reply, as the settings of CBOR and padding say. */
+/** Writes a reply, as the settings for CBOR and padding say. */
 export function encodeReply(
 	encoding: Encoding,
 	members: readonly (readonly [string, ReplyValue])[],
@@ -32,7 +32,7 @@ export function encodeReply(
 	const ordered = settings.cbor.reverseMembers ? [...members].reverse() : [...members];
 	let bytes = encodeMembers(encoding, ordered, settings.cbor.indefinite);
 	if (padTo > bytes.length) {
-		// The unknown member takes some bytes itself: try, then correct.
+		// The padding needs some bytes for itself: try, then correct.
 		const padded = (length: number) =>
 			encodeMembers(encoding, [...ordered, ["padding", " ".repeat(length)]], settings.cbor.indefinite);
 		const empty = padded(0).length;
@@ -61,7 +61,7 @@ function encodeMembers(
 		: Buffer.concat([mapHead(members.length), ...members.flat().map(encodeValue)]);
 }
 
-// Maps are put together here since cborg sorts keys.
+// Builds maps itself, because cborg sorts keys.
 function encodeValue(value: ReplyValue): Uint8Array {
 	if (typeof value === "string" || typeof value === "number") return encode(value);
 	return Buffer.concat([mapHead(value.size), ...[...value].flat().map((part) => encode(part))]);
@@ -73,7 +73,7 @@ function mapHead(length: number): Uint8Array {
 	return length < 256 ? Uint8Array.of(0xb8, length) : Uint8Array.of(0xb9, length >> 8, length & 0xff);
 }
 
-/** Maps, and texts in two pieces, of indefinite length (RFC 8949 section 3.2). */
+/** Writes maps and texts in indefinite length, texts in two pieces (RFC 8949 section 3.2). */
 function encodeIndefinite(value: string | number | ReadonlyMap<string, ReplyValue>): Uint8Array {
 	if (typeof value === "number") return encode(value);
 	if (typeof value !== "string") {

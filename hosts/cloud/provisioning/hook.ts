@@ -1,11 +1,12 @@
-// Calls a pre-provisioning hook: an HTTP URL or a local command in place of AWS's Lambda function. Five seconds, then it has failed.
+// Calls a pre-provisioning hook: a URL or a local command in place of AWS's Lambda function. A hook that does not answer in time
+// (with AWS, five seconds) has failed.
 
 import { spawn } from "node:child_process";
-import { longestTimer, messageOf } from "../base/guard.js";
+import { LONGEST_TIMER, messageOf } from "../base/guard.js";
 import type { Settings } from "../base/settings.js";
 import type { ProvisioningHook } from "../state/state.js";
 
-/** What a hook is told (AWS developer guide, "Pre-provisioning hooks"). */
+/** What a hook is given (AWS developer guide, "Pre-provisioning hooks"). */
 export interface HookInput {
 	readonly claimCertificateId: string;
 	readonly certificateId: string;
@@ -15,20 +16,20 @@ export interface HookInput {
 	readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** The hook's answer: refused with the reason for the log, or allowed with what it adds to the parameters. */
+/** The hook's answer: refused, with the reason for the log; or allowed, with the parameters that it sets. */
 export type HookAnswer =
 	| { readonly allowed: true; readonly overrides: ReadonlyMap<string, string> }
 	| { readonly allowed: false; readonly explanation: string };
 
-/** Where a hook really is: a command is run by the shell, with JSON on its standard input and on its standard output. */
+/** What is called as a hook. A command is run by the shell, with JSON on its standard input and its standard output. */
 export type HookTarget = { readonly url: string } | { readonly command: string };
 
-/** Calls a target and gives what it answered, as text. Rejects when it fails; ends when the signal says so. */
+/** Calls a target and returns its answer as text. Rejects when the call fails, and stops it when the signal is aborted. */
 export type HookCaller = (target: HookTarget, input: string, signal: AbortSignal) => Promise<string>;
 
-const maximumAnswer = 256 * 1024;
+const MAXIMUM_ANSWER = 256 * 1024;
 
-/** Asks a hook. Never throws: whatever goes wrong is a refusal. `commands` are by `targetArn`. */
+/** Asks a hook. Never rejects: whatever goes wrong is a refusal. `commands` are shell commands by `targetArn`. */
 export async function askHook(
 	{ targetArn, payloadVersion }: ProvisioningHook,
 	commands: Readonly<Record<string, string>>,
@@ -39,14 +40,14 @@ export async function askHook(
 	const refuse = (explanation: string): HookAnswer => ({ allowed: false, explanation });
 	if (settings.fault === "deny") return refuse("The setting hook.fault says that the hook denies.");
 	if (settings.fault === "error") return refuse("The setting hook.fault says that the hook fails.");
-	const target = whereIs(targetArn, commands, settings.targets);
+	const target = findTarget(targetArn, commands, settings.targets);
 	if (!target) {
-		return refuse(`Nothing is known under the hook's target ${targetArn}: give its URL in the setting hook.targets.`);
+		return refuse(`The hook's target ${targetArn} is not known: give its URL in the setting hook.targets.`);
 	}
 	const text = JSON.stringify(payloadVersion === undefined ? input : { ...input, payloadVersion });
 	let reply: string;
 	try {
-		reply = await inTime(settings.timeout, (signal) =>
+		reply = await callInTime(settings.timeout, (signal) =>
 			settings.fault === "hang" ? new Promise<string>(() => {}) : call(target, text, signal),
 		);
 	} catch (error) {
@@ -56,26 +57,26 @@ export async function askHook(
 	try {
 		answer = JSON.parse(reply);
 	} catch {
-		// The parser's words would quote the answer.
+		// The parser's message would quote the answer.
 		return refuse("The hook's answer is not JSON.");
 	}
-	if (typeof answer !== "object" || answer === null) return refuse("The hook's answer is no JSON object.");
+	if (typeof answer !== "object" || answer === null) return refuse("The hook's answer is not a JSON object.");
 	const { allowProvisioning, parameterOverrides = {} } = answer as Record<string, unknown>;
 	const allowed =
 		allowProvisioning === true ||
 		(settings.acceptText && typeof allowProvisioning === "string" && allowProvisioning.toLowerCase() === "true");
 	if (!allowed) return refuse("The hook's answer does not have allowProvisioning true.");
 	if (typeof parameterOverrides !== "object" || parameterOverrides === null) {
-		return refuse("parameterOverrides of the hook's answer is no object.");
+		return refuse("parameterOverrides in the hook's answer is not an object.");
 	}
 	const overrides = Object.entries({ ...parameterOverrides, ...settings.override });
 	const wrong = overrides.find(([, value]) => typeof value !== "string");
-	if (wrong) return refuse(`parameterOverrides of the hook's answer has no text under ${wrong[0]}.`);
+	if (wrong) return refuse(`parameterOverrides.${wrong[0]} in the hook's answer is not text.`);
 	return { allowed: true, overrides: new Map(overrides as [string, string][]) };
 }
 
-/** What `call` gives within so many ms. Rejects afterwards, having told `call` by the signal; what that does then is lost. */
-function inTime<T>(milliseconds: number, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/** Runs `call` with a limit on its time, ms. Past it, rejects and aborts the signal; the outcome of `call` is then ignored. */
+function callInTime<T>(milliseconds: number, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
 	return new Promise((resolve, reject) => {
 		const abort = new AbortController();
 		const timer = setTimeout(
@@ -83,14 +84,14 @@ function inTime<T>(milliseconds: number, call: (signal: AbortSignal) => Promise<
 				reject(new Error(`it did not answer within ${milliseconds} ms`));
 				abort.abort();
 			},
-			Math.min(milliseconds, longestTimer),
+			Math.min(milliseconds, LONGEST_TIMER),
 		);
-		// In a promise of its own, so that what `call` throws at once is a rejection, too.
+		// Called within a promise, so that what `call` throws at once is a rejection, too.
 		new Promise<T>((answer) => answer(call(abort.signal))).then(resolve, reject).finally(() => clearTimeout(timer));
 	});
 }
 
-function whereIs(
+function findTarget(
 	targetArn: string,
 	commands: Readonly<Record<string, string>>,
 	urls: Readonly<Record<string, string>>,
@@ -119,14 +120,14 @@ async function post(url: string, input: string, signal: AbortSignal): Promise<st
 	const decoder = new TextDecoder();
 	for await (const chunk of response.body ?? []) {
 		text += decoder.decode(chunk as Uint8Array, { stream: true });
-		if (text.length > maximumAnswer) throw new Error("its answer is too long");
+		if (text.length > MAXIMUM_ANSWER) throw new Error("its answer is too long");
 	}
 	return text;
 }
 
 function run(command: string, input: string, signal: AbortSignal): Promise<string> {
 	return new Promise((resolve, reject) => {
-		// A group of its own, so that what the shell has started ends with it.
+		// In a process group of its own, so that all that the shell has started can be ended with it.
 		const child = spawn(command, { shell: true, detached: true, stdio: ["pipe", "pipe", "ignore"] });
 		const end = () => {
 			try {
@@ -136,15 +137,15 @@ function run(command: string, input: string, signal: AbortSignal): Promise<strin
 			}
 		};
 		signal.addEventListener("abort", end, { once: true });
-		// Without descriptors or processes to spare there are no pipes, only the error.
+		// When no descriptors or processes are left, there are no pipes, only the error.
 		child.on("error", reject);
 		if (!child.stdout || !child.stdin) return;
 		let text = "";
 		child.stdout.on("error", reject);
 		child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-			if (text.length > maximumAnswer) return;
+			if (text.length > MAXIMUM_ANSWER) return;
 			text += chunk;
-			if (text.length > maximumAnswer) {
+			if (text.length > MAXIMUM_ANSWER) {
 				end();
 				reject(new Error("its answer is too long"));
 			}
@@ -154,7 +155,7 @@ function run(command: string, input: string, signal: AbortSignal): Promise<strin
 			if (code === 0) resolve(text);
 			else reject(new Error(`it ended with status ${code}`));
 		});
-		// It need not read its input.
+		// The command need not read its input.
 		child.stdin.on("error", () => {});
 		child.stdin.end(input);
 	});

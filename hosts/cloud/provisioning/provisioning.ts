@@ -1,10 +1,10 @@
-// Fleet provisioning without MQTT and without a clock of its own: a request's payload goes in, the reply's comes out.
+// Fleet provisioning without MQTT and without a clock of its own: a request's payload goes in, the reply's payload comes out.
 // It never logs a token or a key. Facts: AWS IoT developer guide, "Device provisioning MQTT API" and "Provisioning templates".
 
 import { createHash } from "node:crypto";
 import { AwsError } from "../base/errors.js";
 import type { CloudEventBody, Metrics } from "../base/events.js";
-import { type Failed, guarded, longestTimer, messageOf } from "../base/guard.js";
+import { type Failed, guarded, LONGEST_TIMER, messageOf } from "../base/guard.js";
 import type { ProvisioningOperation, Rejection, RejectionCase, Settings } from "../base/settings.js";
 import { Throttles } from "../base/throttle.js";
 import type { CertificateIssuer, IssuedCertificate, Registry } from "../registry/registry.js";
@@ -15,11 +15,11 @@ import { decodeRequest, type Encoding, encodeReply, type ReplyValue } from "./co
 import { askHook, type HookCaller } from "./hook.js";
 import { ownershipToken } from "./token.js";
 
-/** A request as it came over a connection. */
+/** A request as a connection received it. */
 export interface ProvisioningRequest {
 	readonly operation: ProvisioningOperation;
 	readonly encoding: Encoding;
-	/** Of the topic; RegisterThing only. */
+	/** From the topic, for RegisterThing only. */
 	readonly templateName?: string;
 	readonly payload: Uint8Array;
 	/** Id of the certificate that the connection proved. */
@@ -46,7 +46,7 @@ export interface ProvisioningOptions {
 	readonly metrics?: Metrics;
 	/** Shell commands that stand for hooks, by `targetArn`. */
 	readonly hookCommands?: Readonly<Record<string, string>>;
-	/** In place of HTTP and commands. */
+	/** Calls hooks in place of HTTP and commands. */
 	readonly callHook?: HookCaller;
 	/** Calls back after some ms, for the activation delay. Default `setTimeout`. */
 	readonly later?: (callback: () => void, milliseconds: number) => void;
@@ -71,14 +71,16 @@ interface Outcome {
 	readonly thingName?: string;
 }
 
-const sweepInterval = 10_000;
-const temporaryClaimGrace = 3_600_000;
+/** Least time between two sweeps, ms. */
+const SWEEP_INTERVAL = 10_000;
+/** How long a temporary claim that has ended stays, ms, so that its open connections can go on. */
+const TEMPORARY_CLAIM_GRACE = 3_600_000;
 
 /** The three provisioning operations. */
 export class Provisioning {
 	readonly #options: ProvisioningOptions;
 	readonly #throttles: Throttles;
-	/** Templates read, by body. */
+	/** Parsed templates by body. */
 	readonly #templates = new Map<string, Template>();
 	#swept = Number.NEGATIVE_INFINITY;
 
@@ -87,11 +89,11 @@ export class Provisioning {
 		this.#throttles = new Throttles(options.now);
 	}
 
-	/** Never rejects: whatever goes wrong is a rejected reply. */
+	/** Handles a request. Never rejects: whatever goes wrong is a rejected reply. */
 	async handle(request: ProvisioningRequest): Promise<ProvisioningReply> {
 		const { settings, now } = this.#options;
 		try {
-			if (now() - this.#swept >= sweepInterval) this.sweep();
+			if (now() - this.#swept >= SWEEP_INTERVAL) this.sweep();
 			const outcome = await this.#carryOut(request);
 			this.#reportSuccess(request, outcome);
 			return { accepted: true, payload: encodeReply(request.encoding, outcome.members, settings) };
@@ -102,12 +104,12 @@ export class Provisioning {
 		}
 	}
 
-	/** Rejects a request unread, since there are too many. */
+	/** Rejects a request without reading it, because there are too many. */
 	throttle(request: ProvisioningRequest, explanation: string): ProvisioningReply {
 		return this.#reject(request, new RejectionError("throttled", "Rate exceeded", explanation));
 	}
 
-	/** A rejected reply to a request that is not even looked at: a fault to try out. */
+	/** A rejected reply for a fault, to a request that is not looked at. */
 	rejected(encoding: Encoding, rejection: Rejection = this.#options.settings.errors.internal): ProvisioningReply {
 		return {
 			accepted: false,
@@ -115,13 +117,13 @@ export class Provisioning {
 		};
 	}
 
-	/** Warns of what nobody waits for, since it can be told to nobody else. */
+	/** Reports an error in work that nobody waits for. */
 	readonly #failed: Failed = (where, error) =>
 		this.#options.report({ event: "warning", message: `Provisioning failed in ${where}: ${messageOf(error)}` });
 
 	/**
-	 * Forgets tokens whose time has passed, with their certificates when unused, and temporary claims that have ended. Never
-	 * throws: what fails is tried again the next time.
+	 * Deletes tokens that have expired, with their certificates when those are unused, and temporary claims that have ended.
+	 * Never throws: what fails is tried again the next time.
 	 */
 	readonly sweep = guarded("the sweep", this.#failed, () => this.#sweep());
 
@@ -140,8 +142,8 @@ export class Provisioning {
 			if (unused) report({ event: "certificate.expired", certificateId, reason: "token" });
 		}
 		for (const { certificateId, temporaryClaim } of registry.state.certificates.by("temporaryClaim", "yes")) {
-			// Who is connected with it may go on, unless the setting says that it is dropped.
-			const grace = this.#options.settings.temporaryClaim.dropAtEnd ? 0 : temporaryClaimGrace;
+			// A connection with it may go on, unless the setting says that it is dropped.
+			const grace = this.#options.settings.temporaryClaim.dropAtEnd ? 0 : TEMPORARY_CLAIM_GRACE;
 			if (temporaryClaim!.expiration + grace > now()) continue;
 			registry.certificates.remove(certificateId);
 			report({ event: "certificate.expired", certificateId, reason: "temporaryClaim" });
@@ -164,11 +166,11 @@ export class Provisioning {
 	}
 
 	async #createKeys(request: ProvisioningRequest): Promise<Outcome> {
-		if (this.#options.settings.certificate.nonObjectPayload === "reject") this.#members(request);
-		this.#checkTemporaryClaim(request);
-		this.#checkRoom();
+		if (this.#options.settings.certificate.nonObjectPayload === "reject") this.#readMembers(request);
+		this.#requireLivingClaim(request);
+		this.#requireRoom();
 		const issued = await this.#options.issuer.createKeysAndCertificate();
-		const token = this.#keep(request, issued);
+		const token = this.#addPending(request, issued);
 		return {
 			certificateId: issued.certificateId,
 			members: [
@@ -181,12 +183,12 @@ export class Provisioning {
 	}
 
 	async #createFromCsr(request: ProvisioningRequest): Promise<Outcome> {
-		const csr = this.#members(request).get("certificateSigningRequest");
+		const csr = this.#readMembers(request).get("certificateSigningRequest");
 		if (typeof csr !== "string" || csr === "") {
 			throw new RejectionError("invalidCsr", "Certificate signing request cannot be empty.");
 		}
-		this.#checkTemporaryClaim(request);
-		this.#checkRoom();
+		this.#requireLivingClaim(request);
+		this.#requireRoom();
 		let issued: IssuedCertificate;
 		try {
 			issued = await this.#options.issuer.createCertificateFromCsr(csr);
@@ -194,7 +196,7 @@ export class Provisioning {
 			if (error instanceof AwsError) throw new RejectionError("invalidCsr", error.message);
 			throw error;
 		}
-		const token = this.#keep(request, issued);
+		const token = this.#addPending(request, issued);
 		return {
 			certificateId: issued.certificateId,
 			members: [
@@ -207,19 +209,19 @@ export class Provisioning {
 
 	async #register(request: ProvisioningRequest): Promise<Outcome> {
 		const { registry, settings } = this.#options;
-		const members = this.#members(request);
-		const template = this.#template(request);
-		const token = this.#token(request, members.get("certificateOwnershipToken"));
+		const members = this.#readMembers(request);
+		const template = this.#requireTemplate(request);
+		const token = this.#requireToken(request, members.get("certificateOwnershipToken"));
 		const { certificateId } = token;
 		const { singleUse } = settings.token;
-		if (singleUse === "attempt") this.#use(token);
-		const sent = this.#parameters(members.get("parameters"));
-		const overrides = await this.#ask(request, template, certificateId, sent);
-		// The hook takes its time: the template, the token and the certificate may be gone.
-		this.#token(request, members.get("certificateOwnershipToken"), singleUse === "attempt");
-		const current = this.#template(request);
+		if (singleUse === "attempt") this.#consumeToken(token);
+		const sent = this.#readParameters(members.get("parameters"));
+		const overrides = await this.#askHook(request, template, certificateId, sent);
+		// The hook may have taken seconds, in which the template, the token or the certificate may have gone.
+		this.#requireToken(request, members.get("certificateOwnershipToken"), singleUse === "attempt");
+		const current = this.#requireTemplate(request);
 		const body = registry.templates.body(current.templateName)!;
-		const parsed = this.#parsed(body);
+		const parsed = this.#parseTemplate(body);
 		if (settings.template.undeclaredParameters === "reject") {
 			const stranger = [...sent.keys()].find((name) => !parsed.parameters.has(name));
 			if (stranger !== undefined) {
@@ -235,7 +237,7 @@ export class Provisioning {
 			const delay = settings.certificate.activationDelay;
 			registry.state.transaction(() => {
 				applyPlan(registry, plan, plan.certificate && certificateId, settings.template.overrideDefault);
-				if (singleUse !== "never") this.#use(token, plan.certificate !== undefined);
+				if (singleUse !== "never") this.#consumeToken(token, plan.certificate !== undefined);
 				if (plan.certificate && delay > 0) this.#activateLater(token, plan.certificate.status, delay);
 			});
 			this.#warnOfGaps(request, plan);
@@ -259,8 +261,8 @@ export class Provisioning {
 		}
 	}
 
-	/** The request as a map. */
-	#members(request: ProvisioningRequest): ReadonlyMap<unknown, unknown> {
+	/** The members of a request. @throws RejectionError when the payload is not an object in its encoding */
+	#readMembers(request: ProvisioningRequest): ReadonlyMap<unknown, unknown> {
 		let value: unknown;
 		try {
 			value = decodeRequest(request.encoding, request.payload);
@@ -271,7 +273,7 @@ export class Provisioning {
 		return value;
 	}
 
-	#template(request: ProvisioningRequest): TemplateRecord {
+	#requireTemplate(request: ProvisioningRequest): TemplateRecord {
 		const { registry, settings } = this.#options;
 		const { templateName = "" } = request;
 		const template = registry.templates.get(templateName);
@@ -294,21 +296,21 @@ export class Provisioning {
 			throw new RejectionError(
 				"denied",
 				"Access denied.",
-				`The template ${templateName} is disabled: UpdateProvisioningTemplate with enabled true.`,
+				`The template ${templateName} is disabled: UpdateProvisioningTemplate with enabled true enables it.`,
 			);
 		}
 		if (settings.template.roleBroken) {
 			throw new RejectionError(
 				"denied",
 				"Access denied.",
-				"The setting template.roleBroken says that the role is of no use.",
+				"The setting template.roleBroken says that the role cannot be used.",
 			);
 		}
 		return template;
 	}
 
-	/** The record of a token that is good, `used` by this very request or by none. */
-	#token(request: ProvisioningRequest, value: unknown, used = false): TokenRecord {
+	/** The record of a valid token. `used`: this very request has used it up already. @throws RejectionError */
+	#requireToken(request: ProvisioningRequest, value: unknown, used = false): TokenRecord {
 		const { registry, settings, now } = this.#options;
 		if (value === undefined || value === "") {
 			throw new RejectionError("invalidToken", "Certificate ownership token cannot be empty.");
@@ -318,7 +320,7 @@ export class Provisioning {
 		const token = typeof value === "string" ? registry.state.tokens.get(hash(value)) : undefined;
 		const certificate = token && registry.certificates.get(token.certificateId);
 		if (!certificate || (token.used && !used)) {
-			throw refuse("The token is unknown, used up or long expired: create another certificate.");
+			throw refuse("The token is unknown, used up, or expired long ago: create another certificate.");
 		}
 		if (certificate.status === "REVOKED" || certificate.status === "INACTIVE") {
 			throw refuse(`The token's certificate is ${certificate.status}: create another one.`);
@@ -337,7 +339,7 @@ export class Provisioning {
 		return token;
 	}
 
-	#parameters(value: unknown): ReadonlyMap<string, string> {
+	#readParameters(value: unknown): ReadonlyMap<string, string> {
 		if (value === undefined || value === null) return new Map();
 		if (!(value instanceof Map)) throw new RejectionError("invalidParameters", "Parameters must be a map.");
 		const parameters = new Map<string, string>();
@@ -352,7 +354,7 @@ export class Provisioning {
 		return parameters;
 	}
 
-	async #ask(
+	async #askHook(
 		request: ProvisioningRequest,
 		{ preProvisioningHook: hook, templateName }: TemplateRecord,
 		certificateId: string,
@@ -378,15 +380,15 @@ export class Provisioning {
 		return answer.overrides;
 	}
 
-	#checkTemporaryClaim(request: ProvisioningRequest): void {
+	#requireLivingClaim(request: ProvisioningRequest): void {
 		const claim = this.#options.registry.certificates.get(request.claimCertificateId)?.temporaryClaim;
 		if (claim && claim.expiration <= this.#options.now()) {
 			throw new RejectionError("denied", "Access denied.", "The temporary claim has ended: get another one.");
 		}
 	}
 
-	/** Each certificate that waits for its RegisterThing takes memory for an hour. */
-	#checkRoom(): void {
+	/** Bounds the certificates that wait for their RegisterThing, since each takes memory for an hour. @throws RejectionError */
+	#requireRoom(): void {
 		const { registry, settings } = this.#options;
 		if (registry.state.tokens.size < settings.limits.pendingCertificates) return;
 		throw new RejectionError(
@@ -396,8 +398,8 @@ export class Provisioning {
 		);
 	}
 
-	/** Takes an issued certificate into the account, and makes the token that proves whose it is. */
-	#keep(request: ProvisioningRequest, issued: IssuedCertificate): string {
+	/** Adds an issued certificate to the account, and returns its ownership token. */
+	#addPending(request: ProvisioningRequest, issued: IssuedCertificate): string {
 		const { registry, settings, now } = this.#options;
 		const token = ownershipToken(settings.token.length);
 		registry.state.transaction(() => {
@@ -414,8 +416,8 @@ export class Provisioning {
 		return token;
 	}
 
-	/** A token whose certificate is not registered yet stays until its deadline, when the certificate is judged. */
-	#use(token: TokenRecord, registered = false): void {
+	/** Uses a token up. Unless its certificate is registered, it stays until its deadline, when an unused certificate is deleted. */
+	#consumeToken(token: TokenRecord, registered = false): void {
 		const { state } = this.#options.registry;
 		state.transaction(() => {
 			if (registered) state.tokens.delete(token.hash);
@@ -423,7 +425,7 @@ export class Provisioning {
 		});
 	}
 
-	/** Neither activated nor attached to anything. */
+	/** Whether a certificate has neither been activated nor attached to anything. */
 	#isUnused(certificateId: string): boolean {
 		const { registry } = this.#options;
 		const principal = registry.certificates.arn(certificateId);
@@ -434,7 +436,7 @@ export class Provisioning {
 		);
 	}
 
-	/** Kept with the token, so that the certificate does not wait for ever when the cloud ends in between. */
+	/** Activates a certificate after a delay. Stored with the token, so that it still happens when the cloud ends in between. */
 	#activateLater({ hash, ...token }: TokenRecord, status: "ACTIVE" | "INACTIVE", delay: number): void {
 		const {
 			registry,
@@ -446,8 +448,8 @@ export class Provisioning {
 		registry.certificates.setStatus(token.certificateId, "PENDING_ACTIVATION");
 		registry.state.tokens.put(hash, { ...token, hash, ...(used && { used }), activation });
 		const activate = guarded("the activation of a certificate", this.#failed, () => this.#activate(hash));
-		// What is further off than a timer reaches, `sweep` does.
-		if (delay <= longestTimer) later(activate, delay);
+		// `sweep` does what is later than a timer can wait.
+		if (delay <= LONGEST_TIMER) later(activate, delay);
 	}
 
 	#activate(hash: string): void {
@@ -464,7 +466,7 @@ export class Provisioning {
 		});
 	}
 
-	#parsed(body: string): Template {
+	#parseTemplate(body: string): Template {
 		const kept = this.#templates.get(body);
 		if (kept) return kept;
 		const parsed = parseTemplate(body);

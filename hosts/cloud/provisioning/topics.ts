@@ -1,17 +1,17 @@
-// The reserved topics: those of the provisioning MQTT API (AWS IoT developer guide, "Device provisioning MQTT API"), and what is
-// behind those that this cloud does not serve ("Reserved topics").
+// The reserved topics: those of the provisioning MQTT API (AWS IoT developer guide, "Device provisioning MQTT API"), and those of
+// services that this cloud does not have (same guide, "Reserved topics").
 
 import type { ProvisioningOperation } from "../base/settings.js";
 import type { Encoding } from "./codec.js";
 
-/** What a request's topic says. */
+/** What the topic of a request says. */
 export interface ProvisioningTopic {
 	readonly operation: ProvisioningOperation;
 	readonly encoding: Encoding;
 	readonly templateName?: string;
 }
 
-/** Reads a topic that a request is published to; `undefined` when it is none. */
+/** Reads the topic of a provisioning request; `undefined` for any other topic. */
 export function parseProvisioningTopic(topic: string): ProvisioningTopic | undefined {
 	const created = /^\$aws\/certificates\/(create|create-from-csr)\/(json|cbor)$/.exec(topic);
 	if (created) {
@@ -25,8 +25,8 @@ export function parseProvisioningTopic(topic: string): ProvisioningTopic | undef
 	return { operation: "RegisterThing", templateName: registered[1]!, encoding: registered[2] as Encoding };
 }
 
-/** Services of AWS IoT behind reserved topics, by the beginning of topic or filter; `+` and `#` stand in filters. */
-const services: readonly (readonly [RegExp, string])[] = [
+/** Services of AWS IoT that this cloud does not have, by the beginning of their topics and filters. */
+const SERVICES: readonly (readonly [RegExp, string])[] = [
 	[/^\$aws\/things\/[^/]+\/shadow(\/|$)/, "the Device Shadow service"],
 	[/^\$aws\/things\/[^/]+\/(jobs|jobExecution)(\/|$)/, "Jobs"],
 	[/^\$aws\/things\/[^/]+\/streams(\/|$)/, "MQTT-based file delivery"],
@@ -37,7 +37,7 @@ const services: readonly (readonly [RegExp, string])[] = [
 	[/^\$aws\/events\/job/, "Jobs"],
 ];
 /** Topics that this cloud itself sends to, level by level. */
-const sentTo: readonly (readonly RegExp[])[] = [
+const SENT_TO: readonly (readonly RegExp[])[] = [
 	[/^\$aws$/, /^certificates$/, /^(create|create-from-csr)$/, /^(json|cbor)$/, /^(accepted|rejected)$/],
 	[/^\$aws$/, /^provisioning-templates$/, /./, /^provision$/, /^(json|cbor)$/, /^(accepted|rejected)$/],
 	[/^\$aws$/, /^events$/, /^presence$/, /^(connected|disconnected)$/, /./],
@@ -54,18 +54,18 @@ function mayMatch(filter: string, pattern: readonly RegExp[]): boolean {
 	return fits && (levels.length <= pattern.length || pattern.at(-1)!.test("/"));
 }
 
-/** Why a publish to a reserved topic comes to nothing; to be asked when it is no provisioning request. */
+/** Why a publish to a reserved topic has no effect, when it is not a provisioning request. */
 export function whyNotPublished(topic: string): string {
-	const [, service] = services.find(([pattern]) => pattern.test(topic)) ?? [];
+	const [, service] = SERVICES.find(([pattern]) => pattern.test(topic)) ?? [];
 	return service
 		? `This cloud does not have ${service}: the message is ignored, and nothing answers it.`
-		: `Nothing takes what is published to ${topic}, it is ignored. The provisioning topics have /json or /cbor at their end.`;
+		: `Nothing listens to ${topic}: the message is ignored. Provisioning topics have /json or /cbor at their end.`;
 }
 
-/** Why nothing will come for a subscription to a reserved filter; `undefined` when something may. */
+/** Why no message will come for a subscription to a reserved filter; `undefined` when one may come. */
 export function whyNothingComes(filter: string): string | undefined {
-	if (!filter.startsWith("$aws/") || sentTo.some((pattern) => mayMatch(filter, pattern))) return undefined;
-	const [, service] = services.find(([pattern]) => pattern.test(filter)) ?? [];
+	if (!filter.startsWith("$aws/") || SENT_TO.some((pattern) => mayMatch(filter, pattern))) return undefined;
+	const [, service] = SERVICES.find(([pattern]) => pattern.test(filter)) ?? [];
 	return service
 		? `This cloud does not have ${service}: nothing will come for this subscription.`
 		: "This cloud sends nothing to such topics: nothing will come for this subscription.";

@@ -19,7 +19,7 @@ export class BillingGroups {
 		this.#tags = tags;
 	}
 
-	/** Makes a billing group. The same name with the same description is no error. */
+	/** Makes a billing group. The same name again is an error only with another description. */
 	createBillingGroup(request: {
 		billingGroupName: string;
 		billingGroupProperties?: { billingGroupDescription?: string };
@@ -81,7 +81,10 @@ export class BillingGroups {
 		};
 	}
 
-	/** Refused while a thing is in it (our assumption: AWS does not document it). Not an error when there is none: the API's model has no error for that. */
+	/**
+	 * Deletes a billing group. Refused while a thing is in it, which is our assumption, since AWS does not document it. Not an
+	 * error when there is no such group, because the API's model has no error for that.
+	 */
 	deleteBillingGroup(request: { billingGroupName: string; expectedVersion?: number }): void {
 		const { state } = this.#context;
 		const name = checkBillingGroupName(request.billingGroupName);

@@ -56,12 +56,12 @@ export class Certificates {
 		return this.#named(issued);
 	}
 
-	/** A certificate of anybody's making, without its CA. INACTIVE when `status` is left out. */
+	/** Registers a certificate of any CA, which need not be known. INACTIVE unless `status` is given. */
 	registerCertificateWithoutCA(request: { certificatePem: string; status?: string }) {
 		return this.#register(request.certificatePem, request.status ?? "INACTIVE", "SNI_ONLY", undefined);
 	}
 
-	/** A certificate whose CA is registered; here the cloud's own root is. */
+	/** Registers a certificate whose CA is registered. Here, only the cloud's own root is. */
 	registerCertificate(request: {
 		certificatePem: string;
 		caCertificatePem?: string;
@@ -81,7 +81,7 @@ export class Certificates {
 		return this.#register(request.certificatePem, status, "DEFAULT", fingerprint(ca.raw));
 	}
 
-	/** Sets ACTIVE, INACTIVE or REVOKED. Whoever is connected with it and may no longer be is dropped by the broker. */
+	/** Sets the status to ACTIVE, INACTIVE or REVOKED. The broker drops connections that are not allowed any more. */
 	updateCertificate(request: { certificateId: string; newStatus: string }): void {
 		const certificate = this.#requireCertificate(request.certificateId);
 		demand(
@@ -110,7 +110,7 @@ export class Certificates {
 		};
 	}
 
-	/** Newest first unless `isAscendingOrder`. Temporary claim certificates are not listed. */
+	/** The certificates, newest first unless `isAscendingOrder`. Temporary claim certificates are not listed. */
 	listCertificates(request: { pageSize?: number; marker?: string; isAscendingOrder?: boolean } = {}) {
 		const listed = [...this.#context.state.certificates.values()].filter((record) => !record.temporaryClaim);
 		const { items, next } = page(
@@ -123,7 +123,7 @@ export class Certificates {
 		return { certificates: items.map((record) => this.#listed(record)), ...(next && { nextMarker: next }) };
 	}
 
-	/** Refused while the certificate is ACTIVE, attached to a thing, or, without `forceDelete`, has policies. */
+	/** Deletes a certificate. Refused while it is ACTIVE or attached to a thing or, without `forceDelete`, has policies. */
 	deleteCertificate(request: { certificateId: string; forceDelete?: boolean }): void {
 		const { state } = this.#context;
 		const { certificateId, status } = this.#requireCertificate(request.certificateId);
@@ -146,7 +146,7 @@ export class Certificates {
 		this.remove(certificateId);
 	}
 
-	/** The five-minute certificate of a trusted user: ACTIVE at once, good for one template, not listed. */
+	/** Makes the certificate that a trusted user gets for five minutes: ACTIVE at once, for one template, not listed. */
 	async createProvisioningClaim(request: { templateName: string }) {
 		const { state, issuer, now, temporaryClaimLifetime } = this.#context;
 		const templateName = checkTemplateName(request.templateName);
@@ -162,7 +162,7 @@ export class Certificates {
 		};
 	}
 
-	/** Takes an issued certificate into the account. */
+	/** Adds an issued certificate to the account. */
 	add(
 		issued: IssuedCertificate,
 		status: CertificateStatus,
@@ -187,7 +187,7 @@ export class Certificates {
 		return record;
 	}
 
-	/** Sets any status, whatever the rules of UpdateCertificate. No change when it has it already. */
+	/** Sets any status, without the rules of UpdateCertificate. Does nothing when the certificate has it already. */
 	setStatus(certificateId: string, status: CertificateStatus): void {
 		const { state, now } = this.#context;
 		state.transaction(() => {
@@ -202,7 +202,7 @@ export class Certificates {
 		});
 	}
 
-	/** Deletes a certificate with all that hangs on it, whatever the rules of DeleteCertificate. */
+	/** Deletes a certificate with its attachments and tokens, without the rules of DeleteCertificate. */
 	remove(certificateId: string): void {
 		const { state } = this.#context;
 		const principal = this.arn(certificateId);
@@ -273,7 +273,7 @@ export class Certificates {
 	}
 }
 
-/** Lower-case hex SHA-256: the id of a certificate, of its DER. */
+/** The id of a certificate: the SHA-256 of its DER, in lower-case hex. */
 export function fingerprint(der: Uint8Array): string {
 	return createHash("sha256").update(der).digest("hex");
 }

@@ -14,19 +14,19 @@ export interface IssuedCertificate {
 	readonly notAfter: number;
 }
 
-/** Makes device certificates. The registry is handed one, so that tests need no key generation. */
+/** Makes device certificates. The registry is given one, so that tests need not generate keys. */
 export interface CertificateIssuer {
 	/** A certificate with a new key pair: RSA-2048, private key as PKCS#1 PEM, public as SPKI PEM. */
 	createKeysAndCertificate(): Promise<
 		IssuedCertificate & { readonly publicKeyPem: string; readonly privateKeyPem: string }
 	>;
-	/** A certificate for a request. Throws AwsError InvalidRequestException when the request will not do. */
+	/** A certificate for a request. @throws AwsError InvalidRequestException when the request is not acceptable */
 	createCertificateFromCsr(certificateSigningRequest: string): Promise<IssuedCertificate>;
 	/** PEM of the authority's own certificate: counts as a registered CA in RegisterCertificate. */
 	readonly rootCertificatePem: string;
 }
 
-/** Handed to each part of the registry. */
+/** What each part of the registry works with. */
 export interface RegistryContext {
 	readonly state: State;
 	/** ms since 1970. */
@@ -51,7 +51,7 @@ export function arn(state: State, kind: ArnKind | "client" | "topic" | "topicfil
 	return `arn:aws:iot:${state.account.region}:${state.account.accountId}:${kind}/${name}`;
 }
 
-/** Name in an ARN of this account, or `undefined` when it is another kind of ARN or none. */
+/** The name in an ARN of this account; `undefined` for another kind of ARN, or for what is not an ARN. */
 export function nameInArn(state: State, kind: ArnKind, value: string): string | undefined {
 	const prefix = arn(state, kind, "");
 	return value.startsWith(prefix) ? value.slice(prefix.length) : undefined;

@@ -1,7 +1,7 @@
-// The form of each text that AWS IoT takes: its length and its pattern, as the service's API model (version 2015-05-28) has them.
-// The control plane and the registry both check by these.
+// The form of each text that AWS IoT accepts: its length and its pattern, from the service's API model (version 2015-05-28). Both
+// the control plane and the registry check texts against these.
 
-/** A form of text; lengths in characters. It is also a shape of a member of the control plane. */
+/** A form of text, with lengths in characters. It also serves as the shape of a member in the control plane. */
 export interface TextForm {
 	readonly type: "string";
 	readonly min?: number;
@@ -10,10 +10,10 @@ export interface TextForm {
 	readonly pattern?: string;
 }
 
-const anyText = "[\\s\\S]*";
-const tagText = "^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$";
+const ANY_TEXT = "[\\s\\S]*";
+const TAG_TEXT = "^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$";
 
-/** Forms by what they are of. */
+/** The form of each kind of text. */
 export const forms = {
 	/** Names of things, thing groups, thing types and billing groups. */
 	resourceName: { type: "string", min: 1, max: 128, pattern: "[a-zA-Z0-9:_-]+" },
@@ -21,25 +21,25 @@ export const forms = {
 	attributeValue: { type: "string", max: 800, pattern: "[a-zA-Z0-9_.,@/:#=\\[\\]-]*" },
 	/** Descriptions of thing groups, thing types and billing groups. */
 	longDescription: { type: "string", max: 2028, pattern: "[\\p{Graph}\\x20]*" },
-	tagKey: { type: "string", min: 1, max: 128, pattern: tagText },
-	tagValue: { type: "string", min: 0, max: 256, pattern: tagText },
+	tagKey: { type: "string", min: 1, max: 128, pattern: TAG_TEXT },
+	tagValue: { type: "string", min: 0, max: 256, pattern: TAG_TEXT },
 	templateName: { type: "string", min: 1, max: 36, pattern: "^[0-9A-Za-z_-]+$" },
-	templateBody: { type: "string", min: 0, max: 10_240, pattern: anyText },
+	templateBody: { type: "string", min: 0, max: 10_240, pattern: ANY_TEXT },
 	/** Descriptions of templates. */
 	description: { type: "string", min: 0, max: 500, pattern: "[^\\p{C}]*" },
 	roleArn: { type: "string", min: 20, max: 2048 },
 	hookPayloadVersion: { type: "string", min: 10, max: 32, pattern: "^[0-9-]+$" },
 	hookTarget: { type: "string", max: 2048 },
 	certificateId: { type: "string", min: 64, max: 64, pattern: "(0x)?[a-fA-F0-9]+" },
-	/** Opaque, like the next one: it may hold key material when a caller errs, so that it is never repeated in a message. */
-	certificatePem: { type: "string", min: 1, max: 65_536, pattern: anyText, opaque: true },
-	certificateSigningRequest: { type: "string", min: 1, max: 4_096, pattern: anyText, opaque: true },
+	/** Opaque, like the next one: it may hold key material by mistake, so it is never repeated in a message. */
+	certificatePem: { type: "string", min: 1, max: 65_536, pattern: ANY_TEXT, opaque: true },
+	certificateSigningRequest: { type: "string", min: 1, max: 4_096, pattern: ANY_TEXT, opaque: true },
 	policyName: { type: "string", min: 1, max: 128, pattern: "[\\w+=,.@-]+" },
 } as const;
 
 /** Whether a value is text of this form. */
 export function isOfForm(value: unknown, form: TextForm): value is string {
-	const { min = 0, max = Number.POSITIVE_INFINITY, pattern = anyText } = form;
+	const { min = 0, max = Number.POSITIVE_INFINITY, pattern = ANY_TEXT } = form;
 	return typeof value === "string" && value.length >= min && value.length <= max && expressionOf(pattern).test(value);
 }
 

@@ -1,6 +1,7 @@
-// What AWS IoT takes as a name, an attribute or a document, and how much of it. Checks throw AwsError, nothing else.
+// Which names, attributes and documents AWS IoT accepts, and how many. Checks throw AwsError and nothing else.
 
 import { AwsError } from "../base/errors.js";
+import { isObject } from "../base/object.js";
 import { forms, isOfForm, type TextForm } from "./forms.js";
 
 /** Limits of the account (numbers from the API model and the guide; the doc comments say which are our assumption). */
@@ -8,7 +9,7 @@ export const limits = {
 	templateVersions: 5,
 	policyDocument: 2_048,
 	policyVersions: 5,
-	/** Recalled, not read from the quota page. */
+	/** From memory, not verified on AWS's page of quotas. */
 	policiesPerTarget: 10,
 	attributesWithoutType: 3,
 	attributesWithType: 50,
@@ -19,19 +20,19 @@ export const limits = {
 	defaultPageSize: 25,
 } as const;
 
-/** Throws InvalidRequestException with `message` unless `condition`. */
+/** @throws AwsError InvalidRequestException with `message`, unless `condition` holds */
 export function demand(condition: boolean, message: string): asserts condition {
 	if (!condition) throw new AwsError("InvalidRequestException", message);
 }
 
-/** @throws AwsError InvalidRequestException unless a member is text of its form; `what` is the member's name in the API */
+/** Checks the form of a member; `what` is its name in the API. @throws AwsError InvalidRequestException */
 function requireForm(value: unknown, what: string, form: TextForm): string {
 	demand(typeof value === "string", `${what} must be text`);
 	demand(isOfForm(value, form), `Value at '${what}' failed to satisfy constraint: Member must ${inWords(form)}`);
 	return value;
 }
 
-/** What a form asks for, for a message: "match [0-9]+ and have 1 to 36 characters". */
+/** A form in words, for a message: "match [0-9]+ and have 1 to 36 characters". */
 export function inWords({ min = 0, max, pattern }: TextForm): string {
 	const length = max === undefined ? `at least ${min}` : min === max ? `${max}` : `${min} to ${max}`;
 	return `${pattern === undefined ? "" : `match ${pattern} and `}have ${length} characters`;
@@ -49,9 +50,9 @@ export const checkRoleArn = (value: unknown) => requireForm(value, "provisioning
 export const checkDescription = (value: unknown, what = "description", form: TextForm = forms.description) =>
 	requireForm(value, what, form);
 
-/** Checks attributes and their number; an empty value stands for "remove" and is left to the caller. */
+/** Checks attributes and their number. An empty value means "remove", which the caller does. @throws AwsError */
 export function checkAttributes(value: unknown, withType: boolean): Record<string, string> {
-	demand(typeof value === "object" && value !== null && !Array.isArray(value), "attributes must be a map");
+	demand(isObject(value), "attributes must be a map");
 	for (const [name, content] of Object.entries(value)) {
 		demand(
 			name !== "" && isOfForm(name, forms.attributeName),
@@ -78,7 +79,7 @@ export interface Tag {
 	readonly Value?: string;
 }
 
-/** Tags as they are kept. */
+/** Checks tags, and returns them as they are kept. @throws AwsError */
 export function checkTags(value: unknown): Record<string, string> {
 	demand(Array.isArray(value), "tags must be a list");
 	demand(value.length <= limits.tags, `At most ${limits.tags} tags are allowed`);
@@ -106,7 +107,7 @@ export function equalAttributes(a: Readonly<Record<string, string>>, b: Readonly
 	return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
 }
 
-/** @throws AwsError VersionConflictException when the caller expects another version than there is */
+/** @throws AwsError VersionConflictException when the caller expects a version other than the current one */
 export function requireVersion(version: number, expected: number | undefined, what: string): void {
 	if (expected !== undefined && expected !== version) {
 		throw new AwsError("VersionConflictException", `The ${what} has version ${version}, not ${expected}`);

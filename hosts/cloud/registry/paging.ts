@@ -1,17 +1,17 @@
-// Listings a page at a time. The token for the next page must be one that this process has given.
+// Returns listings page by page. The token for a next page must be one that this process has given out.
 
 import { createHmac, randomBytes } from "node:crypto";
 import { demand, limits } from "./limits.js";
 
 /** Which page of a listing, in the newer operations; the older ones have `marker` and `pageSize`. */
 export interface Paging {
-	/** From the answer with the page before; absent for the first page. */
+	/** From the answer with the previous page. Absent for the first page. */
 	nextToken?: string;
 	/** 1 to 250. */
 	maxResults?: number;
 }
 
-/** One page of a listing: `items` ordered by `key`, those after the one that `token` names, at most `size`. */
+/** One page of a listing: at most `size` items in the order of `key`, beginning after the one that `token` names. */
 export function page<T>(
 	items: readonly T[],
 	key: (item: T) => string,
@@ -38,9 +38,9 @@ export function page<T>(
 	};
 }
 
-/** Tokens for the next page are proved to be of this process: a made-up one is refused. In base64, as the API wants markers. */
-const pageSecret = randomBytes(32);
-const prove = (key: string) => createHmac("sha256", pageSecret).update(key).digest("base64").slice(0, 22);
+/** Signs tokens for the next page, so that made-up ones are refused. In base64, as the API demands of markers. */
+const PAGE_SECRET = randomBytes(32);
+const prove = (key: string) => createHmac("sha256", PAGE_SECRET).update(key).digest("base64").slice(0, 22);
 
 function pageToken(key: string): string {
 	return `${prove(key)}${Buffer.from(key).toString("base64")}`;

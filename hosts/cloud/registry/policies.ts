@@ -60,7 +60,7 @@ export class Policies {
 		};
 	}
 
-	/** Refused while attached to anything or while versions beside the default one exist. */
+	/** Deletes a policy. Refused while it is attached to anything, or has versions besides the default one. */
 	deletePolicy(request: { policyName: string }): void {
 		const { state } = this.#context;
 		const { policyName, versions } = this.#requirePolicy(request.policyName);
@@ -139,7 +139,7 @@ export class Policies {
 		};
 	}
 
-	/** Makes a version the one in force. */
+	/** Makes a version the default, which is the one in force. */
 	setDefaultPolicyVersion(request: { policyName: string; policyVersionId: string }): void {
 		const { state, now } = this.#context;
 		const record = this.#requirePolicy(request.policyName);
@@ -175,7 +175,7 @@ export class Policies {
 		);
 	}
 
-	/** Idempotent. `target` is the ARN of a certificate or of a thing group. */
+	/** Attaches a policy. Idempotent. `target` is the ARN of a certificate or of a thing group. */
 	attachPolicy(request: { policyName: string; target: string }): void {
 		const { state } = this.#context;
 		const { policyName } = this.#requirePolicy(request.policyName);
@@ -191,7 +191,7 @@ export class Policies {
 		state.transaction(() => state.attachments.put(`${policyName} ${target}`, { policyName, target }));
 	}
 
-	/** No error when it is not attached. */
+	/** Detaches a policy. Not an error when it is not attached. */
 	detachPolicy(request: { policyName: string; target: string }): void {
 		const { state } = this.#context;
 		const policyName = checkPolicyName(request.policyName);
@@ -199,7 +199,7 @@ export class Policies {
 		state.transaction(() => state.attachments.delete(`${policyName} ${request.target}`));
 	}
 
-	/** With `recursive` those of a group's parents too. */
+	/** The policies that are attached to a target; with `recursive`, also those of a group's parents. */
 	listAttachedPolicies(request: { target: string; recursive?: boolean; marker?: string; pageSize?: number }) {
 		const { state } = this.#context;
 		const targets = [this.#requireTarget(request.target)];
@@ -224,7 +224,7 @@ export class Policies {
 		return { targets: items, ...(next && { nextMarker: next }) };
 	}
 
-	/** Makes a policy of this name with this document unless there is one of that name already. For templates. */
+	/** Makes a policy, unless there is one of this name already. For templates. */
 	ensure(policyName: string, policyDocument: string): void {
 		if (!this.#context.state.policies.has(policyName)) this.createPolicy({ policyName, policyDocument });
 	}
@@ -279,7 +279,7 @@ function defaultDocument(record: PolicyRecord): string {
 
 function checkDocument(document: unknown): string {
 	demand(typeof document === "string", "policyDocument must be text");
-	// White space does not count.
+	// As with AWS, white space does not count.
 	if (document.replace(/\s/g, "").length > limits.policyDocument) {
 		throw new AwsError(
 			"MalformedPolicyException",

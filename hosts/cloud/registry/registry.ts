@@ -1,4 +1,4 @@
-// The one place that enforces AWS IoT's rules: what may exist, what hangs on what, which error a broken rule is.
+// The one place that enforces AWS IoT's rules: what may exist, what depends on what, and which error a broken rule gives.
 // Knows no MQTT and no HTTP. Every operation is all or nothing.
 
 import { AwsError } from "../base/errors.js";
@@ -31,7 +31,7 @@ export interface RegistryOptions {
  *
  * Every operation of the control plane is a method named after it, on the part it belongs to: it takes the members of the
  * AWS request in one object (path, query, header and body members alike; `principal` for the x-amzn-principal header) and
- * gives the members of the AWS response, times as seconds since 1970. It throws `AwsError`, whose `name` is the error
+ * returns the members of the AWS response, times as seconds since 1970. It throws `AwsError`, whose `name` is the error
  * type and whose `status` the HTTP status. Those that sign certificates are async.
  */
 export class Registry {
@@ -77,8 +77,8 @@ export class Registry {
 	}
 
 	/**
-	 * Types in any case. The retired `iot:Data` and `iot:Jobs` are refused, as AWS does (seen in September 2026); what it takes a
-	 * request without a type for is not known, here for `iot:Data-ATS`.
+	 * The address of an endpoint, whose type may be in any case. The retired `iot:Data` and `iot:Jobs` are refused, as AWS does
+	 * (seen in September 2026). What AWS does without a type is not known; here that means `iot:Data-ATS`.
 	 */
 	describeEndpoint(request: { endpointType?: string } = {}): { endpointAddress: string } {
 		const { endpointPrefix, region } = this.state.account;

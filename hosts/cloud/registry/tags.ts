@@ -4,7 +4,7 @@ import { type RegistryContext, requireRow } from "./context.js";
 import { checkTags, demand, type Tag } from "./limits.js";
 import { page } from "./paging.js";
 
-/** Operations on tags, and what other parts need to give tags to what they make. */
+/** Operations on tags, and what other parts need to tag the resources that they make. */
 export class Tags {
 	readonly #context: RegistryContext;
 
@@ -35,7 +35,7 @@ export class Tags {
 		this.#context.state.transaction(() => this.#context.state.tags.put(arn, { arn, tags: left }));
 	}
 
-	/** Begins the tags of a new resource. Every resource that can have tags gets a row, empty or not. */
+	/** Sets the tags of a new resource. Every resource that can have tags gets a row, even without tags. */
 	set(arn: string, tags: readonly Tag[] | undefined): void {
 		this.#context.state.tags.put(arn, { arn, tags: checkTags(tags ?? []) });
 	}

@@ -1,4 +1,4 @@
-// Provisioning templates and their versions, by AWS's rules. What a template means is the business of ../template.ts.
+// Provisioning templates and their versions, by AWS's rules. What a template means is in ../template/template.ts.
 
 import { AwsError } from "../base/errors.js";
 import type { ProvisioningHook, TemplateRecord } from "../state/state.js";
@@ -29,13 +29,13 @@ export class Templates {
 		return arn(this.#context.state, "provisioningtemplate", templateName);
 	}
 
-	/** The body in force. */
+	/** The body of the default version, which is the one in force. */
 	body(templateName: string): string | undefined {
 		const record = this.get(templateName);
 		return record && version(record, record.defaultVersionId)!.templateBody;
 	}
 
-	/** Version 1 becomes the default. `enabled` left out means disabled, as with AWS. */
+	/** Makes a template, whose version 1 is the default. Without `enabled` it is disabled, as with AWS. */
 	createProvisioningTemplate(request: {
 		templateName: string;
 		description?: string;
@@ -124,7 +124,7 @@ export class Templates {
 	/** One version of a template with its body. */
 	describeProvisioningTemplateVersion(request: { templateName: string; versionId: number | string }) {
 		const record = this.#requireTemplate(request.templateName);
-		const { versionId, creationDate, templateBody } = this.#version(record, request.versionId);
+		const { versionId, creationDate, templateBody } = this.#requireVersion(record, request.versionId);
 		return {
 			versionId,
 			creationDate: seconds(creationDate),
@@ -163,7 +163,7 @@ export class Templates {
 		};
 	}
 
-	/** Neither body nor name nor type can be changed. */
+	/** Changes a template, but for its body, name and type. */
 	updateProvisioningTemplate(request: {
 		templateName: string;
 		description?: string;
@@ -185,7 +185,7 @@ export class Templates {
 			...(description !== undefined && { description: checkDescription(description) }),
 			...(enabled !== undefined && { enabled }),
 			...(defaultVersionId !== undefined && {
-				defaultVersionId: this.#version({ ...record }, defaultVersionId).versionId,
+				defaultVersionId: this.#requireVersion({ ...record }, defaultVersionId).versionId,
 			}),
 			...(provisioningRoleArn !== undefined && { provisioningRoleArn: checkRoleArn(provisioningRoleArn) }),
 			...(hookAfter && { preProvisioningHook: hookAfter }),
@@ -194,11 +194,11 @@ export class Templates {
 		state.transaction(() => state.templates.put(record.templateName, after));
 	}
 
-	/** The default version cannot be deleted (judged; AWS's rule is not established). */
+	/** Deletes a version other than the default one. (That the default cannot be deleted is our assumption.) */
 	deleteProvisioningTemplateVersion(request: { templateName: string; versionId: number | string }): void {
 		const { state } = this.#context;
 		const record = this.#requireTemplate(request.templateName);
-		const { versionId } = this.#version(record, request.versionId);
+		const { versionId } = this.#requireVersion(record, request.versionId);
 		if (versionId === record.defaultVersionId) {
 			throw new AwsError("DeleteConflictException", "Cannot delete the default version of a template");
 		}
@@ -210,7 +210,7 @@ export class Templates {
 		);
 	}
 
-	/** Its versions go with it (judged). */
+	/** Deletes a template with all its versions. (That AWS deletes them, too, is our assumption.) */
 	deleteProvisioningTemplate(request: { templateName: string }): void {
 		const { state } = this.#context;
 		const { templateName } = this.#requireTemplate(request.templateName);
@@ -237,7 +237,7 @@ export class Templates {
 		return requireRow(this.get(name), `Template with name ${name} does not exist`);
 	}
 
-	#version(record: TemplateRecord, versionId: unknown) {
+	#requireVersion(record: TemplateRecord, versionId: unknown) {
 		demand(/^[0-9]+$/.test(String(versionId)), "versionId must be a number");
 		return requireRow(
 			version(record, Number(versionId)),

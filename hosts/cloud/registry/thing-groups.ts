@@ -96,7 +96,7 @@ export class ThingGroups {
 			version: record.version,
 			thingGroupProperties: {
 				...(record.description !== undefined && { thingGroupDescription: record.description }),
-				// AWS leaves it out when it is empty: Terraform would see a change for ever.
+				// AWS leaves it out when it is empty. Otherwise Terraform would see a change each time.
 				...(Object.keys(record.attributes).length > 0 && { attributePayload: { attributes: record.attributes } }),
 			},
 			thingGroupMetadata: {
@@ -107,7 +107,7 @@ export class ThingGroups {
 		};
 	}
 
-	/** Properties that are given take the place of those before; attributes are merged when they say so. */
+	/** Replaces the properties that are given. With `merge`, attributes are merged. */
 	updateThingGroup(request: {
 		thingGroupName: string;
 		thingGroupProperties: {
@@ -133,7 +133,7 @@ export class ThingGroups {
 		return { version: after.version };
 	}
 
-	/** Refused while it has children. Members and attached policies go with it. */
+	/** Deletes a group with its memberships and its attachments of policies. Refused while it has child groups. */
 	deleteThingGroup(request: { thingGroupName: string; expectedVersion?: number }): void {
 		const { state } = this.#context;
 		const name = checkThingGroupName(request.thingGroupName);
@@ -173,7 +173,7 @@ export class ThingGroups {
 		);
 	}
 
-	/** At most 10 groups for a thing, and no two of them in the same hierarchy. Idempotent. */
+	/** Adds a thing to a group. It may be in at most 10 groups, no two of them in the same hierarchy. Idempotent. */
 	addThingToThingGroup(request: {
 		thingGroupName?: string;
 		thingGroupArn?: string;
@@ -197,7 +197,7 @@ export class ThingGroups {
 		state.transaction(() => state.groupMembers.put(`${thingGroupName} ${thingName}`, { thingGroupName, thingName }));
 	}
 
-	/** Takes a thing out of a group. No error when it is not a member. */
+	/** Takes a thing out of a group. Not an error when it is not a member. */
 	removeThingFromThingGroup(request: {
 		thingGroupName?: string;
 		thingGroupArn?: string;
@@ -209,7 +209,7 @@ export class ThingGroups {
 		state.transaction(() => state.groupMembers.delete(`${thingGroupName} ${thingName}`));
 	}
 
-	/** With `recursive` those in groups below it too. */
+	/** The things in a group; with `recursive`, also those in the groups below it. */
 	listThingsInThingGroup(request: Paging & { thingGroupName: string; recursive?: boolean }) {
 		const { state } = this.#context;
 		const { thingGroupName } = this.requireThingGroup(request.thingGroupName);

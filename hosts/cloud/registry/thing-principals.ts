@@ -19,7 +19,7 @@ export class ThingPrincipals {
 		this.#things = things;
 	}
 
-	/** Idempotent. An exclusive attachment allows the certificate on no other thing. */
+	/** Attaches a certificate to a thing. After an exclusive attachment it can be on no other thing. Idempotent. */
 	attachThingPrincipal(request: { thingName: string; principal: string; thingPrincipalType?: string }): void {
 		const { state } = this.#context;
 		const type = request.thingPrincipalType ?? "NON_EXCLUSIVE_THING";

@@ -61,7 +61,7 @@ export class ThingTypes {
 		return this.#listed(this.requireThingType(request.thingTypeName));
 	}
 
-	/** From now on no new thing can be of it; or, with `undoDeprecate`, again. */
+	/** Deprecates a type, so that no new thing can have it. `undoDeprecate` undoes that. */
 	deprecateThingType(request: { thingTypeName: string; undoDeprecate?: boolean }): void {
 		const { state, now } = this.#context;
 		const { deprecationDate, ...record } = this.requireThingType(request.thingTypeName);
@@ -69,7 +69,7 @@ export class ThingTypes {
 		state.transaction(() => state.thingTypes.put(record.thingTypeName, after));
 	}
 
-	/** Five minutes after it was deprecated at the earliest, and with no thing of it left. */
+	/** Deletes a type. Refused until five minutes after its deprecation, and while a thing has it. */
 	deleteThingType(request: { thingTypeName: string }): void {
 		const { state, now } = this.#context;
 		const { thingTypeName, deprecationDate } = this.requireThingType(request.thingTypeName);

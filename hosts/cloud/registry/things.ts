@@ -26,7 +26,7 @@ export class Things {
 		return this.#context.state.things.get(thingName);
 	}
 
-	/** The same name with the same configuration is no error; with another it is. */
+	/** Makes a thing. The same name again is an error only with another configuration. */
 	createThing(request: {
 		thingName: string;
 		thingTypeName?: string;
@@ -66,7 +66,7 @@ export class Things {
 		return this.#named(record);
 	}
 
-	/** What UpdateThing changes; attributes with an empty value are removed. */
+	/** Changes a thing. Attributes with an empty value are removed. */
 	updateThing(request: {
 		thingName: string;
 		thingTypeName?: string;

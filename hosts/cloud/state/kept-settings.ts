@@ -1,5 +1,5 @@
-// Changes to the settings that outlive the process. They are kept as what was changed, not as all settings: a default that a
-// later version of this program corrects is corrected in every directory.
+// Changes to the settings that outlive the process. Only the changes are kept, not all settings, so that a default which a later
+// version of this program corrects is corrected in every directory.
 
 import type { CloudEventBody } from "../base/events.js";
 import { changeSettings, combinePatches, type Settings, type SettingsPatch } from "../base/settings.js";
@@ -7,12 +7,12 @@ import type { State } from "./state.js";
 
 const KEY = "changes";
 
-/** The settings of a running cloud together with what is kept of them in its state. */
+/** Changes the settings of a running cloud, and keeps the changes in its state. */
 export class KeptSettings {
 	readonly #state: State;
 	readonly #settings: Settings;
 
-	/** Applies what is kept. What this version of the program does not know is left, with a warning. */
+	/** Applies the changes that are kept. If this version of the program does not know one, it warns and applies none. */
 	constructor(state: State, settings: Settings, report: (event: CloudEventBody) => void) {
 		this.#state = state;
 		this.#settings = settings;
@@ -24,10 +24,10 @@ export class KeptSettings {
 		}
 	}
 
-	/** @throws TypeError when the settings cannot be changed so; then nothing has changed. */
+	/** @throws TypeError when the change is not allowed; then nothing has changed */
 	change(patch: SettingsPatch): void {
 		changeSettings(this.#settings, patch);
-		// A fault is something to happen once: it must not happen again for a restart.
+		// Faults are not kept, because a restart must not make them happen again.
 		const { faults: _, ...lasting } = patch;
 		if (Object.keys(lasting).length === 0) return;
 		const combined = combinePatches(this.#kept, lasting);

@@ -3,10 +3,11 @@
 
 import { createHash, randomBytes, randomInt } from "node:crypto";
 import { mkdirSync, realpathSync, rmSync } from "node:fs";
-import { createConnection, createServer, type Server } from "node:net";
+import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { open } from "lmdb";
+import { listen } from "../base/listen.js";
 
 /** Status of a certificate (API model, `CertificateStatus`). */
 export type CertificateStatus =
@@ -130,7 +131,7 @@ export interface BillingGroupRecord {
 	readonly creationDate: number;
 }
 
-/** A pre-provisioning hook: `targetArn` is an ARN that the settings map to a URL or a command, or an http(s) URL itself. */
+/** A pre-provisioning hook. `targetArn` is an ARN that stands for a URL or a command, or an http(s) URL itself. */
 export interface ProvisioningHook {
 	readonly payloadVersion?: string;
 	readonly targetArn: string;
@@ -189,7 +190,7 @@ export interface RetainedRecord {
 	readonly qos: number;
 }
 
-/** Which account this is. Made on first use and kept. */
+/** The account. Made up on first use and kept. */
 export interface AccountRecord {
 	readonly accountId: string;
 	readonly region: string;
@@ -221,7 +222,7 @@ interface JournalEntry {
 	readonly before: object | undefined;
 }
 
-/** Rows of one kind by key, with lookups by what `indexes` derives. Rows are values: replaced, never altered. */
+/** Rows of one kind by key, with lookups by indexes. Rows are values: they are replaced, never changed. */
 export class Table<T extends object, I extends string = never> {
 	readonly #name: string;
 	readonly #rows = new Map<string, T>();
@@ -270,13 +271,13 @@ export class Table<T extends object, I extends string = never> {
 		return Array.from(keys, (key) => this.#rows.get(key)!);
 	}
 
-	/** Throws outside a transaction. */
+	/** Writes a row. @throws Error outside a transaction */
 	put(key: string, row: T): void {
 		this.#changing({ table: this.#name, key, row }, this.#rows.get(key));
 		this.restore(key, row);
 	}
 
-	/** Throws outside a transaction. Not an error when there is no such row. */
+	/** Deletes a row. Not an error when there is none. @throws Error outside a transaction */
 	delete(key: string): void {
 		const before = this.#rows.get(key);
 		if (before === undefined) return;
@@ -306,9 +307,9 @@ export class Table<T extends object, I extends string = never> {
 	}
 }
 
-/** Where and as whom a state is opened. */
+/** How to open a state. */
 export interface StateOptions {
-	/** Made when absent, for its owner alone. In memory only when not given. */
+	/** Created when it does not exist, for its owner alone. Without it, the state is in memory only. */
 	readonly directory?: string;
 	/** 12 digits; made up on first use when not given. */
 	readonly accountId?: string;
@@ -316,14 +317,14 @@ export interface StateOptions {
 	readonly region?: string;
 }
 
-/** A second process has this directory open. */
+/** Another process has this directory open. */
 export class StateInUseError extends Error {
 	override readonly name = "StateInUseError";
 }
 
 /**
- * What a state needs of the database that keeps its rows on disk. It is described here so that nobody who uses the types of the
- * local cloud compiles those of LMDB.
+ * What a state needs of the database that keeps its rows on disk. It is described here so that programs which use the types of
+ * the local cloud need not compile those of LMDB.
  */
 export interface Database {
 	/** All rows. A key is the name of a table and the key in that table. */
@@ -392,7 +393,7 @@ export class State {
 	}
 
 	/**
-	 * Runs `work`; when it throws, nothing has changed. When it returns, all has, on disk too.
+	 * Runs `work`. When it throws, nothing has changed; when it returns, everything has, on disk as well.
 	 * Within another transaction it is part of that one. `work` must not wait for anything.
 	 */
 	transaction<T>(work: () => T): T {
@@ -420,9 +421,9 @@ export class State {
 	}
 
 	/**
-	 * Runs `work` with all that is given here in this turn of the event loop in one transaction, so that many small changes cost
-	 * one commit. Without a directory at once. Resolves when it is on disk;
-	 * rejects when that failed, for all of them.
+	 * Runs `work` in one transaction with everything else that is passed here in this turn of the event loop, so that many small
+	 * changes cost one commit. Without a directory it runs at once. Resolves when the changes are on disk; when that fails, it
+	 * rejects for all of them.
 	 */
 	soon(work: () => void): Promise<void> {
 		if (this.#database) this.#soon.push(work);
@@ -430,7 +431,7 @@ export class State {
 		return this.stored();
 	}
 
-	/** Resolves when everything is on disk that `soon` has been given so far; what failed is tried again. */
+	/** Resolves when everything that was passed to `soon` so far is on disk. What failed is tried again. */
 	stored(): Promise<void> {
 		if (this.#soon.length === 0) return Promise.resolve();
 		this.#storing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
@@ -448,13 +449,13 @@ export class State {
 		return this.#storing;
 	}
 
-	/** Calls `listener` after every transaction that changed something. Returns what ends that. */
+	/** Calls `listener` after every transaction that changed something. Returns a function that ends the calls. */
 	onChange(listener: (changes: readonly Change[]) => void): () => void {
 		this.#listeners.add(listener);
 		return () => this.#listeners.delete(listener);
 	}
 
-	/** Flushes and lets go of the directory. */
+	/** Flushes, and releases the directory. */
 	async close(): Promise<void> {
 		if (this.#closed) return;
 		await this.stored().catch(() => {});
@@ -496,13 +497,13 @@ function renamed(value: unknown, rename: (name: string) => string): unknown {
 const escaped = (name: string): string => (name === "__proto__" || name.startsWith("\\") ? `\\${name}` : name);
 const kept = (name: string): string => (name.startsWith("\\") ? name.slice(1) : name);
 
-/** Opens or makes the state. Throws `StateInUseError` when another process has the directory. */
+/** Opens the state, or creates it. @throws StateInUseError when another process has the directory */
 export async function openState(options: StateOptions = {}): Promise<State> {
 	const { directory } = options;
 	let database: Database | undefined;
 	let release = async () => {};
 	if (directory !== undefined) {
-		// A directory that was there before keeps its mode: it may be anybody's. The files are for their owner alone from the start.
+		// A directory that existed before keeps its mode, since it may serve others, too. The files are for their owner alone.
 		mkdirSync(directory, { recursive: true, mode: 0o700 });
 		release = await lock(directory);
 		const mask = process.umask(0o077);
@@ -530,8 +531,8 @@ export async function openState(options: StateOptions = {}): Promise<State> {
 }
 
 /**
- * Takes a directory or a file for this process by listening on a local socket named after it: the operating system lets go of it
- * however the process ends, so that there is no stale lock to clean up after kill -9.
+ * Locks a directory or a file for this process, by listening on a local socket named after it. The operating system closes the
+ * socket however the process ends, so that kill -9 leaves no stale lock.
  * @throws StateInUseError when another process has it
  */
 export async function lock(directory: string): Promise<() => Promise<void>> {
@@ -540,27 +541,17 @@ export async function lock(directory: string): Promise<() => Promise<void>> {
 	const path = process.platform === "linux" ? `\0${name}` : join(tmpdir(), `${name}.sock`);
 	const server = createServer((socket) => socket.destroy());
 	try {
-		await listen(server, path);
+		await listen(server, { path, exclusive: true });
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
 		if (path.startsWith("\0") || (await answers(path))) {
 			throw new StateInUseError(`The state directory ${directory} is in use by another process.`);
 		}
 		rmSync(path, { force: true });
-		await listen(server, path);
+		await listen(server, { path, exclusive: true });
 	}
 	server.unref();
 	return () => new Promise((resolve) => server.close(() => resolve()));
-}
-
-function listen(server: Server, path: string): Promise<void> {
-	return new Promise((resolve, reject) => {
-		server.once("error", reject);
-		server.listen({ path, exclusive: true }, () => {
-			server.off("error", reject);
-			resolve();
-		});
-	});
 }
 
 function answers(path: string): Promise<boolean> {

@@ -1,9 +1,10 @@
-// The language of provisioning templates: read, and worked out for one device into a plan. Pure; changes nothing.
+// The language of provisioning templates: parses a template, and evaluates it for one device into a plan. Pure; changes nothing.
 // Grammar and meaning: AWS IoT developer guide, "Provisioning templates" (and CloudFormation's for Fn::Sub).
 
 import { createHash } from "node:crypto";
+import { isObject } from "../base/object.js";
 
-/** A template that is not one, or that cannot be worked out for these parameters. */
+/** A template is malformed, or cannot be evaluated with these parameters. */
 export class TemplateError extends Error {
 	override readonly name = "TemplateError";
 }
@@ -11,10 +12,10 @@ export class TemplateError extends Error {
 /** Where a template is used: by fleet provisioning, by just-in-time provisioning, or by the REST operation RegisterThing. */
 export type TemplateUse = "FLEET_PROVISIONING" | "JITP" | "BULK";
 
-/** What becomes of a part of a resource that exists already. */
+/** What happens to a property of a resource that exists already. */
 export type Override = "DO_NOTHING" | "REPLACE" | "FAIL" | "MERGE";
 
-/** A template as written, its shape checked. */
+/** A parsed template. */
 export interface Template {
 	readonly parameters: ReadonlyMap<string, { readonly defaultValue?: string }>;
 	readonly resources: readonly Resource[];
@@ -25,8 +26,8 @@ export interface Template {
 interface Resource {
 	readonly logicalName: string;
 	readonly type: "AWS::IoT::Thing" | "AWS::IoT::Certificate" | "AWS::IoT::Policy";
-	readonly properties: Readonly<Record<string, unknown>>;
-	/** Names normalized to those of the properties. */
+	readonly PROPERTIES: Readonly<Record<string, unknown>>;
+	/** By property, however the template spells the name. */
 	readonly overrideSettings: Readonly<Record<string, Override>>;
 }
 
@@ -34,7 +35,7 @@ interface Resource {
 export interface Plan {
 	readonly thing?: ThingPlan;
 	readonly certificate?: CertificatePlan;
-	/** In the template's order. A document goes with the name that its hash gives. */
+	/** In the template's order. A policy that is given as a document is named by its hash. */
 	readonly policies: readonly {
 		readonly policyName: string;
 		readonly policyDocument?: string;
@@ -43,7 +44,7 @@ export interface Plan {
 	readonly deviceConfiguration: Readonly<Record<string, string>>;
 }
 
-/** The thing to be. */
+/** The thing that a template asks for. */
 export interface ThingPlan {
 	readonly logicalName: string;
 	readonly thingName: string;
@@ -51,13 +52,13 @@ export interface ThingPlan {
 	readonly thingTypeName?: string;
 	readonly thingGroups?: readonly string[];
 	readonly billingGroup?: string;
-	/** Versions of software by package. This cloud has no catalogue of packages: they are worked out, and not kept. */
+	/** Versions of software by package. Evaluated but not kept, since this cloud has no catalogue of packages. */
 	readonly packageVersions?: Readonly<Record<string, string>>;
 	/** By property; a property that is absent has no setting. */
 	readonly override: Readonly<Record<string, Override>>;
 }
 
-/** The certificate to be, named in one of the three forms. */
+/** The certificate that a template asks for, named in one of three forms. */
 export interface CertificatePlan {
 	readonly logicalName: string;
 	readonly certificateId?: string;
@@ -90,8 +91,8 @@ const properties: Readonly<Record<Resource["type"], readonly string[]>> = {
 	"AWS::IoT::Policy": ["PolicyName", "PolicyDocument"],
 };
 
-/** Settings by resource type: the values that each may have. Prose and samples of the guide spell the names differently. */
-const overridable: Readonly<Record<Resource["type"], Readonly<Record<string, readonly Override[]>>>> = {
+/** OverrideSettings by resource type, with the values that each may have. The guide spells their names in several ways. */
+const OVERRIDABLE: Readonly<Record<Resource["type"], Readonly<Record<string, readonly Override[]>>>> = {
 	"AWS::IoT::Thing": {
 		AttributePayload: ["DO_NOTHING", "REPLACE", "FAIL", "MERGE"],
 		ThingTypeName: ["DO_NOTHING", "REPLACE", "FAIL"],
@@ -102,14 +103,17 @@ const overridable: Readonly<Record<Resource["type"], Readonly<Record<string, rea
 	"AWS::IoT::Policy": {},
 };
 
-const functions = ["Ref", "Fn::Join", "Fn::Select", "Fn::FindInMap", "Fn::Split", "Fn::Sub"];
-const maximumDepth = 32;
-/** Characters that the variables of an Fn::Sub may take. */
-const maximumSubstituted = 256 * 1024;
+const FUNCTIONS = ["Ref", "Fn::Join", "Fn::Select", "Fn::FindInMap", "Fn::Split", "Fn::Sub"];
+const MAXIMUM_DEPTH = 32;
+/** How many characters the variables of an Fn::Sub may add. */
+const MAXIMUM_SUBSTITUTED = 256 * 1024;
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Reads a template body. References are not looked up: AWS finds a name that nothing has only when a device comes. Throws TemplateError. */
+/**
+ * Parses the body of a template. References are not resolved: AWS, too, finds an undefined name only when a device registers.
+ * @throws TemplateError
+ */
 export function parseTemplate(body: string, use: TemplateUse = "FLEET_PROVISIONING"): Template {
 	let value: unknown;
 	try {
@@ -202,7 +206,7 @@ function parseResource(logicalName: string, value: unknown, use: TemplateUse): R
 	return {
 		logicalName,
 		type,
-		properties: given,
+		PROPERTIES: given,
 		overrideSettings: parseOverrides(logicalName, type, object(resource.OverrideSettings ?? {}, "OverrideSettings")),
 	};
 }
@@ -211,7 +215,7 @@ function parseOverrides(logicalName: string, type: Resource["type"], settings: J
 	const plain = (name: string) => name.replaceAll("_", "").toLowerCase();
 	return Object.fromEntries(
 		Object.entries(settings).map(([setting, value]) => {
-			const known = Object.entries(overridable[type]).find(([property]) => plain(property) === plain(setting));
+			const known = Object.entries(OVERRIDABLE[type]).find(([property]) => plain(property) === plain(setting));
 			if (!known) throw new TemplateError(`OverrideSettings of ${logicalName} has an unknown member ${setting}.`);
 			const [property, values] = known;
 			if (!values.includes(value as Override)) {
@@ -223,19 +227,19 @@ function parseOverrides(logicalName: string, type: Resource["type"], settings: J
 }
 
 function isFunction(value: unknown): value is Json {
-	if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+	if (!isObject(value)) return false;
 	const keys = Object.keys(value);
 	return keys.length === 1 && (keys[0] === "Ref" || keys[0]!.startsWith("Fn::"));
 }
 
-/** Checks that what looks like a function is one with the right number of arguments. */
+/** Checks that whatever looks like a function is one, with the right arguments. @throws TemplateError */
 function checkFunctions(value: unknown, where: string, depth = 0): void {
-	if (depth > maximumDepth) throw new TemplateError(`${where} is nested too deeply.`);
+	if (depth > MAXIMUM_DEPTH) throw new TemplateError(`${where} is nested too deeply.`);
 	if (typeof value !== "object" || value === null) return;
 	for (const part of Object.values(value)) checkFunctions(part, where, depth + 1);
 	if (!isFunction(value)) return;
 	const [[fn, argument]] = Object.entries(value) as [[string, unknown]];
-	if (!functions.includes(fn)) throw new TemplateError(`${where} uses the unknown function ${fn}.`);
+	if (!FUNCTIONS.includes(fn)) throw new TemplateError(`${where} uses the unknown function ${fn}.`);
 	const list = (count: number) => Array.isArray(argument) && argument.length === count;
 	const good =
 		fn === "Ref"
@@ -248,13 +252,13 @@ function checkFunctions(value: unknown, where: string, depth = 0): void {
 
 /** What one device brings to a template. */
 export interface TemplateInput {
-	/** Of the device, the hook's overrides already in. Those that the template does not declare are not seen. */
+	/** The device's parameters, with the hook's overrides. Those that the template does not declare are ignored. */
 	readonly parameters: ReadonlyMap<string, string>;
 	/** What `AWS::IoT::Certificate::Id` stands for. */
 	readonly certificateId?: string;
 }
 
-/** Works a template out for one device. Throws TemplateError. */
+/** Evaluates a template for one device. @throws TemplateError */
 export function evaluateTemplate(template: Template, input: TemplateInput): Plan {
 	const evaluation = new Evaluation(template, input);
 	let thing: ThingPlan | undefined;
@@ -275,7 +279,7 @@ export function evaluateTemplate(template: Template, input: TemplateInput): Plan
 	};
 }
 
-function planThing({ logicalName, properties: given, overrideSettings }: Resource, evaluation: Evaluation): ThingPlan {
+function planThing({ logicalName, PROPERTIES: given, overrideSettings }: Resource, evaluation: Evaluation): ThingPlan {
 	const optional = (property: string) => (given[property] === undefined ? undefined : evaluation.text(given[property]));
 	const thingTypeName = optional("ThingTypeName");
 	const billingGroup = optional("BillingGroup");
@@ -301,10 +305,10 @@ function planThing({ logicalName, properties: given, overrideSettings }: Resourc
 }
 
 function planCertificate(resource: Resource, evaluation: Evaluation): CertificatePlan {
-	const { logicalName, properties: given, overrideSettings } = resource;
+	const { logicalName, PROPERTIES: given, overrideSettings } = resource;
 	const optional = (property: string, member: string) =>
 		given[property] === undefined ? {} : { [member]: evaluation.text(given[property]) };
-	// Samples of the guide write "Active".
+	// The guide's samples write "Active".
 	const status = given.Status === undefined ? "ACTIVE" : evaluation.text(given.Status).toUpperCase();
 	if (status !== "ACTIVE" && status !== "INACTIVE") {
 		throw new TemplateError("The Status of a certificate must be ACTIVE or INACTIVE.");
@@ -325,9 +329,9 @@ function planCertificate(resource: Resource, evaluation: Evaluation): Certificat
 	};
 }
 
-function planPolicy({ logicalName, properties: given }: Resource, evaluation: Evaluation): Plan["policies"][number] {
+function planPolicy({ logicalName, PROPERTIES: given }: Resource, evaluation: Evaluation): Plan["policies"][number] {
 	if (given.PolicyName !== undefined) return { logicalName, policyName: evaluation.text(given.PolicyName) };
-	// The guide says escaped JSON text, its samples give an object.
+	// The guide asks for escaped JSON text, but its samples have an object.
 	const value = evaluation.value(given.PolicyDocument);
 	const policyDocument = typeof value === "string" ? value : JSON.stringify(value);
 	let parsed: unknown;
@@ -347,7 +351,7 @@ function canonical(value: unknown): string {
 	return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
 }
 
-/** References and functions, for one device. */
+/** Resolves references and functions for one device. */
 class Evaluation {
 	readonly #template: Template;
 	readonly #input: TemplateInput;
@@ -357,7 +361,7 @@ class Evaluation {
 		this.#input = input;
 	}
 
-	/** A value with all its functions worked out. */
+	/** A value with all its functions evaluated. */
 	value(value: unknown): unknown {
 		if (Array.isArray(value)) return value.map((item) => this.value(item));
 		if (typeof value !== "object" || value === null) return value;
@@ -399,7 +403,7 @@ class Evaluation {
 		}
 	}
 
-	/** A value that must be text; numbers and truth values are written as text. */
+	/** A value that must be text. Numbers and booleans are written as text. */
 	text(value: unknown): string {
 		const result = this.value(value);
 		if (typeof result === "number" || typeof result === "boolean") return String(result);
@@ -421,7 +425,7 @@ class Evaluation {
 	}
 
 	#reference(name: string): string {
-		// Declared among the parameters or not, and whatever a device sends under its name, this one is the proved certificate's.
+		// This is always the id of the token's certificate, whatever the template declares and the device sends under its name.
 		const own = name === "AWS::IoT::Certificate::Id" ? this.#input.certificateId : undefined;
 		const declared = this.#template.parameters.get(name);
 		const value = own ?? (declared && (this.#input.parameters.get(name) ?? declared.defaultValue));
@@ -432,9 +436,9 @@ class Evaluation {
 	#substitute(argument: unknown): string {
 		const [text, given] = (Array.isArray(argument) ? argument : [argument, {}]) as [string, unknown];
 		const variables = object(given, "The variables of Fn::Sub");
-		// Each is worked out once, and the whole is bounded: nested ones would double with every level.
+		// Each variable is evaluated once, and the result is bounded, since nested ones would double with every level.
 		const values = new Map<string, string>();
-		let room = maximumSubstituted;
+		let room = MAXIMUM_SUBSTITUTED;
 		return text.replace(/\$\{(!?)([^}]*)\}/g, (_, literal: string, name: string) => {
 			if (literal) return `\${${name}}`;
 			const key = name.trim();
@@ -449,8 +453,6 @@ class Evaluation {
 }
 
 function object(value: unknown, what: string): Json {
-	if (typeof value !== "object" || value === null || Array.isArray(value)) {
-		throw new TemplateError(`${what} must be an object.`);
-	}
-	return value as Json;
+	if (!isObject(value)) throw new TemplateError(`${what} must be an object.`);
+	return value;
 }

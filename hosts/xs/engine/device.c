@@ -1,12 +1,12 @@
-// One life of the device: a machine cloned from flash into its own small area, run until it ends. Never outlives a failure
-// that would have reset an ESP32: each has its own exit code.
+// One life of the device: a machine cloned from flash into a small area of its own, which runs until it ends. Never outlives a
+// failure that would have reset an ESP32; each such failure has an exit code of its own.
 
 #include "engine.h"
 #include <signal.h>
 
 txMachine* gxDevice = NULL;
 static Area gxArea;
-static txSlot gxListener; // the device program's function that takes what Node sends
+static txSlot gxListener; // the device program's function for what Node sends
 static bool gxEnding = false;
 
 void endDevice(int code, const char* reason, const char* detail)
@@ -50,8 +50,8 @@ void describeException(txMachine* the, char* detail, size_t size)
 	}
 }
 
-// Who called whom, deepest first, with the slots that each has on the stack. Allocates nothing, so that it works when
-// nothing is left.
+// The functions on the stack, deepest first, with the slots that each takes. Allocates nothing, so that it works when no memory
+// is left.
 static void describeFrames(txMachine* the, char* detail, size_t size)
 {
 	txSlot* frame;
@@ -114,7 +114,7 @@ void fxQueuePromiseJobs(txMachine* the)
 	the->promiseJobs = 1;
 }
 
-// What Function.name is in firmware that mcconfig builds: nothing. XS's defaults are compiled to use this.
+// Firmware that mcconfig builds has no Function.name. XS's defaults are compiled to use this.
 txSlot* fxNoFunctionName(txMachine* the, txSlot* instance, txID id, txIndex index, txID former, txString prefix)
 {
 	return C_NULL;
@@ -130,7 +130,7 @@ typedef struct {
 	uint32_t size;
 } Arguments;
 
-// (kind, id?, number?, ArrayBuffer | Uint8Array | string?): the bytes lie in the heap and are good until the next allocation.
+// (kind, id?, number?, ArrayBuffer | Uint8Array | string?). The bytes are in the heap and valid until the next allocation.
 static void getArguments(txMachine* the, Arguments* result)
 {
 	if (!the->sharedMachine)
@@ -196,7 +196,7 @@ static void tell(txMachine* the)
 		endDevice(ENDED_BY_RESTART, "restart", NULL);
 }
 
-// ask(kind, id, number, bytes): undefined, a number, an ArrayBuffer, or throws what the other side says
+// ask(kind, id, number, bytes): undefined, a number, an ArrayBuffer; or throws the error that the other side answers
 static void ask(txMachine* the)
 {
 	Arguments arguments;
@@ -213,7 +213,7 @@ static void ask(txMachine* the)
 	case FRAME_BYTES:
 		fxArrayBuffer(the, mxResult, frame.bytes, frame.size, -1);
 		break;
-	case FRAME_RESOURCE: { // as the SDK's Resource: bytes in flash, which cost the heap only the object
+	case FRAME_RESOURCE: { // like the SDK's Resource: the bytes are in flash, and only the object is in the heap
 		char* bytes = malloc(frame.size);
 		memcpy(bytes, frame.bytes, frame.size);
 		fxNewHostObject(the, C_NULL);
@@ -308,7 +308,7 @@ static void onFault(int signal, siginfo_t* info, void* context)
 	_exit(128 + signal);
 }
 
-// Nothing that a device does takes this long, not even with a collection at every allocation.
+// Nothing that a device does takes this long, even with a collection at every allocation.
 #define PATIENCE 600 // seconds: against a program that never ends, not one on a slow machine
 
 static void onAlarm(int signal)

@@ -1,4 +1,4 @@
-// What the parts of the engine's host share: frames, memory, flash, device. Nothing here is device code.
+// What the parts of the engine's host share: frames, memory, flash, device. None of it is device code.
 
 #ifndef __ENGINE__
 #define __ENGINE__
@@ -17,7 +17,7 @@ enum {
 	ENDED_BY_ENGINE = 10,
 };
 
-// Kinds of frames that this side takes or gives itself; all others go to or come from device code. See hosts/xs/channel.ts.
+// Kinds of frames that this side itself reads or writes; all others go to or come from device code. See hosts/xs/channel.ts.
 enum {
 	FRAME_MODULE = 1,
 	FRAME_SEAL = 2,
@@ -41,10 +41,10 @@ typedef struct {
 	uint32_t id;
 	double number;
 	uint32_t size;
-	char* bytes; // `size` bytes and a 0; good until the next frame is read
+	char* bytes; // `size` bytes and a 0; valid until the next frame is read
 } Frame;
 
-void openFrames(void); // first of all
+void openFrames(void); // must be called first
 void readFrame(Frame* frame); // ends the process when the other side is gone
 void writeFrame(uint8_t kind, uint32_t id, double number, const void* bytes, uint32_t size);
 void flushFrames(void);
@@ -58,7 +58,7 @@ typedef struct {
 void print(Text* text, const char* format, ...) __attribute__((format(printf, 2, 3)));
 void printString(Text* text, const char* string);
 
-// Where a machine's heap lies and what it may take. Sizes are the device's: a slot counts 16 bytes in a 64-bit build too.
+// Where a machine's heap is and how large it may be. Sizes are the device's: a slot counts 16 bytes even in a 64-bit build.
 typedef struct {
 	int limit; // bytes for chunks and slots together, or 0 when the creation alone says how much
 	int taken;

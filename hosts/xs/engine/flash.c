@@ -1,4 +1,4 @@
-// The root machine, which stands for flash: compiles every module, runs those to be preloaded, freezes, and is then only read.
+// The root machine, which stands for flash: compiles every module, runs the preloaded ones, is frozen, and is only read then.
 
 #include "engine.h"
 #include <sys/mman.h>
@@ -62,7 +62,7 @@ const char* mainModule(void)
 	return module ? module->name : "";
 }
 
-// As the SDK resolves: an ending ".js" or ".mjs" is dropped; "./" and "../" are relative to the importing module's name.
+// Resolves like the SDK: an ending ".js" or ".mjs" is dropped; "./" and "../" are relative to the importing module's name.
 txID fxFindModule(txMachine* the, txSlot* realm, txID importer, txSlot* specifier)
 {
 	char name[C_PATH_MAX], path[C_PATH_MAX];
@@ -106,7 +106,7 @@ void fxLoadModule(txMachine* the, txSlot* slot, txID id)
 		fxResolveModule(the, slot, id, module->script, C_NULL, C_NULL);
 }
 
-// Makes functions and strings of the code be used where they lie: what xsc does for code that goes to flash.
+// Makes XS use the functions and strings of the code in place, as xsc does for code in flash.
 static void keepInPlace(txU1* p, txSize size)
 {
 	txU1* end = p + size;
@@ -187,7 +187,7 @@ static txScript* compile(txMachine* the, Module* module)
 	keepInPlace((txU1*)script->codeBuffer, script->codeSize);
 	memcpy(gxCode + gxCodeSize, script->codeBuffer, script->codeSize);
 	script->codeBuffer = (txS1*)gxCode + gxCodeSize;
-	script->symbolsBuffer = NULL; // or XS would give the code back once it has run
+	script->symbolsBuffer = NULL; // otherwise XS would free the code once it has run
 	gxCodeSize += script->codeSize;
 	return script;
 }
@@ -247,7 +247,7 @@ static void keepSlotInPlace(txSlot* slot)
 	}
 }
 
-// Or the device's collector would move, and so corrupt, what its slots share with flash.
+// Otherwise the device's collector would move, and so corrupt, what its slots share with flash.
 static void keepSlotsInPlace(txMachine* the)
 {
 	txSlot* heap;

@@ -11,7 +11,7 @@ static int gxPipe;
 
 void openFrames(void)
 {
-	// Built for debugging, XS prints each exception to stdout; after some hundred they would be in the midst of the frames.
+	// When built for debugging, XS prints each exception to stdout, where the text would end up among the frames.
 	gxPipe = dup(1);
 	if (gxPipe < 0 || freopen("/dev/null", "w", stdout) == NULL)
 		_exit(ENDED_BY_PROTOCOL);

@@ -1,5 +1,5 @@
-// Takes modules, makes flash of them, then gives the device one life after another, each in a forked process of its own:
-// a restart costs a millisecond, and nothing but what Node holds outlives it.
+// Takes modules, makes flash of them, and then gives the device one life after another, each in a forked process of its own. A
+// restart costs a millisecond, and only what Node holds outlives it.
 
 #include "engine.h"
 #include <signal.h>
@@ -42,7 +42,7 @@ int main(void)
 			writeFrame(FRAME_ENDED, 0, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), NULL, 0);
 			break;
 		}
-		default: // was meant for a device that has ended meanwhile
+		default: // meant for a device that has ended in the meantime
 			break;
 		}
 	}

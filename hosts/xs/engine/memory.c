@@ -1,4 +1,4 @@
-// The heap of a machine, laid out and limited as on the device, and what it holds. Never gives more than the device has.
+// The heap of a machine, laid out and limited as on the device, and its measurement. Never gives more than the device has.
 
 #include "engine.h"
 #include <sys/mman.h>
@@ -53,7 +53,7 @@ void fxFreeChunks(txMachine* the, void* chunks)
 {
 }
 
-// With one limit for both, slots may have the free end of the chunks, after a collection. The first call is for the stack.
+// With one limit for both, slots may take the free end of the chunks after a collection. The first call is for the stack.
 txSlot* fxAllocateSlots(txMachine* the, txSize count)
 {
 	Area* area = the->context;
@@ -82,7 +82,7 @@ void fxFreeSlots(txMachine* the, void* slots)
 {
 }
 
-// Called at the end of every collection, when nothing is in use that is not alive (memory.c of XS is compiled to call it).
+// Called at the end of every collection, when everything in use is alive (memory.c of XS is compiled to call it).
 void fxCollected(txMachine* the, txSlot* frame)
 {
 	Area* area = the->context;

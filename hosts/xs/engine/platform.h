@@ -1,4 +1,4 @@
-// What the XS sources want to know of the machine they are compiled for. Included by all of them; declares no code of ours.
+// What the XS sources need to know of the machine that they are compiled for. All of them include it; it declares no code of ours.
 
 #ifndef __ENGINE_PLATFORM__
 #define __ENGINE_PLATFORM__

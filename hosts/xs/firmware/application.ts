@@ -1,10 +1,10 @@
-// The application of this machine is outside, in Node: what it is given goes out, what it calls comes in.
+// Connects the device program to an application outside, in Node: passes out what the application is given, and in what it calls.
 
 import type { Application, ApplicationContext } from "../../../src/contract/application.js";
 import { type Handlers, text } from "./host.js";
 import * as kinds from "./kinds.js";
 
-/** Makes the application, and who takes what it calls. */
+/** Makes the application for the device program, and the handlers of the calls that come from outside. */
 export function createApplication(): { readonly application: Application; readonly handlers: Handlers } {
 	let context: ApplicationContext | undefined;
 	let connections = 0;

@@ -1,10 +1,11 @@
-// The Host of this machine: what src/ may use, over the engine's pipe. Decides nothing; all state dies with the power.
+// The Host of this machine: gives src/ what it may use, through the engine's pipe. Decides nothing; all its state is lost with
+// the power.
 
 import type { Credentials, Host, KeyPair, SocketOptions } from "../../../src/contract/host.js";
 import * as kinds from "./kinds.js";
 import type { Payload } from "./machine.js";
 
-/** The text that some bytes from outside are. */
+/** The text in bytes from outside. */
 export const text = (bytes: ArrayBuffer | undefined): string =>
 	bytes === undefined ? "" : String.fromArrayBuffer(bytes);
 
@@ -17,10 +18,10 @@ function askView(kind: number, id = 0, number = 0, payload?: Payload): Uint8Arra
 	return bytes === undefined ? undefined : new Uint8Array(bytes);
 }
 
-/** Who takes what the host tells, by its kind. */
+/** Handlers of what the other side tells, by the kind of frame. */
 export type Handlers = Record<number, (id: number, number: number, bytes?: ArrayBuffer) => void>;
 
-/** Makes the Host, and who takes what happens to the machine. */
+/** Makes the Host, and the handlers of what happens to the machine. */
 export function createHost(): { readonly host: Host; readonly handlers: Handlers } {
 	const settings = JSON.parse(text(askBytes(kinds.SETTINGS))) as kinds.Settings;
 	const sockets = new Map<number, SocketOptions>();
@@ -94,7 +95,7 @@ export function createHost(): { readonly host: Host; readonly handlers: Handlers
 			};
 		},
 		random: (count) => askView(kinds.RANDOM, 0, count) as Uint8Array,
-		restart: () => machine.tell(14),
+		restart: () => machine.tell(14), // `restart` in ../channel.ts
 		report: (event) => machine.tell(kinds.REPORT, 0, 0, JSON.stringify(event)),
 		sha256: (bytes) => askView(kinds.SHA256, 0, 0, bytes) as Uint8Array,
 		...(settings.hasKeyPairs

@@ -1,5 +1,5 @@
-// What device and host say to each other through the engine's pipe: numbers of frames from 32 up (below are the engine's
-// own, ../frames.ts). Odd ones are told and not answered; even ones are asked, and answered at once.
+// The kinds of frames between device and host on the engine's pipe, from 32 up (those below are the engine's own, see
+// ../channel.ts). Frames with odd numbers need no answer; those with even numbers are questions, answered at once.
 
 // told by the device
 /** JSON of a DeviceEvent. */
@@ -13,7 +13,7 @@ export const TIMER_SET = 39;
 /** id. */
 export const TIMER_CLEAR = 41;
 export const CLOCK_SYNCHRONIZE = 43;
-/** For the next SOCKET_OPEN: DER of one of the device's certificate, its key, a root. */
+/** For the next SOCKET_OPEN, DER: the device's certificate, its key, and each root. */
 export const SOCKET_CERTIFICATE = 45;
 export const SOCKET_KEY = 47;
 export const SOCKET_ROOT = 49;
@@ -21,9 +21,9 @@ export const SOCKET_ROOT = 49;
 export const STORAGE_KEY = 51;
 /** Common name. */
 export const KEY_PAIR_MAKE = 53;
-/** The device program came to its end. */
+/** The device program has ended. */
 export const HALTED = 55;
-/** JSON of what the application is given. id of the connection. */
+/** id of the connection; JSON of what the application is given. */
 export const APPLICATION = 57;
 /** id of the call; empty, or JSON of a failure. */
 export const RETURNED = 59;
@@ -85,7 +85,7 @@ export const FACTORY_RESET = 63;
 /** id of the call; JSON of filters. */
 export const UNSUBSCRIBE = 65;
 
-/** What the device is told of itself at power-on. */
+/** What the device is told about itself at power-on. */
 export interface Settings {
 	readonly configuration: object;
 	readonly device: { readonly serialNumber: string; readonly firmwareVersion: string };

@@ -1,15 +1,15 @@
-// The engine's native functions, as device code sees them. Types only; engine/device.c has the functions.
+// The engine's native functions, as device code sees them. Types only; the functions are in engine/device.c.
 
 /** Nothing to send, or text, or bytes. */
 export type Payload = string | ArrayBuffer | Uint8Array;
 
 /** The global `machine`. */
 export interface NativeFunctions {
-	/** Says something that needs no answer. */
+	/** Sends something that needs no answer. */
 	tell(kind: number, id?: number, number?: number, bytes?: Payload): void;
-	/** Asks, and waits for the answer. Throws what the host answers with an error; does not return when the power is cut. */
+	/** Asks, and waits for the answer. Does not return when the power is cut. @throws Error when that is the answer */
 	ask(kind: number, id?: number, number?: number, bytes?: Payload): ArrayBuffer | number | undefined;
-	/** Sets what is called with all that happens. */
+	/** Sets the function that is called with everything that happens. */
 	listen(listener: (kind: number, id: number, number: number, bytes?: ArrayBuffer) => void): void;
 }
 

@@ -1,4 +1,4 @@
-// Power-on: the one module that is not preloaded, since it touches the machine.
+// Power-on. The only module that is not preloaded, because it uses the machine.
 
 import { boot } from "../../../src/boot.js";
 import { createApplication } from "./application.js";

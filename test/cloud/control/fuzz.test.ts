@@ -1,8 +1,8 @@
-// Thousands of spoilt requests, the same ones in every run: each gets an answer that is AWS's, none of them 500, none kills.
+// Thousands of corrupted requests, the same in every run: each gets one of AWS's answers, never a 500, and none ends the process.
 
 import { connect } from "node:net";
 import t from "tap";
-import { awsErrorStatus } from "../../../hosts/cloud/base/errors.js";
+import { AWS_ERROR_STATUS } from "../../../hosts/cloud/base/errors.js";
 import { type OperationName, operations } from "../../../hosts/cloud/control/operations.js";
 import { type Members, plainName, type Shape } from "../../../hosts/cloud/control/shapes.js";
 import { arn, roleArn, started } from "./started.js";
@@ -124,7 +124,7 @@ t.test("operations with members of every kind", async (t) => {
 		});
 		const type = response.headers.get("x-amzn-errortype") ?? "none";
 		const { message } = (await response.json()) as { message?: string };
-		const expected = type === "none" ? 200 : awsErrorStatus[type as keyof typeof awsErrorStatus];
+		const expected = type === "none" ? 200 : AWS_ERROR_STATUS[type as keyof typeof AWS_ERROR_STATUS];
 		if (response.status !== expected || response.status >= 500) {
 			t.fail(`${name} was answered with ${response.status} ${type}: ${message}`, { target, query, headers, body });
 		}

@@ -161,7 +161,7 @@ t.test("a body over one mebibyte is refused, announced or not, and the answer ar
 	t.match(await post(url, "/things/a", justFits), { status: 200 });
 });
 
-t.test("nothing of a body is kept for whoever has no right signature", async (t) => {
+t.test("nothing of a body is kept for a caller without a valid signature", async (t) => {
 	const { port } = await started(t);
 	const socket = await open(t, port);
 	const answer = new Promise<string>((resolve) => socket.once("data", (chunk: Buffer) => resolve(chunk.toString())));
@@ -203,7 +203,7 @@ t.test("a flood of connections from one peer does not keep others out", async (t
 	t.notOk(flood.at(-1)!.destroyed, "the newest did not");
 });
 
-t.test("whoever sends requests ahead and takes no answer is not worked for", async (t) => {
+t.test("a client that sends requests ahead and reads no answers is not served any further", async (t) => {
 	const { port, client, registry } = await started(t, unsigned);
 	const attributes = { a: "x".repeat(800) };
 	for (let i = 0; i < 250; i++) registry.things.createThing({ thingName: `${i}`, attributePayload: { attributes } });

@@ -1,4 +1,4 @@
-// Signing requests and certificates that the cloud has not made, as a factory or another authority would bring them.
+// Signing requests and certificates that the cloud has not made, such as those of a factory or of another authority.
 
 import "reflect-metadata";
 import { webcrypto } from "node:crypto";

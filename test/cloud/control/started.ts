@@ -4,13 +4,13 @@ import { IoTClient } from "@aws-sdk/client-iot";
 import type { Test } from "tap";
 import { EventLog, Metrics } from "../../../hosts/cloud/base/events.js";
 import { defaultSettings, type Settings } from "../../../hosts/cloud/base/settings.js";
-import { type AccessKey, administratorAccess, parseAccessKeys } from "../../../hosts/cloud/control/iam.js";
+import { type AccessKey, ADMINISTRATOR_ACCESS, parseAccessKeys } from "../../../hosts/cloud/control/iam.js";
 import { type ControlPlaneOptions, startControlPlane } from "../../../hosts/cloud/control/server.js";
 import { openAuthority } from "../../../hosts/cloud/pki/authority.js";
 import { type CertificateIssuer, Registry } from "../../../hosts/cloud/registry/registry.js";
 import { type IdentityRecord, openState } from "../../../hosts/cloud/state/state.js";
 
-// The SDK's advice on Node versions is for whoever runs it, not for whoever reads the output of tests.
+// The SDK's advice on Node versions does not belong in the output of tests.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 
 export const region = "eu-west-1";
@@ -33,7 +33,7 @@ export function accessKey(name: string, ...policies: object[]): AccessKey {
 }
 
 /** May do everything. */
-export const administrator = accessKey("administrator", administratorAccess);
+export const administrator = accessKey("administrator", ADMINISTRATOR_ACCESS);
 
 export interface Started {
 	url: string;

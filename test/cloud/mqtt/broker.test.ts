@@ -2,7 +2,7 @@
 
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { type TLSSocket, connect as tlsConnect } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 import t from "tap";
 import { claimPolicy } from "../../../hosts/cloud/base/samples.js";
@@ -11,41 +11,18 @@ import {
 	closed,
 	connect,
 	eventually,
+	everything,
 	exchange,
 	identity,
 	last,
 	newCertificate,
 	type PemCredentials,
-	type Rig,
+	secure,
 	startRig,
 	subscribeToReplies,
 	templateName,
 	topics,
 } from "../rig.js";
-
-const everything = {
-	Version: "2012-10-17",
-	Statement: [{ Effect: "Allow", Action: "iot:*", Resource: "*" }],
-};
-
-/** A TLS connection that speaks no MQTT of its own. */
-function raw(rig: Rig, credentials: Partial<PemCredentials>, more: object = {}): Promise<TLSSocket> {
-	return new Promise((resolve, reject) => {
-		const socket = tlsConnect(
-			{
-				host: rig.cloud.host,
-				port: rig.cloud.port,
-				servername: rig.cloud.endpoint,
-				ca: rig.cloud.rootCertificate,
-				...(credentials.certificatePem && { cert: credentials.certificatePem }),
-				...(credentials.privateKeyPem && { key: credentials.privateKeyPem }),
-				...more,
-			},
-			() => resolve(socket),
-		);
-		socket.on("error", reject);
-	});
-}
 
 /** Everything that comes until the end. */
 async function received(socket: TLSSocket): Promise<string> {
@@ -95,7 +72,7 @@ t.test("Who may connect", async (t) => {
 		rig.cloud.changeSettings({ connection: { requireServerName: true } });
 	});
 	await t.test("not without a certificate, not with a stranger's, not with one that is not ACTIVE", async (t) => {
-		const socket = await raw(rig, {});
+		const socket = await secure(rig, {});
 		t.equal(await received(socket), "");
 		t.match(rig.events.at(-1), { event: "refused", reason: "no certificate" });
 		const stranger = await startRig();
@@ -125,7 +102,7 @@ t.test("Who may connect", async (t) => {
 			[7, "20020007"],
 		] as const) {
 			rig.cloud.changeSettings({ connection: { connectDenied: setting } });
-			const socket = await raw(rig, nobody);
+			const socket = await secure(rig, nobody);
 			socket.write(connectPacket(4));
 			t.equal(await received(socket), bytes);
 		}
@@ -136,11 +113,11 @@ t.test("Who may connect", async (t) => {
 		await (await connect(rig, owner, "x".repeat(128))).endAsync();
 	});
 	await t.test("not with MQTT 3.1 (CONNACK 1) or a version after 5 (CONNACK 0x84)", async (t) => {
-		const old = await raw(rig, owner);
+		const old = await secure(rig, owner);
 		old.write(connectPacket(3));
 		t.equal(await received(old), "20020001");
 		t.match(last(rig, "violation"), { explanation: /set the client's protocol version to 4 or 5/ });
-		const future = await raw(rig, owner);
+		const future = await secure(rig, owner);
 		future.write(connectPacket(6));
 		t.equal(await received(future), "2003008400");
 	});
@@ -345,7 +322,7 @@ t.test("Limits", async (t) => {
 		t.match(violation(), { explanation: /reserved topic \$SYS\/x/ });
 	});
 	await t.test("a second CONNECT, and the newcomer with a client id wins", async (t) => {
-		const socket = await raw(rig, owner);
+		const socket = await secure(rig, owner);
 		socket.write(Buffer.concat([connectPacket(4, "twice"), connectPacket(4, "twice")]));
 		await received(socket);
 		t.match(violation(), { explanation: /second CONNECT/ });
@@ -604,7 +581,7 @@ t.test("A session ends however short its last connection was, and not while a ne
 		const client = await connect(rig, owner, name, { clean: false });
 		await client.subscribeAsync("x", { qos: 1 });
 		await client.endAsync();
-		const again = await raw(rig, owner);
+		const again = await secure(rig, owner);
 		again.on("error", () => {});
 		const packet = connectPacket(4, name);
 		packet[9] = 0;

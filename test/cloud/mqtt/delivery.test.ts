@@ -8,6 +8,7 @@ import {
 	closed,
 	connect,
 	eventually,
+	everything,
 	exchange,
 	identity,
 	last,
@@ -16,11 +17,6 @@ import {
 	templateName,
 	topics,
 } from "../rig.js";
-
-const everything = {
-	Version: "2012-10-17",
-	Statement: [{ Effect: "Allow", Action: "iot:*", Resource: "*" }],
-};
 
 t.test("Nobody but the asking connection sees a request or its reply", async (t) => {
 	const rig = await startRig();

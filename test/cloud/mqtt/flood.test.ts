@@ -6,6 +6,7 @@ import { makeRequest } from "../csr.js";
 import {
 	connect,
 	eventually,
+	everything,
 	exchange,
 	identity,
 	provision,
@@ -14,8 +15,6 @@ import {
 	subscribeToReplies,
 	topics,
 } from "../rig.js";
-
-const everything = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "iot:*", Resource: "*" }] };
 
 t.test("A flood of connections from one peer leaves room for the others", async (t) => {
 	const rig = await startRig({ settings: { connection: { maximumPending: 20 } } });

@@ -7,6 +7,7 @@ import {
 	closed,
 	connect,
 	eventually,
+	everything,
 	exchange,
 	identity,
 	last,
@@ -16,8 +17,6 @@ import {
 	subscribeToReplies,
 	topics,
 } from "../rig.js";
-
-const everything = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "iot:*", Resource: "*" }] };
 
 /** Numbers that look random and are the same each time. */
 function* numbers(seed: number): Generator<number, never> {

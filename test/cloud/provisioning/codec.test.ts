@@ -44,20 +44,20 @@ t.test("By setting, maps and texts have indefinite length", async (t) => {
 
 t.test("By setting, replies are filled up to the byte", async (t) => {
 	const settings = defaultSettings();
-	for (const format of ["json", "cbor"] as const) {
+	for (const encoding of ["json", "cbor"] as const) {
 		for (const padTo of [100, 300, 5_000, 70_000]) {
 			settings.reply.padTo = padTo;
-			const { length } = encodeReply(format, members, settings);
-			t.ok(length >= padTo && length <= padTo + 3, `${format} ${padTo}: ${length}`);
+			const { length } = encodeReply(encoding, members, settings);
+			t.ok(length >= padTo && length <= padTo + 3, `${encoding} ${padTo}: ${length}`);
 		}
 		settings.reply.padTo = 10;
-		t.ok(encodeReply(format, members, settings).length > 10, "what is longer stays as it is");
+		t.ok(encodeReply(encoding, members, settings).length > 10, "what is longer stays as it is");
 	}
 });
 
 t.test("Requests are read in definite and indefinite form, empty ones as an empty map", async (t) => {
 	const empty = new Map();
-	for (const format of ["json", "cbor"] as const) t.same(decodeRequest(format, new Uint8Array()), empty);
+	for (const encoding of ["json", "cbor"] as const) t.same(decodeRequest(encoding, new Uint8Array()), empty);
 	t.same(decodeRequest("json", Buffer.from("{}")), empty);
 	t.same(decodeRequest("cbor", Buffer.from("a0", "hex")), empty);
 	for (const form of [

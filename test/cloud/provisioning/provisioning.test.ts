@@ -14,14 +14,14 @@ const codecs = {
 t.test("A claim gets a certificate, registers a thing, and comes back as that thing", async (t) => {
 	const rig = await startRig();
 	t.teardown(() => rig.cloud.close());
-	for (const format of ["json", "cbor"] as const) {
+	for (const encoding of ["json", "cbor"] as const) {
 		for (const way of ["keys", "csr"] as const) {
-			await t.test(`by ${way} in ${format}`, async (t) => {
-				const { read, write } = codecs[format];
-				const serial = `${way}-${format}`;
+			await t.test(`by ${way} in ${encoding}`, async (t) => {
+				const { read, write } = codecs[encoding];
+				const serial = `${way}-${encoding}`;
 				const claim = await connect(rig, rig.claim, `claim-${serial}`);
-				const create = way === "keys" ? topics.create(format) : topics.csr(format);
-				await subscribeToReplies(claim, create, topics.register(format));
+				const create = way === "keys" ? topics.create(encoding) : topics.csr(encoding);
+				await subscribeToReplies(claim, create, topics.register(encoding));
 				const request = makeRequest("anything");
 				const created = await exchange(
 					claim,
@@ -52,7 +52,7 @@ t.test("A claim gets a certificate, registers a thing, and comes back as that th
 
 				const registered = await exchange(
 					claim,
-					topics.register(format),
+					topics.register(encoding),
 					write({
 						certificateOwnershipToken: reply.certificateOwnershipToken,
 						parameters: { SerialNumber: serial },

@@ -3,7 +3,7 @@
 
 import { once } from "node:events";
 import { connect } from "node:net";
-import { awsErrorStatus } from "../../../hosts/cloud/base/errors.js";
+import { AWS_ERROR_STATUS } from "../../../hosts/cloud/base/errors.js";
 import { EventLog, Metrics } from "../../../hosts/cloud/base/events.js";
 import { provisioningTemplate } from "../../../hosts/cloud/base/samples.js";
 import { type OperationName, operations } from "../../../hosts/cloud/control/operations.js";
@@ -194,7 +194,7 @@ export const httpTarget: Target = {
 					/HTTP\/1\.1 (\d{3}) [^\r\n]*((?:\r\n[^\r\n]+)*)\r\n\r\n/g,
 				)) {
 					const type = /^x-amzn-errortype: (.*)$/im.exec(head)?.[1];
-					const expected = type === undefined ? undefined : awsErrorStatus[type as keyof typeof awsErrorStatus];
+					const expected = type === undefined ? undefined : AWS_ERROR_STATUS[type as keyof typeof AWS_ERROR_STATUS];
 					// Heads that Node's parser refuses are told so with HTTP's own status.
 					if (status === "431" || status === "408") continue;
 					if (status === "500" || (expected !== undefined && `${expected}` !== status))

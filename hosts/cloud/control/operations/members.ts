@@ -1,4 +1,4 @@
-// Shapes of members that operations on several subjects have.
+// Shapes of members that operations on several subjects have in common.
 
 import { forms } from "../../registry/forms.js";
 import { limits } from "../../registry/limits.js";

@@ -1,5 +1,5 @@
 // The REST operation RegisterThing: one thing from a template's body and its parameters, as for bulk registration.
-// All or nothing: a certificate that was made for it goes again when the rest cannot be done.
+// All or nothing: a certificate that was made for it is removed again when the rest fails.
 
 import { AwsError } from "../../base/errors.js";
 import type { Settings } from "../../base/settings.js";
@@ -30,7 +30,7 @@ export const registerThingOperation = {
 	}),
 };
 
-/** ARNs are by the logical names of the template's resources. Rejects with AwsError. */
+/** Registers a thing. The ARNs are by the logical names of the template's resources. @throws AwsError */
 export async function registerThing(
 	registry: Registry,
 	{ templateBody, parameters = {} }: { templateBody: string; parameters?: Record<string, string> },
@@ -45,7 +45,7 @@ export async function registerThing(
 	} catch (error) {
 		if (certificate?.isNew) registry.certificates.remove(certificate.certificateId);
 		if (!(error instanceof AwsError)) throw error;
-		// The operation has two errors of its own for what its parts refuse (API model).
+		// This operation has two error types of its own for whatever its parts refuse (API model).
 		const conflict = error.name === "ResourceConflictsException";
 		throw new AwsError(
 			conflict ? "ConflictingResourceUpdateException" : "ResourceRegistrationFailureException",

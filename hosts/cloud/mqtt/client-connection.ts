@@ -1,5 +1,5 @@
-// One client's connection, from the end of its TLS handshake: what may pass, in either version of MQTT, and why it ended.
-// Holds to AWS's limits; knows no policies.
+// One client's connection to the broker, once its TLS handshake is done: which packets may pass, in both versions of MQTT, and
+// why the connection ended. Enforces AWS's limits; knows no policies.
 
 import { randomUUID } from "node:crypto";
 import type { TLSSocket } from "node:tls";
@@ -15,11 +15,12 @@ import {
 	readProtocolLevel,
 	readPublish,
 	readSubscribe,
+	reasonCode,
 	refusal,
 	typeOf,
 } from "./frames.js";
 import { Gate, type GateKeeper } from "./gate.js";
-import { farewell5, Mqtt5, reasonCode, refusal5 } from "./mqtt5.js";
+import { farewell5, Mqtt5, refusal5 } from "./mqtt5.js";
 import { checkPacket } from "./packets.js";
 
 /** aedes's client with the members that its types leave out. */
@@ -27,8 +28,8 @@ export interface BrokerClient extends Client {
 	readonly subscriptions: Readonly<Record<string, unknown>>;
 }
 
-/** What connections share. */
-export interface ConnectionOptions {
+/** What a connection is made with. */
+export interface ClientConnectionOptions {
 	readonly socket: TLSSocket;
 	/** Id of the certificate that the handshake proved. */
 	readonly principal: string;
@@ -37,44 +38,45 @@ export interface ConnectionOptions {
 	readonly report: (event: CloudEventBody) => void;
 }
 
-/** Of a CONNECT. */
+/** The will of a CONNECT. */
 export interface Will {
 	readonly topic: string;
 	readonly payload: Buffer | string;
 	readonly qos: number;
 }
 
-/** Room for topic, properties and lengths beside the payload. */
-const packetOverhead = 16 * 1024;
+/** Bytes that a packet may have besides its payload: topic, properties and lengths. */
+const PACKET_OVERHEAD = 16 * 1024;
 
-/** A connection. */
-export class Connection implements GateKeeper {
+/** A client's connection to the broker. */
+export class ClientConnection implements GateKeeper {
 	readonly id = randomUUID();
 	readonly gate: Gate;
 	readonly principal: string;
 	readonly sourceIp: string;
 	readonly maximumOutgoing = 1024 * 1024;
-	/** QoS 1 messages without their PUBACK, in the order in which they came; `done` when it may be sent. */
+	/** QoS 1 messages whose PUBACK has not been sent, in the order of arrival. It may be sent once `done` is set. */
 	readonly #unacknowledged: { readonly packetId: number; done: boolean }[] = [];
-	/** Provisioning requests that are not answered yet; settles when the last of them is. */
+	/** Number of provisioning requests without a reply. */
 	outstanding = 0;
+	/** Settles when the last of them has been handled. */
 	requests: Promise<unknown> = Promise.resolve();
-	/** Of CONNECT. */
+	/** From CONNECT. */
 	clientId: string | undefined;
 	client: BrokerClient | undefined;
 	/** Present when the client speaks MQTT 5. */
 	five: Mqtt5 | undefined;
 	connected = false;
-	/** Why it ended; the first to say so is right. */
+	/** Why it ended. The first reason given stays. */
 	reason: DisconnectReason | undefined;
 	/** Reason code of MQTT 5, where it says more than `reason`. */
 	#code: number | undefined;
 	#begun = false;
-	/** Filters of each SUBSCRIBE that is not answered yet. */
+	/** Filters of each SUBSCRIBE that has not been answered yet. */
 	readonly #subscribing: { readonly packetId: number; readonly asked: readonly string[] }[] = [];
-	readonly #options: ConnectionOptions;
+	readonly #options: ClientConnectionOptions;
 
-	constructor(options: ConnectionOptions) {
+	constructor(options: ClientConnectionOptions) {
 		this.#options = options;
 		this.principal = options.principal;
 		this.sourceIp = (options.socket.remoteAddress ?? "").replace(/^::ffff:/, "");
@@ -82,14 +84,14 @@ export class Connection implements GateKeeper {
 	}
 
 	get maximumPacket(): number {
-		return this.#options.settings.limits.payload + packetOverhead;
+		return this.#options.settings.limits.payload + PACKET_OVERHEAD;
 	}
 
 	get drainTimeout(): number {
 		return this.#options.settings.connection.drainTimeout;
 	}
 
-	/** Ends it for a reason. */
+	/** Ends the connection, unless it has ended. */
 	drop(reason: DisconnectReason): void {
 		this.reason ??= reason;
 		this.gate.destroy();
@@ -98,14 +100,14 @@ export class Connection implements GateKeeper {
 	broken(explanation: string, code?: number): void {
 		this.reason ??= "CLIENT_ERROR";
 		this.#code ??= code;
-		this.#note(explanation);
+		this.#reportViolation(explanation);
 	}
 
 	slow(): void {
-		this.#warn("does not take what is sent to it: messages with QoS 0 are left out until it does");
+		this.#warn("reads too slowly: messages with QoS 0 are left out until it has caught up");
 	}
 
-	/** Ends it for an error of the cloud's own, and warns of that. */
+	/** Ends the connection because of an error in the cloud itself, and reports a warning. */
 	readonly failed: Failed = (where, error) => {
 		this.#warn(`failed in ${where}: ${messageOf(error)}`);
 		this.drop("SERVER_ERROR");
@@ -116,13 +118,13 @@ export class Connection implements GateKeeper {
 		this.#options.report({ event: "warning", message: `The connection ${this.id}${client} ${what}` });
 	}
 
-	/** Answers a CONNECT that is refused: with the code of MQTT 5, else with that of 3.1.1 when there is one. */
+	/** Answers a refused CONNECT: with `code5` in MQTT 5, with `code` in 3.1.1, where there may be none and no answer. */
 	refuse(code5: number, code?: number): void {
 		if (this.five) this.gate.send(refusal5(code5));
 		else if (code !== undefined) this.gate.send(refusal(code));
 	}
 
-	/** Throws FrameError for a will that could not be published. */
+	/** @throws FrameError for a will that could not be published */
 	checkWill({ topic, payload, qos }: Will): void {
 		if (topic.startsWith("$")) throw new FrameError("A will cannot be for a reserved topic.");
 		if (/[+#]/.test(topic)) throw new FrameError("A will's topic must have no wildcards.");
@@ -131,19 +133,19 @@ export class Connection implements GateKeeper {
 		this.#checkPayload(Buffer.byteLength(payload));
 	}
 
-	/** A message has come that `acknowledge` is to be called for, or `withhold`. */
+	/** Registers a message for which `acknowledge` or `withhold` will be called. */
 	expectPuback(packetId: number): void {
 		this.#unacknowledged.push({ packetId, done: false });
 	}
 
-	/** Sends a PUBACK, after those of the messages before (MQTT 3.1.1 section 4.6). */
+	/** Sends a PUBACK, once those of all earlier messages have been sent (MQTT 3.1.1 section 4.6). */
 	acknowledge(packetId: number): void {
 		const message = this.#unacknowledged.find((one) => one.packetId === packetId && !one.done);
 		if (message) message.done = true;
 		this.#sendPubacks();
 	}
 
-	/** This message will never have a PUBACK. */
+	/** Makes a message never get its PUBACK. */
 	withhold(packetId: number): void {
 		const index = this.#unacknowledged.findIndex((one) => one.packetId === packetId && !one.done);
 		if (index >= 0) this.#unacknowledged.splice(index, 1);
@@ -164,7 +166,7 @@ export class Connection implements GateKeeper {
 		checkPacket(frame, this.five ? 5 : 4);
 		const translated = this.five ? this.five.fromClient(frame) : frame;
 		if (translated === undefined) {
-			// A DISCONNECT that asks for the will.
+			// A DISCONNECT that asks for the will to be published.
 			this.drop("CONNECTION_LOST");
 			return undefined;
 		}
@@ -184,7 +186,7 @@ export class Connection implements GateKeeper {
 			const answered = this.#subscribing.findIndex(({ packetId }) => packetId === readPacketId(frame));
 			if (answered >= 0) this.#subscribing.splice(answered, 1);
 		}
-		// aedes acknowledges a message before it has stored it.
+		// Left out, since aedes acknowledges a message before it has stored it. `acknowledge` sends the PUBACK instead.
 		if (typeOf(frame) === packetType.puback) return undefined;
 		return this.five ? this.five.toClient(frame) : frame;
 	}
@@ -253,10 +255,10 @@ export class Connection implements GateKeeper {
 		return true;
 	}
 
-	/** AWS leaves it without an answer in 3.1.1, and hangs up in 5. */
+	/** AWS does not answer such a packet in MQTT 3.1.1, and closes the connection in 5. */
 	#refuseQos2(packet: string): false {
 		if (this.five) throw new FrameError("QoS 2 is not supported.", reasonCode.qosNotSupported);
-		this.#note(`QoS 2 is not supported: the ${packet} is not acknowledged.`);
+		this.#reportViolation(`QoS 2 is not supported: the ${packet} is not acknowledged.`);
 		return false;
 	}
 
@@ -276,8 +278,8 @@ export class Connection implements GateKeeper {
 		}
 	}
 
-	/** Tells of a broken rule, which need not end the connection. */
-	#note(explanation: string): void {
+	/** Reports a broken rule. The connection need not end because of it. */
+	#reportViolation(explanation: string): void {
 		this.#options.report({
 			event: "violation",
 			connectionId: this.id,
