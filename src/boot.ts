@@ -13,6 +13,17 @@ import { takeStep } from "./life/steps.js";
  * The device program. Takes the step of the state that flash is in, and then the next, until the machine restarts. After
  * a failure it tries again, after longer and longer pauses. Ends only after calling `host.restart()`, or after reporting
  * a failure of class `fatal`. Never throws.
+ *
+ * @example
+ * What a host of one's own does at power-on, once it has its network:
+ * ```ts
+ * import { type Application, boot, type Host } from "moddable-fleet-provisioning/device";
+ *
+ * export async function powerOn(host: Host, application: Application): Promise<void> {
+ * 	await boot(host, application);
+ * 	// Here the machine restarts, or a failure of class `fatal` was reported and nothing more happens.
+ * }
+ * ```
  */
 export async function boot(host: Host, application: Application): Promise<void> {
 	const device = new Device(host, application);

@@ -34,6 +34,17 @@ export interface CloudOptions {
 	/**
 	 * Shell commands that stand for pre-provisioning hooks, by `targetArn`: JSON on standard input, JSON on standard output.
 	 * Given here and not among the settings, since whoever may change those may not run programs.
+	 *
+	 * @example
+	 * A hook in a program of its own, which reads the request as JSON and prints its answer:
+	 * ```ts
+	 * import { prepareTemplate, startCloud } from "moddable-fleet-provisioning/cloud";
+	 *
+	 * const targetArn = "arn:aws:lambda:us-east-1:123456789012:function:hook";
+	 * const cloud = await startCloud({ hookCommands: { [targetArn]: "node hook.js" } });
+	 * prepareTemplate(cloud, "fleet");
+	 * cloud.registry.templates.updateProvisioningTemplate({ templateName: "fleet", preProvisioningHook: { targetArn } });
+	 * ```
 	 */
 	readonly hookCommands?: Readonly<Record<string, string>>;
 	/** Starts the HTTP control plane, too, with these options. Its host is this cloud's unless it is given one. */
@@ -95,6 +106,8 @@ const alpnProtocol = "x-amzn-mqtt-ca";
  * @throws the system's error (`code` EADDRINUSE, …) when it cannot listen on a port
  * @example
  * ```ts
+ * import { createClaim, prepareTemplate, startCloud } from "moddable-fleet-provisioning/cloud";
+ *
  * const cloud = await startCloud({ settings: { token: { lifetime: 60_000 } } });
  * try {
  * 	prepareTemplate(cloud, "my-template");

@@ -1,4 +1,7 @@
-// The local cloud as a library: for the tests of one's own devices, templates and policies.
+/**
+ * A local AWS IoT as a library: for the tests of one's own devices, templates, policies and hooks. `startCloud` is where to begin.
+ * @module moddable-fleet-provisioning/cloud
+ */
 
 export { AwsError, type AwsErrorName, type awsErrorStatus } from "./base/errors.js";
 export type {

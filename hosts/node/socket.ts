@@ -9,7 +9,9 @@ const WINDOW = 5744;
 
 /** Is told what goes over the wire, to count it: bytes of MQTT, not of TLS. */
 export interface Traffic {
+	/** Bytes went out. */
 	sent(bytes: Uint8Array): void;
+	/** Bytes came in. */
 	received(bytes: Uint8Array): void;
 }
 

@@ -18,7 +18,9 @@ export type RejectionCase =
 
 /** What a rejected reply carries. */
 export interface Rejection {
+	/** As in HTTP. */
 	readonly statusCode: number;
+	/** A name for programs, such as `InvalidParameters`. */
 	readonly errorCode: string;
 	/** In place of the message that tells what is wrong. */
 	readonly errorMessage?: string | undefined;
@@ -26,18 +28,23 @@ export interface Rejection {
 
 /** A token bucket: `rate` requests a second, `burst` at once. `undefined` is no limit. */
 export interface Throttle {
+	/** Requests a second, in the long run. */
 	rate: number;
+	/** Requests that may come at once. */
 	burst: number;
 }
 
 /** Something to do to the next replies to an operation. */
 export interface ReplyFault {
+	/** The replies to this operation. */
 	operation: ProvisioningOperation;
 	/** How many replies; counted down, gone at 0. Default 1. */
 	times?: number;
 	/** `drop`: done but not answered. `duplicate`: sent twice. `delay`: sent after `milliseconds`. `reject`: not done, `rejection` sent. `close`: done, then hung up instead of answered. */
 	action: "drop" | "duplicate" | "delay" | "reject" | "close";
+	/** Of `delay`. */
 	milliseconds?: number;
+	/** Of `reject`. */
 	rejection?: Rejection;
 }
 
@@ -45,24 +52,29 @@ export interface ReplyFault {
 export interface Settings {
 	/** Error table: what each case of rejection says. Only 400 InvalidCertificateOwnershipToken and InvalidParameters were ever seen of AWS. */
 	errors: Record<RejectionCase, Rejection>;
+	/** The certificate ownership tokens that a device gets with its certificate and gives back in RegisterThing. */
 	token: {
 		/** Characters, from 128 on. AWS's have 464. */
 		length: number;
+		/** How long a token is taken. AWS documents one hour. */
 		lifetime: number;
 		/** When a token is used up: by a RegisterThing that succeeds, by any that names it, or never. */
 		singleUse: "success" | "attempt" | "never";
 		/** The token is good for whom: the claim certificate, the client id, the connection that got it. */
 		boundTo: ("claimCertificate" | "clientId" | "connection")[];
 	};
+	/** How replies in CBOR are written. */
 	cbor: {
 		/** Maps and texts of replies in indefinite length, which the service might send for all that is known. */
 		indefinite: boolean;
 		/** Members of replies in reverse. */
 		reverseMembers: boolean;
 	};
+	/** How provisioning requests are answered. */
 	reply: {
 		/** Which subscription is needed to get a reply: to exactly the topic, by any filter that matches, or none. */
 		subscription: "exact" | "matching" | "none";
+		/** QoS of replies. */
 		qos: 0 | 1;
 		/** Before or after the PUBACK of the request; `withhold`: the request is never acknowledged. */
 		puback: "before" | "after" | "withhold";
@@ -83,6 +95,7 @@ export interface Settings {
 		/** Where the ECDSA certificate ends: in a root of its own (AWS: Amazon Root CA 3) or in that of the RSA one. */
 		ecdsaRoot: "own" | "shared";
 	};
+	/** What a connection may do, and how one is refused. */
 	connection: {
 		/** What a client of MQTT 3.1.1 sees whose CONNECT policies refuse: nothing, or CONNACK with this code. */
 		connectDenied: "close" | 5 | 7;
@@ -101,44 +114,63 @@ export interface Settings {
 		connectsPerClientId: number;
 		/** PUBLISHes a second that one connection may send, excess is dropped; 0: no limit. */
 		publishesPerSecond: number;
-		/** A TLS handshake (read at start) and a CONNECT must each come within this. */
+		/** How long a TLS handshake may take. Read at start. */
 		handshakeTimeout: number;
+		/** How long a connection may take from its handshake to its CONNECT. */
 		connectTimeout: number;
 		/** A client that takes nothing off its socket for so long is dropped. */
 		drainTimeout: number;
-		/** Connections in all (read at start), and those that have not sent CONNECT yet (the oldest of these makes room). */
+		/** Connections in all. Read at start. */
 		maximum: number;
+		/** Connections that have not sent CONNECT yet; the oldest of them makes room for a new one. */
 		maximumPending: number;
 		/** Longest life of a persistent session after its connection. */
 		persistentSession: number;
 	};
+	/** Sizes and numbers. Defaults are AWS's where it documents one. */
 	limits: {
+		/** Of a PUBLISH. */
 		payload: number;
+		/** Topic filters in one SUBSCRIBE. */
 		filtersPerSubscribe: number;
+		/** Topic filters that one connection may have. */
 		subscriptions: number;
+		/** Of a client id, in UTF-8. */
 		clientId: number;
+		/** Of a topic or a filter, in UTF-8. */
 		topic: number;
+		/** Forward slashes in a topic. */
 		topicSlashes: number;
 		/** Seconds. */
 		minimumKeepAlive: number;
+		/** Seconds. */
 		maximumKeepAlive: number;
-		/** Retained messages, persistent sessions, messages waiting for one such session, and bytes of all that is kept. */
+		/** Retained messages. */
 		retained: number;
+		/** Persistent sessions. */
 		sessions: number;
+		/** Messages that wait for one persistent session. */
 		queued: number;
+		/** Of all that is kept: retained messages and messages that wait. */
 		storedBytes: number;
 		/** Provisioning requests that one connection may have unanswered; they are worked off one after the other. */
 		outstandingRequests: number;
 		/** Certificates that wait for their RegisterThing, in the whole account. */
 		pendingCertificates: number;
 	};
+	/** How often each provisioning operation may be asked for; `undefined` is no limit. */
 	throttle: Record<ProvisioningOperation, Throttle | undefined>;
-	/** Requests to the control plane by operation; one that is not named has no limit. AWS has 10 to 100 a second for most. */
-	controlPlane: { throttle: Record<string, Throttle> };
+	/** Requests to the control plane. An operation that is not named has no limit; AWS has 10 to 100 a second for most. */
+	controlPlane: {
+		/** By the name of the operation, such as `CreateThing`. */
+		throttle: Record<string, Throttle>;
+	};
+	/** How policies take effect. */
 	policy: {
 		/** How long attaching or detaching a policy takes to take effect. AWS: up to minutes. */
 		propagationDelay: number;
 	};
+	/** What AWS does not say about templates. */
 	template: {
 		/** What an existing resource's property does without OverrideSettings. */
 		overrideDefault: "DO_NOTHING" | "REPLACE" | "FAIL";
@@ -149,6 +181,7 @@ export interface Settings {
 		/** The role cannot be used: every registration is denied. */
 		roleBroken: boolean;
 	};
+	/** How certificates are issued. */
 	certificate: {
 		/** Key of the authority that signs device certificates. */
 		issuer: "RSA" | "EC";
@@ -157,7 +190,9 @@ export interface Settings {
 		/** Time from RegisterThing to the certificate being ACTIVE. */
 		activationDelay: number;
 	};
+	/** Pre-provisioning hooks. */
 	hook: {
+		/** A hook that takes longer has failed. AWS: 5 seconds. */
 		timeout: number;
 		/** URL of what `targetArn` of a template stands for. A target that is an http(s) URL itself needs no entry. */
 		targets: Record<string, string>;
@@ -168,15 +203,22 @@ export interface Settings {
 		/** Added to what the hook answers. */
 		override?: Record<string, string> | undefined;
 	};
+	/** The claims that CreateProvisioningClaim makes for a trusted user. */
 	temporaryClaim: {
+		/** How long such a claim may connect. AWS: 5 minutes. */
 		lifetime: number;
 		/** Only this template's RegisterThing. */
 		oneTemplate: boolean;
 		/** Its open connections are dropped when it ends. */
 		dropAtEnd: boolean;
 	};
-	/** Key pairs made ahead for CreateKeysAndCertificate, and how many are made at a time. */
-	keyPairs: { ahead: number; concurrency: number };
+	/** Key pairs for CreateKeysAndCertificate, which take long to make. */
+	keyPairs: {
+		/** How many are kept ready. */
+		ahead: number;
+		/** How many are made at a time. */
+		concurrency: number;
+	};
 }
 
 /** A new copy of the defaults. */

@@ -6,7 +6,9 @@ import { type NamedPolicy, PolicyError, parsePolicy } from "../policy/policy.js"
 
 /** A caller of the control plane: credentials, who that is, and what it may do. */
 export interface AccessKey {
+	/** As the caller signs with it, such as `AKIA…`. */
 	readonly accessKeyId: string;
+	/** What requests are signed with. Secret. */
 	readonly secretAccessKey: string;
 	/** Present for temporary credentials, as a role gives them: the caller must send it along. */
 	readonly sessionToken?: string;

@@ -22,10 +22,13 @@ import { checkSignature, headerValue, type RequestHead, readSignature } from "./
 
 /** What the control plane is started with. */
 export interface ControlPlaneOptions {
+	/** Carries the operations out. */
 	registry: Registry;
 	/** Refusals are reported here; served under `/_local/` with the two that follow. */
 	events: EventLog;
+	/** Served as `GET /_local/metrics`. */
 	metrics: Metrics;
+	/** Served as `GET /_local/settings`. */
 	settings: Settings;
 	/** Changes them when `PATCH /_local/settings` asks for it. @throws TypeError. Default: for this run only. */
 	changeSettings?(patch: SettingsPatch): void;

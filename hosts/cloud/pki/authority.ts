@@ -73,6 +73,7 @@ export interface AuthorityOptions {
 export interface ServerIdentity {
 	/** Never to be shown. */
 	readonly key: string;
+	/** PEM. */
 	readonly cert: string;
 	/** The root that the certificate ends in: what devices must trust. */
 	readonly root: string;

@@ -10,16 +10,21 @@ export class PolicyError extends Error {
 
 /** One statement as written, lists made of single values. */
 export interface Statement {
+	/** A name for people. */
 	readonly sid?: string;
 	/** Place in the document, from 0. */
 	readonly index: number;
+	/** Whether it allows or denies. */
 	readonly effect: "Allow" | "Deny";
+	/** Such as `iot:Connect`, with wildcards. */
 	readonly actions: readonly string[];
 	/** `actions` are those it is not about. */
 	readonly notAction: boolean;
+	/** ARNs, with wildcards and policy variables. */
 	readonly resources: readonly string[];
 	/** `resources` are those it is not about. */
 	readonly notResource: boolean;
+	/** All of them must be fulfilled. */
 	readonly conditions: readonly Condition[];
 }
 
@@ -27,18 +32,23 @@ export interface Statement {
 export interface Condition {
 	/** As written, such as `ForAllValues:StringEquals`. */
 	readonly operator: string;
+	/** What is compared, such as `iot:Connection.Thing.IsAttached`. */
 	readonly key: string;
+	/** What it is compared with: one of them must fit. */
 	readonly values: readonly string[];
 }
 
 /** A policy document. */
 export interface Policy {
+	/** In the order of the document. */
 	readonly statements: readonly Statement[];
 }
 
 /** A policy with the name under which it is attached. */
 export interface NamedPolicy {
+	/** Its name in the account. */
 	readonly policyName: string;
+	/** Its document, read. */
 	readonly policy: Policy;
 }
 

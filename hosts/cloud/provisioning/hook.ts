@@ -21,7 +21,15 @@ export type HookAnswer =
 	| { readonly allowed: false; readonly explanation: string };
 
 /** Where a hook really is: a command is run by the shell, with JSON on its standard input and on its standard output. */
-export type HookTarget = { readonly url: string } | { readonly command: string };
+export type HookTarget =
+	| {
+			/** Is sent the request as JSON with POST. */
+			readonly url: string;
+	  }
+	| {
+			/** A line of the system's shell. */
+			readonly command: string;
+	  };
 
 /** Calls a target and gives what it answered, as text. Rejects when it fails; ends when the signal says so. */
 export type HookCaller = (target: HookTarget, input: string, signal: AbortSignal) => Promise<string>;

@@ -1,4 +1,4 @@
-// Provisioning templates and their versions, by AWS's rules. What a template means is the business of ../template.ts.
+// Provisioning templates and their versions, by AWS's rules. What a template means is the business of ../template/.
 
 import { AwsError } from "../base/errors.js";
 import type { ProvisioningHook, TemplateRecord } from "../state/state.js";

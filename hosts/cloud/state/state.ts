@@ -240,6 +240,7 @@ export class Table<T extends object, I extends string = never> {
 		this.#changing = changing;
 	}
 
+	/** Number of rows. */
 	get size(): number {
 		return this.#rows.size;
 	}
@@ -379,6 +380,7 @@ export class State {
 	readonly queued = this.#table<QueuedRecord>("queued", {});
 	readonly retained = this.#table<RetainedRecord>("retained", {});
 
+	/** For `openState` alone. */
 	constructor(database: Database | undefined, release: () => Promise<void>) {
 		this.#database = database;
 		this.#release = release;
@@ -387,6 +389,7 @@ export class State {
 		}
 	}
 
+	/** The one row of `accounts`. */
 	get account(): AccountRecord {
 		return this.accounts.get("account")!;
 	}
