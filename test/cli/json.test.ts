@@ -9,7 +9,7 @@ import { engineOrReason } from "../support/xs.js";
 import { deviceArguments, eventsOf, fleet, startCloud, temporaryFolder } from "./fleet.js";
 import { eventShapesOf, holds, shapeOf } from "./shapes.js";
 
-t.setTimeout(300_000);
+t.setTimeout(900_000);
 
 /** Values of `event` in the types of a source file. */
 const eventsIn = (path: string): string[] => [
@@ -53,7 +53,7 @@ t.test("of fleet claim embed, with a claim and without one", async (t) => {
 	};
 	const claim = await issueCertificate();
 	const cloud = await startCloud(t, join(folder, "cloud"));
-	const given = ["--root", cloud.facts.rootCertificate, "--folder", join(folder, "embedded")];
+	const given = ["--root", cloud.facts.rootCertificate!, "--folder", join(folder, "embedded")];
 	const certificate = file("claim.pem", claim.certificatePem);
 	await prints(t, "claim embed", ...given, "--certificate", certificate, "--key", file("claim.key", claim.privateKey));
 	await prints(t, "claim embed", ...given);
