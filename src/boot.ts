@@ -13,6 +13,17 @@ import { takeStep } from "./life/steps.js";
  * The device program. Takes the step that belongs to the state in flash, and then the next, until the machine restarts. After
  * a failure it tries again, with longer and longer pauses. Ends only after it has called `host.restart()`, or has reported a
  * failure of class `fatal`. Never throws.
+ *
+ * @example
+ * What a host of one's own does at power-on, once it has its network:
+ * ```ts
+ * import { type Application, boot, type Host } from "moddable-fleet-provisioning/device";
+ *
+ * export async function powerOn(host: Host, application: Application): Promise<void> {
+ * 	await boot(host, application);
+ * 	// Here the machine restarts, or a failure of class `fatal` was reported and nothing more happens.
+ * }
+ * ```
  */
 export async function boot(host: Host, application: Application): Promise<void> {
 	const device = new Device(host, application);

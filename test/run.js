@@ -1,4 +1,4 @@
-// What `npm run check`, `npm test` and `npm run test:all` run. Plain Node: it is there before anything is installed. Installs
+// What `npm run check`, `npm test`, `npm run test:all` and the last part of `npm run docs` run. Plain Node: it is there before anything is installed. Installs
 // what only the tests need into test/node_modules when that is not there yet, and never touches the newcomer's own installation.
 
 import { spawn } from "node:child_process";
@@ -251,7 +251,7 @@ async function script(path, args) {
 }
 
 /** Scripts by the name that npm runs them by. */
-const scripts = { bench: "bench/bench.ts", fuzz: "fuzz/fuzz.ts" };
+const scripts = { api: "docs/api.ts", bench: "bench/bench.ts", fuzz: "fuzz/fuzz.ts" };
 
 const [command, ...rest] = process.argv.slice(2);
 if (Object.hasOwn(scripts, command)) process.exitCode = await script(scripts[command], rest);

@@ -15,6 +15,7 @@ export const claimEmbed = command({
 		},
 		certificate: { type: "string", value: "FILE", help: "the claim certificate: PEM, DER, or PKCS#12 with its key" },
 		key: { type: "string", value: "FILE", help: "its private key, RSA: PEM or DER; not needed with PKCS#12" },
+		json: { type: "boolean", help: "print one JSON object that says what was embedded" },
 		folder: {
 			type: "string",
 			value: "FOLDER",
@@ -24,7 +25,7 @@ export const claimEmbed = command({
 	details: `Checks that the key is RSA and the certificate's, that the root is one, and that both are valid today, before
 anything is written. A password is taken from IDENTITY_PASSWORD or asked for, never from an argument. Without
 --certificate only the roots are embedded, for devices that a trusted user hands a claim.`,
-	async run({ root, certificate, key, folder }) {
+	async run({ root, certificate, key, folder, json }) {
 		const embedded = await embedClaim({
 			roots: root,
 			certificate,
@@ -32,6 +33,10 @@ anything is written. A password is taken from IDENTITY_PASSWORD or asked for, ne
 			...(folder === undefined ? {} : { folder }),
 			password: () => askPassword(`Password of ${key ?? certificate}`),
 		});
+		if (json) {
+			console.log(JSON.stringify(embedded, undefined, "\t"));
+			return 0;
+		}
 		const { claim } = embedded;
 		for (const subject of embedded.roots) console.log(`root certificate   ${subject}`);
 		if (claim === undefined) console.log("no claim: devices wait until they are handed one");

@@ -80,7 +80,14 @@ plane takes any signature: development mode.`,
 		const given = values["access-keys"] === undefined ? [] : accessKeysIn(values["access-keys"]);
 		const hookCommands = readPairs("hook", values.hook, "ARN=COMMAND");
 
-		const say = json ? sayJson : sayText;
+		// What happens while it starts is told to people below the instructions.
+		const early: CloudEvent[] = [];
+		let say: (event: CloudEvent) => void = json ? sayJson : (event) => early.push(event);
+		const sayEarly = () => {
+			if (json) return;
+			say = sayText;
+			for (const event of early.splice(0)) sayText(event);
+		};
 		const running = await startCloud({
 			directory,
 			host,
@@ -92,7 +99,7 @@ plane takes any signature: development mode.`,
 				...(isIP(host) && !leadsToLocalhost(host) && { connection: { requireServerName: false } }),
 			},
 			hookCommands,
-			onEvent: say,
+			onEvent: (event) => say(event),
 		}).catch((error: unknown) => {
 			throw explainStart(error, directory, { "--port": ports.port, "--alpn-port": ports.alpnPort });
 		});
@@ -134,10 +141,12 @@ plane takes any signature: development mode.`,
 			// Whoever reads that it has started may ask it to stop at once.
 			const end = stopped();
 			console.log(json ? JSON.stringify({ event: "started", ...facts }) : instructions(facts));
+			sayEarly();
 			await end;
 			await control.close();
 			return 0;
 		} finally {
+			sayEarly();
 			await running.close();
 		}
 	},
@@ -184,13 +193,14 @@ function instructions(facts: Facts): string {
 		["template", `${facts.template}, with policies ${facts.claim} (claims) and ${facts.device} (devices)`],
 		["root", facts.rootCertificates.join(", and for clients without RSA suites ")],
 		["claim", `${facts.claimCertificate}, ${facts.claimKey}`],
+		["events", `below, and at ${facts.url}/_local/events`],
 	];
 	const credentials =
 		facts.credentials !== undefined
-			? `export AWS_SHARED_CREDENTIALS_FILE=${quote(facts.credentials)} AWS_DEFAULT_REGION=${facts.region}`
+			? [`export AWS_SHARED_CREDENTIALS_FILE=${quote(facts.credentials)}`]
 			: facts.signatures === "any"
-				? `export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=${facts.region}`
-				: `export AWS_DEFAULT_REGION=${facts.region}   # and an access key of your file`;
+				? ["export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any"]
+				: ["# and an access key of your file"];
 	return `${hanging("", style.bold("A local AWS IoT is running. Ctrl-C stops it; it keeps its state."))}
 
 ${rows.map(([what, value]) => hanging(`  ${style.dim(what!.padEnd(15))}`, value!)).join("\n")}
@@ -207,10 +217,10 @@ ${printedCall("device", {
 })}
 
 ${style.bold("AWS's command line:")}
-  ${credentials}
+  ${[`export AWS_DEFAULT_REGION=${facts.region}`, ...credentials].join("\n  ")}
   aws iot list-things --endpoint-url ${facts.url}
 
-${style.bold("What happens:")}  ${style.dim(`(also ${facts.url}/_local/events)`)}`;
+${style.bold("What happens:")}`;
 }
 
 function sayText(event: CloudEvent): void {

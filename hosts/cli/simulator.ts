@@ -1,10 +1,11 @@
-// `npm run simulator [-- --certificate rsa|ecdsa]`: builds the firmware for the Moddable SDK's desktop simulator, runs it there without a screen against
-// a local cloud, and waits until the cloud has seen it provisioned and its application speak. Touches nobody's claim or
+// `npm run simulator [-- --certificate rsa|ecdsa] [--manifest FILE]`: builds the firmware, or the app of this manifest, for the
+// Moddable SDK's desktop simulator, runs it there without a screen against a local cloud, and waits until the cloud has seen it
+// provisioned and its application speak. Touches nobody's claim or
 // flash: both are in a folder of its own that goes away afterwards.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { CloudEvent } from "../cloud/base/events.js";
 import { claimPolicy, devicePolicy, provisioningTemplate } from "../cloud/base/samples.js";
@@ -20,9 +21,16 @@ const LIMIT = 60_000;
 
 async function main(): Promise<void> {
 	findSdk();
-	const { values } = parseArgs({ options: { certificate: { type: "string", default: "rsa" } } });
+	const { values } = parseArgs({
+		options: {
+			certificate: { type: "string", default: "rsa" },
+			manifest: { type: "string", default: join(root, "manifest.json") },
+		},
+	});
 	const { certificate } = values;
 	if (certificate !== "rsa" && certificate !== "ecdsa") throw new SimulatorError("--certificate must be rsa or ecdsa");
+	const manifest = resolve(process.env.INIT_CWD ?? ".", values.manifest);
+	const program = programName(manifest);
 	const folder = mkdtempSync(join(tmpdir(), "fleet-simulator-"));
 	atEnd(() => rmSync(folder, { recursive: true, force: true }));
 	const events: CloudEvent[] = [];
@@ -40,7 +48,7 @@ async function main(): Promise<void> {
 	await makeClaim(cloud, folder, claim);
 
 	await buildPackages();
-	const output = await buildProgram("simulator", join(root, "manifest.json"), { FLEET_CLAIM: claim }, [
+	const output = await buildProgram("simulator", manifest, { FLEET_CLAIM: claim, FLEET_PACKAGE: root }, [
 		`endpoint=${cloud.host}`,
 		`port=${cloud.port}`,
 		`serverName=${cloud.endpoint}`,
@@ -49,7 +57,7 @@ async function main(): Promise<void> {
 	]);
 
 	const trace: string[] = [];
-	const { ended } = await startProgram(join(output, "bin/lin/mc/debug/fleet-provisioning/mc.so"), (line) => {
+	const { ended } = await startProgram(join(output, "bin/lin/mc/debug", program, "mc.so"), (line) => {
 		trace.push(line);
 		console.log(`device  ${line}`);
 	});
@@ -68,6 +76,18 @@ async function main(): Promise<void> {
 	console.log(
 		"the cloud has seen provisioning, the restart into the new identity, and the application's first message",
 	);
+}
+
+/** What a manifest calls its program. */
+function programName(manifest: string): string {
+	let name: unknown;
+	try {
+		name = JSON.parse(readFileSync(manifest, "utf8")).build?.NAME;
+	} catch (error) {
+		throw new SimulatorError(`--manifest ${manifest}: ${(error as Error).message}`);
+	}
+	if (typeof name !== "string") throw new SimulatorError(`--manifest ${manifest}: it has no build.NAME`);
+	return name;
 }
 
 /** A template, the policies, and a claim certificate where the build will find it. */
@@ -110,8 +130,8 @@ function missing(events: readonly CloudEvent[]): string | undefined {
 	if (!events.some((event) => event.event === "connected" && event.clientId === thingName)) {
 		return `${thingName} has not connected under its name`;
 	}
-	if (!events.some((event) => event.event === "published" && event.topic === `devices/${thingName}/hello`)) {
-		return `${thingName} has not said hello`;
+	if (!events.some((event) => event.event === "published" && event.topic.startsWith(`devices/${thingName}/`))) {
+		return `${thingName} has not published anything`;
 	}
 	return undefined;
 }

@@ -2,13 +2,15 @@
 // The story is played twice: once measured as firmware is, once with a collection at every allocation, for what is alive.
 
 import { createPrivateKey } from "node:crypto";
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { startCloud } from "../cloud/cloud.js";
 import { createClaim, prepareTemplate } from "../cloud/prepare.js";
 import { MemoryFlash } from "../node/flash.js";
 import { buildEngine, EngineUnavailableError } from "../xs/build.js";
 import { XsDevice } from "../xs/device.js";
 import { type Ending, Flash, type MemoryReport, type PresetName, presets } from "../xs/engine.js";
-import { deviceFirmware } from "../xs/modules.js";
+import { deviceFirmware, type Source } from "../xs/modules.js";
 import { HELLO_TOPIC, helloApplication } from "./application.js";
 import { CommandError, command } from "./command.js";
 import { certificatesIn, deviceKey } from "./credentials.js";
@@ -43,9 +45,20 @@ export interface XsReport {
 	readonly aliases: number;
 }
 
-/** Plays the story in both variants. @throws EngineUnavailableError, CommandError when the device does not get through */
-export async function measure(preset: PresetName, log: (line: string) => void = () => {}): Promise<XsReport> {
-	const modules = await deviceFirmware();
+/**
+ * Plays the story in both variants.
+ * @param application bundled into the device's flash; default: one outside that says hello
+ * @throws EngineUnavailableError, CommandError when the device does not get through
+ */
+export async function measure(
+	preset: PresetName,
+	log: (line: string) => void = () => {},
+	application?: Source,
+): Promise<XsReport> {
+	const modules = await deviceFirmware(application).catch((error: Error & { errors?: { text: string }[] }) => {
+		// Of the application: the rest is the same each time.
+		throw new CommandError(error.errors?.[0]?.text ?? error.message);
+	});
 	const play = async (variant: "device" | "stress") => {
 		const engine = await buildEngine(variant, log);
 		const flash = new Flash(engine, modules);
@@ -122,15 +135,37 @@ async function provision(flash: Flash, preset: PresetName): Promise<{ lives: End
 	}
 }
 
+/** An application's file as a module of the device's flash. @throws CommandError when there is no such file */
+function applicationFrom(path: string): Source {
+	const file = resolve(path);
+	if (!existsSync(file)) throw new CommandError(`there is no file ${path}`);
+	return {
+		contents: `
+			import { application } from ${JSON.stringify(file)};
+			export const createApplication = () => ({ application, handlers: {} });
+		`,
+		resolveDir: dirname(file),
+	};
+}
+
 export const xs = command({
 	options: {
 		preset: { type: "string", value: "esp32|esp32c3|tight", default: "esp32", help: "an ESP32's memory" },
+		application: {
+			type: "string",
+			value: "FILE",
+			help: "a program of your own that runs on the device and publishes something: exports application",
+		},
 		json: { type: "boolean", help: "print nothing but one JSON report" },
 	},
 	details: `Compiles Moddable's XS engine the first time (half a minute; needs a C compiler), then lets a device with empty
-flash give itself an identity in it, with a local cloud as far end. Exit code 1 when it does not fit.`,
-	async run({ preset, json }) {
-		const report = await measure(preset, (line) => console.error(line)).catch((error) => {
+flash give itself an identity in it, with a local cloud as far end. Exit code 1 when it does not fit.
+
+With --application, the program of that file (JavaScript or TypeScript, with what it imports) is in the device's flash, and its
+memory is counted, too. It has the language and what it is given, but no timers and no modules of the Moddable SDK.`,
+	async run({ preset, application, json }) {
+		const source = application === undefined ? undefined : applicationFrom(application);
+		const report = await measure(preset, (line) => console.error(line), source).catch((error) => {
 			throw error instanceof EngineUnavailableError ? new CommandError(error.message) : error;
 		});
 		const { livePeak, liveLeast, stackPeak, bytecode, live, running, slotBytes } = report;

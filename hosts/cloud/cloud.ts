@@ -34,6 +34,17 @@ export interface CloudOptions {
 	/**
 	 * Shell commands that stand for pre-provisioning hooks, by `targetArn`: JSON on standard input, JSON on standard output.
 	 * They are not settings, because somebody who may change settings must not be able to run programs.
+	 *
+	 * @example
+	 * A hook in a program of its own, which reads the request as JSON and prints its answer:
+	 * ```ts
+	 * import { prepareTemplate, startCloud } from "moddable-fleet-provisioning/cloud";
+	 *
+	 * const targetArn = "arn:aws:lambda:us-east-1:123456789012:function:hook";
+	 * const cloud = await startCloud({ hookCommands: { [targetArn]: "node hook.js" } });
+	 * prepareTemplate(cloud, "fleet");
+	 * cloud.registry.templates.updateProvisioningTemplate({ templateName: "fleet", preProvisioningHook: { targetArn } });
+	 * ```
 	 */
 	readonly hookCommands?: Readonly<Record<string, string>>;
 	/** Also starts the HTTP control plane, with these options. It listens on this cloud's host unless another one is given. */
@@ -96,6 +107,8 @@ const ALPN_PROTOCOL = "x-amzn-mqtt-ca";
  * @throws the system's error (`code` EADDRINUSE, …) when it cannot listen on a port
  * @example
  * ```ts
+ * import { createClaim, prepareTemplate, startCloud } from "moddable-fleet-provisioning/cloud";
+ *
  * const cloud = await startCloud({ settings: { token: { lifetime: 60_000 } } });
  * try {
  * 	prepareTemplate(cloud, "my-template");

@@ -1,4 +1,7 @@
-// The local cloud as a library, to test your own devices, templates and policies with.
+/**
+ * The local cloud as a library, to test your own devices, templates, policies and hooks with. Start with `startCloud`.
+ * @module moddable-fleet-provisioning/cloud
+ */
 
 export { type AWS_ERROR_STATUS, AwsError, type AwsErrorName } from "./base/errors.js";
 export type {

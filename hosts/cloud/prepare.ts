@@ -6,8 +6,11 @@ import type { Cloud } from "./cloud.js";
 
 /** A claim certificate with its key, which is secret. */
 export interface Claim {
+	/** Hex SHA-256 of the certificate. */
 	readonly certificateId: string;
+	/** The certificate. */
 	readonly certificatePem: string;
+	/** RSA, PKCS#1. Secret. */
 	readonly privateKeyPem: string;
 }
 
@@ -19,7 +22,19 @@ export const policyNames = (templateName: string) => ({
 	device: `${templateName}-device`,
 });
 
-/** Makes the template and both policies where they are missing. @throws AwsError when the name is not allowed */
+/**
+ * Makes the template and both policies where they are missing.
+ * @throws AwsError when the name is not allowed
+ * @example
+ * ```ts
+ * import { prepareTemplate, startCloud } from "moddable-fleet-provisioning/cloud";
+ *
+ * const cloud = await startCloud();
+ * prepareTemplate(cloud, "fleet"); // the template fleet, with the policies fleet-claim and fleet-device
+ * console.log(cloud.registry.policies.getPolicy({ policyName: "fleet-device" }).policyDocument);
+ * await cloud.close();
+ * ```
+ */
 export function prepareTemplate({ registry }: Cloud, templateName: string): void {
 	const { account } = registry.state;
 	const { claim, device } = policyNames(templateName);
@@ -39,7 +54,20 @@ export function prepareTemplate({ registry }: Cloud, templateName: string): void
 		});
 }
 
-/** Makes a claim certificate that may provision with this template. */
+/**
+ * Makes a claim certificate that may provision with this template: `prepareTemplate` must have made its policy.
+ * @throws AwsError when there is no such policy
+ * @example
+ * ```ts
+ * import { createClaim, prepareTemplate, startCloud } from "moddable-fleet-provisioning/cloud";
+ * import { credentialsFromPem } from "moddable-fleet-provisioning/node";
+ *
+ * const cloud = await startCloud();
+ * prepareTemplate(cloud, "fleet");
+ * const { certificatePem, privateKeyPem } = await createClaim(cloud, "fleet");
+ * const claim = credentialsFromPem(certificatePem, privateKeyPem); // what a SimulatedDevice takes
+ * ```
+ */
 export async function createClaim({ registry }: Cloud, templateName: string): Promise<Claim> {
 	const { certificateId, certificatePem, certificateArn, keyPair } =
 		await registry.certificates.createKeysAndCertificate({ setAsActive: true });

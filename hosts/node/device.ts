@@ -28,7 +28,9 @@ export type Network = (options: SocketOptions, now: () => number | undefined) =>
 
 /** What a simulated device is made of. */
 export interface SimulatedDeviceOptions extends ClockOptions {
+	/** What the maker of the device decided. */
 	readonly configuration: Configuration;
+	/** What the device knows of itself from manufacture. */
 	readonly device: DeviceFacts;
 	/** Absent: the device left the factory without one. */
 	readonly claim?: Credentials;
@@ -36,6 +38,7 @@ export interface SimulatedDeviceOptions extends ClockOptions {
 	readonly roots: readonly Uint8Array[];
 	/** Its flash, the only thing that survives power cuts. */
 	readonly storage: Storage;
+	/** What it runs once it has its identity. */
 	readonly application: Application;
 	/** Default: the machine's own. */
 	readonly time?: Time;
@@ -61,13 +64,40 @@ export interface SimulatedDeviceOptions extends ClockOptions {
 	onCrash?(error: unknown): void;
 }
 
-/** A machine that runs the device program. A new one is switched off. */
+/**
+ * A machine that runs the device program. A new one is switched off.
+ *
+ * @example
+ * A device that provisions itself, and publishes once it has its identity:
+ * ```ts
+ * import { createClaim, prepareTemplate, startCloud } from "moddable-fleet-provisioning/cloud";
+ * import { certificateFromPem, credentialsFromPem, MemoryFlash, SimulatedDevice } from "moddable-fleet-provisioning/node";
+ *
+ * const cloud = await startCloud();
+ * prepareTemplate(cloud, "fleet");
+ * const { certificatePem, privateKeyPem } = await createClaim(cloud, "fleet");
+ * const device = new SimulatedDevice({
+ * 	configuration: { endpoint: cloud.host, port: cloud.port, serverName: cloud.endpoint, template: "fleet" },
+ * 	device: { serialNumber: "0001", firmwareVersion: "1.0.0" },
+ * 	claim: credentialsFromPem(certificatePem, privateKeyPem),
+ * 	roots: [certificateFromPem(cloud.rootCertificate)],
+ * 	storage: new MemoryFlash(),
+ * 	application({ identity, connection }) {
+ * 		connection.publish(`devices/${identity.thingName}/hello`, "hello");
+ * 		return undefined;
+ * 	},
+ * 	onEvent: (event) => console.log(event.event),
+ * });
+ * device.powerOn();
+ * ```
+ */
 export class SimulatedDevice {
 	readonly #options: SimulatedDeviceOptions;
 	#power: PowerOn | undefined;
 	#boots = 0;
 	#claimErased = false;
 
+	/** Nothing happens before `powerOn`. */
 	constructor(options: SimulatedDeviceOptions) {
 		this.#options = options;
 	}
@@ -77,6 +107,7 @@ export class SimulatedDevice {
 		return this.#boots;
 	}
 
+	/** Whether the device program has erased its claim; it stays erased when the power is cut. */
 	get claimErased(): boolean {
 		return this.#claimErased;
 	}

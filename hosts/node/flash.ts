@@ -14,8 +14,11 @@ const checkKey = (key: string): void => {
 
 /** Flash in memory. Counts what is written. */
 export class MemoryFlash implements Storage {
+	/** What it holds, by key. May be changed from outside, to damage it say. */
 	readonly values = new Map<string, Uint8Array>();
+	/** Writes and deletions so far. */
 	writes = 0;
+	/** Bytes of values written so far. */
 	bytesWritten = 0;
 
 	read(key: string): ArrayBuffer | undefined {

@@ -1,4 +1,7 @@
-// The simulated ESP32 as a library: the device program in this process, on a machine that can be switched on and off.
+/**
+ * A simulated ESP32 as a library: the device program in this process, on a machine that can be switched on and off.
+ * @module moddable-fleet-provisioning/node
+ */
 
 export type { ClockOptions } from "./clock.js";
 export { certificateFromPem, credentialsFromPem } from "./credentials.js";

@@ -9,7 +9,9 @@ const WINDOW = 5744;
 
 /** Is told the bytes of MQTT (not of TLS) that are sent and received, to count them. */
 export interface Traffic {
+	/** Bytes went out. */
 	sent(bytes: Uint8Array): void;
+	/** Bytes came in. */
 	received(bytes: Uint8Array): void;
 }
 

@@ -62,7 +62,9 @@ async function ownModule(name: string, preload: boolean, source?: Source): Promi
 		absWorkingDir: root,
 		write: false,
 		bundle: true,
-		external: ["../../../src/*", "./host.js", "./application.js"],
+		// What is given brings all that it imports.
+		external: source === undefined ? ["../../../src/*", "./host.js", "./application.js"] : [],
+		logLevel: "silent",
 		format: "esm",
 		target: "es2022",
 		minifySyntax: true,

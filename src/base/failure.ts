@@ -23,17 +23,32 @@ export type FailureStep =
 	| "store"
 	| "run";
 
-/** `number` is what an LED can blink: tens for the step, ones for the case. */
-interface Entry {
+/** What the catalogue says of a failure. */
+export interface CatalogueEntry {
+	/** What an LED can blink: tens for the step, ones for the case. */
 	readonly number: number;
+	/** Where in the life of the device it happens. */
 	readonly step: FailureStep;
+	/** What to make of it. */
 	readonly class: FailureClass;
 }
 
-const entry = (number: number, step: FailureStep, cls: FailureClass): Entry =>
+const entry = (number: number, step: FailureStep, cls: FailureClass): CatalogueEntry =>
 	Object.freeze({ number, step, class: cls });
 
-/** Every failure by code. docs/failures.md is made from it and from the words in hosts/cli/failure-words.ts. */
+/**
+ * Every failure by code. docs/failures.md is made from it and from the words in hosts/cli/failure-words.ts.
+ *
+ * @example
+ * What an LED blinks:
+ * ```ts
+ * import { catalogue, type DeviceEvent } from "moddable-fleet-provisioning/device";
+ *
+ * export function report(event: DeviceEvent): void {
+ * 	if (event.event === "failure") console.log(`blink ${catalogue[event.failure.code].number}`);
+ * }
+ * ```
+ */
 export const catalogue = Object.freeze({
 	CONFIGURATION_INVALID: entry(11, "start", "fatal"),
 	CLAIM_MISSING: entry(12, "start", "operator"),
@@ -95,16 +110,20 @@ export const catalogue = Object.freeze({
 	STORE_WRITE_FAILED: entry(92, "store", "retry"),
 	STORE_READ_FAILED: entry(93, "store", "retry"),
 	STORE_NEWER: entry(94, "store", "fatal"),
-} as const satisfies Record<string, Entry>);
+} as const satisfies Record<string, CatalogueEntry>);
 
 /** A stable code, such as `REGISTER_DENIED`. */
 export type FailureCode = keyof typeof catalogue;
 
 /** A failure as events carry it. */
 export interface FailureReport {
+	/** The code, which never changes its meaning. */
 	readonly code: FailureCode;
+	/** What an LED can blink: tens for the step, ones for the case. */
 	readonly number: number;
+	/** Where in the life of the device it happened. */
 	readonly step: FailureStep;
+	/** What to make of it. */
 	readonly class: FailureClass;
 	/** What in particular, in a few words. */
 	readonly detail?: string;
@@ -114,15 +133,21 @@ export interface FailureReport {
 
 /** The members of a `rejected` reply (AWS IoT developer guide, "Device provisioning MQTT API"). */
 export interface Rejection {
+	/** As in HTTP. */
 	readonly statusCode: number;
+	/** AWS's name for it, such as `InvalidCertificateOwnershipToken`. */
 	readonly errorCode: string;
+	/** For people; cut and cleaned of what might be a secret. */
 	readonly errorMessage: string;
 }
 
 /** A failure of the catalogue, as it is thrown. */
 export class Failure extends Error {
+	/** The code, which never changes its meaning. */
 	readonly code: FailureCode;
+	/** What in particular, in a few words: cut and cleaned of what might be a secret. */
 	readonly detail: string | undefined;
+	/** What AWS said, when it said something. */
 	readonly rejection: Rejection | undefined;
 
 	/** `detail` must not hold a secret. It is cut and cleaned all the same, because parts of it come from the network. */
@@ -138,10 +163,12 @@ export class Failure extends Error {
 		};
 	}
 
+	/** What to make of it: the catalogue's `class` of this code. */
 	get class(): FailureClass {
 		return catalogue[this.code].class;
 	}
 
+	/** What events say of it. */
 	report(): FailureReport {
 		const { detail, rejection } = this;
 		return {

@@ -4,6 +4,7 @@ import type { FailureCode } from "../base/failure.js";
 
 /** Who the device is. */
 export interface Identity {
+	/** What RegisterThing named the device's thing; it is the MQTT client id, too. */
 	readonly thingName: string;
 	/** 64 hexadecimal digits. */
 	readonly certificateId: string;
@@ -38,12 +39,32 @@ export interface ApplicationConnection {
 	 * @throws TypeError for an invalid topic, payload or QoS
 	 * @throws ConnectionError SEND_QUEUE_FULL (this message is not sent; the connection goes on), PUBLISH_TIMEOUT, CONNECTION_LOST
 	 *   after the end, or how the connection ended
+	 * @example
+	 * ```ts
+	 * import type { Application } from "moddable-fleet-provisioning/device";
+	 *
+	 * export const application: Application = ({ identity, connection }) => {
+	 * 	// Nobody waits for a measurement that could not be sent: the next one comes soon.
+	 * 	connection.publish(`devices/${identity.thingName}/temperature`, JSON.stringify({ celsius: 21.5 }), 0);
+	 * 	return undefined;
+	 * };
+	 * ```
 	 */
 	publish(topic: string, payload: Uint8Array | string, qos?: 0 | 1): Promise<void>;
 	/**
 	 * Subscribes with QoS 1 to 1 to 8 topic filters (AWS IoT takes no more in one SUBSCRIBE).
 	 * @throws TypeError for an invalid topic filter
 	 * @throws ConnectionError SEND_QUEUE_FULL, SUBSCRIBE_REFUSED, SUBSCRIBE_HUNG_UP, SUBSCRIBE_TIMEOUT, or how the connection ended
+	 * @example
+	 * ```ts
+	 * import type { Application } from "moddable-fleet-provisioning/device";
+	 *
+	 * export const application: Application = async ({ identity, connection }) => {
+	 * 	connection.onMessage = (topic, payload) => console.log(topic, payload.length);
+	 * 	await connection.subscribe([`devices/${identity.thingName}/commands/+`]);
+	 * 	return undefined;
+	 * };
+	 * ```
 	 */
 	subscribe(filters: readonly string[]): Promise<void>;
 	/**
@@ -63,8 +84,11 @@ export interface ApplicationConnection {
 
 /** What an application works with. Frozen. */
 export interface ApplicationContext {
+	/** Who the device is. */
 	readonly identity: Identity;
+	/** From manufacture: see `DeviceFacts`. */
 	readonly serialNumber: string;
+	/** Of the firmware that runs: see `DeviceFacts`. */
 	readonly firmwareVersion: string;
 	/** Connected under the thing's name. A lost connection is not repaired: the application is called again with a new one. */
 	readonly connection: ApplicationConnection;
@@ -83,5 +107,25 @@ export type Stop = () => unknown;
  * The application: called with every new connection. May be async. May return a function that is called when this connection
  * has ended. When it throws or rejects, the device reports APPLICATION_FAILED, hangs up, and calls it again with a new
  * connection after a pause of a minute or more.
+ *
+ * @example
+ * ```ts
+ * import type { Application } from "moddable-fleet-provisioning/device";
+ *
+ * export const application: Application = async ({ identity, connection }) => {
+ * 	const topic = (name: string) => `devices/${identity.thingName}/${name}`;
+ * 	let on = false;
+ * 	const tell = () => connection.publish(topic("state"), on ? "on" : "off");
+ * 	connection.onMessage = (_topic, payload) => {
+ * 		on = payload.length > 0;
+ * 		return tell();
+ * 	};
+ * 	await connection.subscribe([topic("commands")]);
+ * 	await tell();
+ * 	return () => {
+ * 		// The connection has ended: stop timers here.
+ * 	};
+ * };
+ * ```
  */
 export type Application = (context: ApplicationContext) => Stop | undefined | Promise<Stop | undefined>;

@@ -4,20 +4,59 @@
 import type { Configuration } from "./configuration.js";
 import type { DeviceEvent } from "./events.js";
 
-/** Everything the device program may use of the machine it runs on. */
+/**
+ * Everything the device program may use of the machine it runs on.
+ *
+ * @example
+ * A host whose flash, clock and sockets are somewhere else. docs/porting.md says what each of them must keep to:
+ * ```ts
+ * import type { Clock, Host, Socket, SocketOptions, Storage } from "moddable-fleet-provisioning/device";
+ *
+ * interface Board {
+ * 	readonly storage: Storage;
+ * 	readonly clock: Clock;
+ * 	readonly root: Uint8Array;
+ * 	openSocket(options: SocketOptions): Socket;
+ * 	restart(): void;
+ * }
+ *
+ * export const createHost = (board: Board): Host => ({
+ * 	configuration: { endpoint: "abc-ats.iot.eu-west-1.amazonaws.com", template: "fleet" },
+ * 	device: { serialNumber: "240ac4000001", firmwareVersion: "1.0.0" },
+ * 	claim: { read: () => undefined, erase() {} },
+ * 	roots: [board.root],
+ * 	storage: board.storage,
+ * 	clock: board.clock,
+ * 	timer: {
+ * 		set: (callback, milliseconds) => setTimeout(callback, milliseconds),
+ * 		clear: (id) => clearTimeout(id as NodeJS.Timeout),
+ * 	},
+ * 	openSocket: (options) => board.openSocket(options),
+ * 	random: (count) => crypto.getRandomValues(new Uint8Array(count)),
+ * 	restart: () => board.restart(),
+ * 	report: (event) => console.log(event),
+ * });
+ * ```
+ */
 export interface Host {
+	/** What the maker of the device decided. Checked at power-on. */
 	readonly configuration: Configuration;
+	/** What the device knows of itself. */
 	readonly device: DeviceFacts;
 	/**
 	 * Whether a factory reset is wanted at power-on, for example because a button is held down. The device then forgets its
 	 * identity before anything else. The application has its own reset, for devices that can still connect.
 	 */
 	readonly forget?: boolean;
+	/** The credentials that an identity is asked for with. */
 	readonly claim: ClaimStore;
 	/** Root certificates (DER) that the server's chain may end in. */
 	readonly roots: readonly Uint8Array[];
+	/** Flash: all that survives a restart. */
 	readonly storage: Storage;
+	/** Time of day, which certificates are judged by, and time since power-on. */
 	readonly clock: Clock;
+	/** Calls back later. */
 	readonly timer: Timer;
 	/** Begins a TLS connection and returns at once. The callbacks in the options are called later, never within this call. */
 	openSocket(options: SocketOptions): Socket;
@@ -37,6 +76,7 @@ export interface Host {
 export interface DeviceFacts {
 	/** Unique to the device. A parameter of the template, and part of the MQTT client id. 1 to 100 of `[a-zA-Z0-9:_-]`. */
 	readonly serialNumber: string;
+	/** Reported at power-on and handed to the application; it may be any text. */
 	readonly firmwareVersion: string;
 }
 
@@ -58,7 +98,9 @@ export interface ClaimStore {
 
 /** A private key (PKCS#8, DER) and a PKCS#10 certificate signing request for it (PEM). */
 export interface KeyPair {
+	/** PKCS#8, DER. Secret. */
 	readonly key: Uint8Array;
+	/** PKCS#10, PEM, signed with that key. */
 	readonly certificateSigningRequest: string;
 }
 
@@ -90,6 +132,7 @@ export interface Clock {
 
 /** One-shot timers. */
 export interface Timer {
+	/** Calls back once, after so many ms, never within the call. */
 	set(callback: () => void, milliseconds: number): TimerId;
 	/** Stops a timer. Not an error when it has gone off already. */
 	clear(id: TimerId): void;
@@ -100,12 +143,15 @@ export type TimerId = unknown;
 
 /** Options of a TLS client socket, in the shape of an ECMA-419 IO class. */
 export interface SocketOptions {
+	/** Name or address to connect to. */
 	readonly host: string;
+	/** TCP port. */
 	readonly port: number;
 	/** The name for SNI, which the server's certificate must have, too. */
 	readonly serverName: string;
 	/** ALPN protocols: `x-amzn-mqtt-ca` on port 443. Absent: none. */
 	readonly protocols?: readonly string[];
+	/** What this device proves itself with. */
 	readonly credentials: Credentials;
 	/** Root certificates that the server's chain may end in, DER. */
 	readonly roots: readonly Uint8Array[];
@@ -119,6 +165,7 @@ export interface SocketOptions {
 
 /** Why a socket ended. */
 export interface SocketError {
+	/** Which kind of end it was; decides which failure is reported. */
 	readonly reason: SocketErrorReason;
 	/** For people. Never holds a secret. */
 	readonly message: string;

@@ -103,7 +103,8 @@ export function readImports(): Import[] {
 		)
 		.filter((file) => /\.(ts|js|cjs)$/.test(file) && !file.endsWith(".d.ts"))
 		.flatMap((from) => {
-			const source = readFileSync(join(root, from), "utf8");
+			// An example in a comment imports nothing.
+			const source = readFileSync(join(root, from), "utf8").replace(/^[ \t]*\/\*\*[\s\S]*?\*\//gm, "");
 			const specifiers = source.matchAll(/\b(?:from|import|require)\b\s*\(?\s*"([^"\n]+)"/g);
 			return [...specifiers].map(([, specifier]): Import => {
 				if (specifier!.startsWith("."))

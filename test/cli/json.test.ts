@@ -1,12 +1,15 @@
 // What --json prints is what docs/cli.md promises: no member that is not documented, and none missing that is.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
+import { issueCertificate } from "../support/credentials.js";
+import { engineOrReason } from "../support/xs.js";
 import { deviceArguments, eventsOf, fleet, startCloud, temporaryFolder } from "./fleet.js";
 import { eventShapesOf, holds, shapeOf } from "./shapes.js";
 
-t.setTimeout(300_000);
+t.setTimeout(900_000);
 
 /** Values of `event` in the types of a source file. */
 const eventsIn = (path: string): string[] => [
@@ -40,6 +43,34 @@ t.test("of fleet samples, and of fleet policy check when devices get through and
 	await prints(t, "policy check", ...files, "--template", "one");
 	await prints(t, "policy check", ...files, "--template", "one", "--csr");
 	await prints(t, "policy check", ...files, "--template", "other");
+});
+
+t.test("of fleet claim embed, with a claim and without one", async (t) => {
+	const folder = temporaryFolder(t);
+	const file = (name: string, text: string) => {
+		writeFileSync(join(folder, name), text);
+		return join(folder, name);
+	};
+	const claim = await issueCertificate();
+	const cloud = await startCloud(t, join(folder, "cloud"));
+	const given = ["--root", cloud.facts.rootCertificate!, "--folder", join(folder, "embedded")];
+	const certificate = file("claim.pem", claim.certificatePem);
+	await prints(t, "claim embed", ...given, "--certificate", certificate, "--key", file("claim.key", claim.privateKey));
+	await prints(t, "claim embed", ...given);
+});
+
+/** Both variants of the engine, so that the command need not say that it builds them. */
+const engines = await Promise.all([engineOrReason("device"), engineOrReason("stress")]);
+const [noEngine = false] = engines.flatMap(({ skip }) => (skip === false ? [] : [skip]));
+
+t.test("of fleet xs, with the application of its own and with an example's", { skip: noEngine }, async (t) => {
+	await prints(t, "xs");
+	await prints(
+		t,
+		"xs",
+		"--application",
+		fileURLToPath(new URL("../../examples/application/application.ts", import.meta.url)),
+	);
 });
 
 t.test("of fleet device and fleet cloud, event by event", async (t) => {

@@ -2,9 +2,19 @@
 // without our development tools, from plain Node and from both ways in which TypeScript resolves modules.
 
 import { execFile } from "node:child_process";
-import { copyFileSync, cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+	copyFileSync,
+	cpSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import t from "tap";
@@ -93,13 +103,25 @@ for (const [module, moduleResolution] of [
 		test.equal(output, "");
 	});
 
-// Each example as somebody has it who copied its folder: its package comes from the folder above.
+// What examples name as development dependencies is this clone's.
+for (const name of ["tsx", "typescript", "@types/node"]) {
+	const place = join(folder, "node_modules", name);
+	mkdirSync(dirname(place), { recursive: true });
+	if (!existsSync(place)) symlinkSync(join(root, "node_modules", name), place);
+}
+const examplePath = [join(root, "node_modules/.bin"), process.env.PATH].join(delimiter);
+
+// Each example as somebody has it who copied its folder and installed what it needs.
 for (const example of readdirSync(join(root, "examples")))
 	if (existsSync(join(root, "examples", example, "package.json")))
 		t.test(`examples/${example} does what it says`, async (test) => {
 			const copy = join(folder, example);
 			cpSync(join(root, "examples", example), copy, { recursive: true });
-			const { stdout: report } = await run(process.execPath, ["--test"], { cwd: copy, env });
+			symlinkSync(join(folder, "node_modules"), join(copy, "node_modules"));
+			const { stdout: report } = await run("npm", ["test"], { cwd: copy, env: { ...env, PATH: examplePath } }).catch(
+				(error: { stdout: string }) => error,
+			);
+			test.comment(report);
 			test.match(report, /^# fail 0$/m);
 			test.match(report, /^# pass [1-9]/m);
 		});

@@ -1,11 +1,12 @@
 // `npm run sdk-tests -- [--count N] [--seed N]`: the device's watch over TLS and its socket in XS, on the Moddable SDK's own
 // modules, in its desktop simulator: chains of certificates, servers that do not speak TLS as they should, and mutated
-// certificates. `npm test` has the same cases, with stand-ins for the SDK.
+// certificates; then examples/moddable-app, up to its first message. `npm test` has the same cases, with stand-ins for the SDK.
 
+import { spawn } from "node:child_process";
 import { KeyObject } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { parseArgs } from "node:util";
 import { atEnd, buildProgram, findSdk, runToEnd, SimulatorError, startProgram } from "../../hosts/cli/desktop.js";
@@ -143,6 +144,23 @@ async function main(): Promise<void> {
 	const failures = await Promise.race([done, ended]);
 	if (failures) throw new SimulatorError(`${failures} failed`);
 	console.log("all passed on the SDK's own modules");
+	for (const manifest of ["manifest.json", "javascript/manifest.json"])
+		await runApp(join(root, "examples/moddable-app", manifest));
+}
+
+/** Builds an app and lets it provision itself in the simulator, as `npm run simulator` does. */
+function runApp(manifest: string): Promise<void> {
+	console.log(`${relative(root, manifest)}:`);
+	const args = ["--import", "tsx", join(root, "hosts/cli/simulator.ts"), "--manifest", manifest];
+	return new Promise((resolve, reject) => {
+		const child = spawn(process.execPath, args, { cwd: root, stdio: "inherit" });
+		atEnd(() => child.kill());
+		child.once("close", (code) =>
+			code === 0
+				? resolve()
+				: reject(new SimulatorError(`${relative(root, manifest)} has not come to its first message`)),
+		);
+	});
 }
 
 await runToEnd(main);

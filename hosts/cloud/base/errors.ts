@@ -37,12 +37,14 @@ export type AwsErrorName = keyof typeof AWS_ERROR_STATUS;
 
 /** An error that AWS IoT answers with: its type, its HTTP status and a message for people. */
 export class AwsError extends Error {
+	/** AWS's name of the error. */
 	override readonly name: AwsErrorName;
 	/** HTTP status. */
 	readonly status: number;
 	/** Members that the error's body carries beside `message` (ResourceAlreadyExistsException: `resourceId`, `resourceArn`). */
 	readonly members: Readonly<Record<string, string>>;
 
+	/** The message must hold no key, no token and no PEM body. */
 	constructor(name: AwsErrorName, message: string, members: Readonly<Record<string, string>> = {}) {
 		super(message);
 		this.name = name;

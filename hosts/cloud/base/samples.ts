@@ -3,17 +3,25 @@
 
 /** Account and region that ARNs are made of. */
 export interface AccountNames {
+	/** 12 digits. */
 	readonly accountId: string;
+	/** Such as `eu-west-1`. */
 	readonly region: string;
 }
 
 /** A policy document as an object; `JSON.stringify` it for the API. */
 export interface PolicyDocument {
+	/** The only version whose variables AWS IoT replaces. */
 	readonly Version: "2012-10-17";
+	/** Together they decide: a Deny wins, and without an Allow nothing is allowed. */
 	readonly Statement: readonly {
+		/** A name for people. */
 		readonly Sid?: string;
+		/** Whether the statement allows or denies. */
 		readonly Effect: "Allow" | "Deny";
+		/** Such as `iot:Connect`. */
 		readonly Action: string | readonly string[];
+		/** ARNs, in which `*` and `?` are wildcards. */
 		readonly Resource: string | readonly string[];
 	}[];
 }

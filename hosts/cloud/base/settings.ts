@@ -27,7 +27,9 @@ export type ProvisioningOperation = "CreateKeysAndCertificate" | "CreateCertific
 
 /** What a rejected reply carries. */
 export interface Rejection {
+	/** As in HTTP. */
 	readonly statusCode: number;
+	/** A name for programs, such as `InvalidParameters`. */
 	readonly errorCode: string;
 	/** Sent instead of the message that says what is wrong. */
 	readonly errorMessage?: string | undefined;
@@ -35,7 +37,9 @@ export interface Rejection {
 
 /** A token bucket: `rate` requests a second, `burst` at once. `undefined` is no limit. */
 export interface Throttle {
+	/** Requests a second, in the long run. */
 	rate: number;
+	/** Requests that may come at once. */
 	burst: number;
 }
 
@@ -43,6 +47,7 @@ const FAULT_ACTIONS = ["drop", "duplicate", "delay", "reject", "close"] as const
 
 /** Something to do to the next replies to an operation. */
 export interface ReplyFault {
+	/** The replies to this operation. */
 	operation: ProvisioningOperation;
 	/** To how many replies; counted down, and the fault is gone at 0. Default 1. */
 	times?: number;

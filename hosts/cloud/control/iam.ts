@@ -7,7 +7,9 @@ import { type NamedPolicy, PolicyError, parsePolicy } from "../policy/policy.js"
 
 /** A caller of the control plane: its credentials, its identity, and what it may do. */
 export interface AccessKey {
+	/** As the caller signs with it, such as `AKIA…`. */
 	readonly accessKeyId: string;
+	/** What requests are signed with. Secret. */
 	readonly secretAccessKey: string;
 	/** Present for temporary credentials, such as those of a role. The caller must send it with each request. */
 	readonly sessionToken?: string;

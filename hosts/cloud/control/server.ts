@@ -24,10 +24,13 @@ import { checkSignature, headerValue, type RequestHead, readSignature } from "./
 
 /** How to start the control plane. */
 export interface ControlPlaneOptions {
+	/** Carries the operations out. */
 	registry: Registry;
 	/** Refusals are reported here. Served under `/_local/`, like the two members that follow. */
 	events: EventLog;
+	/** Served as `GET /_local/metrics`. */
 	metrics: Metrics;
+	/** Served as `GET /_local/settings`. */
 	settings: Settings;
 	/** Carries out `PATCH /_local/settings`. Default: changes them for this run only. @throws TypeError */
 	changeSettings?(patch: SettingsPatch): void;

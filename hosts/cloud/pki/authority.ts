@@ -73,6 +73,7 @@ export interface AuthorityOptions {
 export interface ServerIdentity {
 	/** The private key: must never be shown. */
 	readonly key: string;
+	/** PEM. */
 	readonly cert: string;
 	/** The root that the certificate ends in: what devices must trust. */
 	readonly root: string;
@@ -145,7 +146,7 @@ export class Authority implements CertificateAuthority {
 		}
 		if (!acceptable) throw refuse("The key must be RSA of at least 2048 bits or on P-256, P-384 or P-521");
 		if (!(await request.verify().catch(() => false))) {
-			throw refuse("The certificate signing request is not signed with its own key");
+			throw refuse("The signature of the certificate signing request does not match its key");
 		}
 		return this.#issue(request.publicKey, request.subjectName);
 	}

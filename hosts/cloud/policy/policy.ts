@@ -11,16 +11,21 @@ export class PolicyError extends Error {
 
 /** One statement as written, but with lists in place of single values. */
 export interface Statement {
+	/** A name for people. */
 	readonly sid?: string;
 	/** Place in the document, from 0. */
 	readonly index: number;
+	/** Whether it allows or denies. */
 	readonly effect: "Allow" | "Deny";
+	/** Such as `iot:Connect`, with wildcards. */
 	readonly actions: readonly string[];
 	/** Whether it is about all actions but `actions`. */
 	readonly notAction: boolean;
+	/** ARNs, with wildcards and policy variables. */
 	readonly resources: readonly string[];
 	/** Whether it is about all resources but `resources`. */
 	readonly notResource: boolean;
+	/** All of them must be fulfilled. */
 	readonly conditions: readonly Condition[];
 }
 
@@ -28,18 +33,23 @@ export interface Statement {
 export interface Condition {
 	/** As written, such as `ForAllValues:StringEquals`. */
 	readonly operator: string;
+	/** What is compared, such as `iot:Connection.Thing.IsAttached`. */
 	readonly key: string;
+	/** What it is compared with: one of them must fit. */
 	readonly values: readonly string[];
 }
 
 /** A policy document. */
 export interface Policy {
+	/** In the order of the document. */
 	readonly statements: readonly Statement[];
 }
 
 /** A policy with the name under which it is attached. */
 export interface NamedPolicy {
+	/** Its name in the account. */
 	readonly policyName: string;
+	/** Its document, read. */
 	readonly policy: Policy;
 }
 

@@ -21,8 +21,16 @@ export type HookAnswer =
 	| { readonly allowed: true; readonly overrides: ReadonlyMap<string, string> }
 	| { readonly allowed: false; readonly explanation: string };
 
-/** What is called as a hook. A command is run by the shell, with JSON on its standard input and its standard output. */
-export type HookTarget = { readonly url: string } | { readonly command: string };
+/** What is called as a hook. A command is run by the shell, with JSON on its standard input and on its standard output. */
+export type HookTarget =
+	| {
+			/** Is sent the request as JSON with POST. */
+			readonly url: string;
+	  }
+	| {
+			/** A line of the system's shell. */
+			readonly command: string;
+	  };
 
 /** Calls a target and returns its answer as text. Rejects when the call fails, and stops it when the signal is aborted. */
 export type HookCaller = (target: HookTarget, input: string, signal: AbortSignal) => Promise<string>;

@@ -17,32 +17,43 @@ import { ownershipToken } from "./token.js";
 
 /** A request as a connection received it. */
 export interface ProvisioningRequest {
+	/** Of the topic. */
 	readonly operation: ProvisioningOperation;
+	/** Of the topic; the reply has the same. */
 	readonly encoding: Encoding;
 	/** From the topic, for RegisterThing only. */
 	readonly templateName?: string;
+	/** As it came, unread. */
 	readonly payload: Uint8Array;
 	/** Id of the certificate that the connection proved. */
 	readonly claimCertificateId: string;
+	/** Of the connection. */
 	readonly clientId: string;
+	/** Names the connection in events, and binds a token to it where the settings say so. */
 	readonly connectionId: string;
 }
 
 /** The reply: for the topic `…/accepted` or `…/rejected`. */
 export interface ProvisioningReply {
+	/** Whether it belongs to the topic `…/accepted`. */
 	readonly accepted: boolean;
+	/** In the encoding of the request. */
 	readonly payload: Uint8Array;
 }
 
 /** What provisioning works with. */
 export interface ProvisioningOptions {
+	/** Where certificates, things and policies are made. */
 	readonly registry: Registry;
+	/** Signs certificates. */
 	readonly issuer: CertificateIssuer;
+	/** Live: read at each request. */
 	readonly settings: Settings;
 	/** ms since 1970. */
 	readonly now: () => number;
 	/** Called with each event. */
 	readonly report: (event: CloudEventBody) => void;
+	/** Counts what was done; without it nothing is counted. */
 	readonly metrics?: Metrics;
 	/** Shell commands that stand for hooks, by `targetArn`. */
 	readonly hookCommands?: Readonly<Record<string, string>>;

@@ -11,6 +11,7 @@ export interface IssuedCertificate {
 	readonly certificatePem: string;
 	/** ms since 1970. */
 	readonly notBefore: number;
+	/** ms since 1970. */
 	readonly notAfter: number;
 }
 
@@ -28,9 +29,11 @@ export interface CertificateIssuer {
 
 /** What each part of the registry works with. */
 export interface RegistryContext {
+	/** What the account holds. */
 	readonly state: State;
 	/** ms since 1970. */
 	readonly now: () => number;
+	/** Signs certificates. */
 	readonly issuer: CertificateIssuer;
 	/** How long a temporary claim certificate lives, ms. Read at each use. */
 	readonly temporaryClaimLifetime: () => number;

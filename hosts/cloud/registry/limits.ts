@@ -75,7 +75,9 @@ export function checkAttributes(value: unknown, withType: boolean): Record<strin
 
 /** Tags as the API writes them. */
 export interface Tag {
+	/** 1 to 128 characters. */
 	readonly Key: string;
+	/** At most 256 characters; absent is the same as empty. */
 	readonly Value?: string;
 }
 

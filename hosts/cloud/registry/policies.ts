@@ -1,4 +1,4 @@
-// IoT policies, their versions and what they are attached to, by AWS's rules. What a policy means is the business of ../policy.ts.
+// IoT policies, their versions and what they are attached to, by AWS's rules. What a policy means is the business of ../policy/.
 
 import { randomUUID } from "node:crypto";
 import { AwsError } from "../base/errors.js";

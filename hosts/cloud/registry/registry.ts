@@ -18,7 +18,9 @@ export type { CertificateIssuer, IssuedCertificate } from "./context.js";
 
 /** What a registry works with. */
 export interface RegistryOptions {
+	/** What the account holds. */
 	readonly state: State;
+	/** Signs certificates. */
 	readonly issuer: CertificateIssuer;
 	/** ms since 1970. Default `Date.now`. */
 	readonly now?: () => number;
@@ -35,15 +37,25 @@ export interface RegistryOptions {
  * type and whose `status` the HTTP status. Those that sign certificates are async.
  */
 export class Registry {
+	/** What the account holds, as tables. */
 	readonly state: State;
+	/** Operations on certificates, such as `describeCertificate`. */
 	readonly certificates: Certificates;
+	/** Operations on policies, such as `createPolicy` and `attachPolicy`. */
 	readonly policies: Policies;
+	/** Operations on things, such as `describeThing`. */
 	readonly things: Things;
+	/** Operations that tie certificates to things, such as `listThingPrincipals`. */
 	readonly thingPrincipals: ThingPrincipals;
+	/** Operations on thing groups, such as `addThingToThingGroup`. */
 	readonly thingGroups: ThingGroups;
+	/** Operations on thing types, such as `createThingType`. */
 	readonly thingTypes: ThingTypes;
+	/** Operations on billing groups, such as `addThingToBillingGroup`. */
 	readonly billingGroups: BillingGroups;
+	/** Operations on provisioning templates, such as `createProvisioningTemplate`. */
 	readonly templates: Templates;
+	/** Operations on tags, such as `tagResource`. */
 	readonly tags: Tags;
 
 	constructor(options: RegistryOptions) {

@@ -241,6 +241,7 @@ export class Table<T extends object, I extends string = never> {
 		this.#changing = changing;
 	}
 
+	/** Number of rows. */
 	get size(): number {
 		return this.#rows.size;
 	}
@@ -380,6 +381,7 @@ export class State {
 	readonly queued = this.#table<QueuedRecord>("queued", {});
 	readonly retained = this.#table<RetainedRecord>("retained", {});
 
+	/** For `openState` alone. */
 	constructor(database: Database | undefined, release: () => Promise<void>) {
 		this.#database = database;
 		this.#release = release;
@@ -388,6 +390,7 @@ export class State {
 		}
 	}
 
+	/** The one row of `accounts`. */
 	get account(): AccountRecord {
 		return this.accounts.get("account")!;
 	}

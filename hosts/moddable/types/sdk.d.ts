@@ -11,6 +11,8 @@ declare module "timer" {
 	const Timer: {
 		/** One shot. */
 		set(callback: () => void, milliseconds?: number): object;
+		/** Again and again. */
+		repeat(callback: () => void, milliseconds: number): object;
 		/** Not an error for a timer that has gone off. */
 		clear(timer: object | undefined): void;
 	};

@@ -1,0 +1,23 @@
+// An app of your own that includes the firmware's manifest: a meter that publishes its reading, at once and then at intervals.
+// The same in JavaScript is in javascript/.
+
+import { start } from "fleet-provisioning/hosts/moddable/start";
+import type { Application } from "fleet-provisioning/src/contract/application";
+import config from "mc/config";
+import Timer from "timer";
+import { Meter } from "./meter.js";
+
+const meter = new Meter();
+
+/** Called with each new connection under the thing's name. Gives what is called when that connection has ended. */
+const application: Application = ({ identity, connection }) => {
+	const publish = () => {
+		// Rejected when the connection ends: the next one is told the reading, so nothing is lost.
+		connection.publish(`devices/${identity.thingName}/reading`, JSON.stringify(meter.read()));
+	};
+	publish();
+	const timer = Timer.repeat(publish, Number(config.interval));
+	return () => Timer.clear(timer);
+};
+
+start(application);
