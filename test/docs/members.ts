@@ -206,7 +206,7 @@ export const used = new Set<string>();
 /** What a member means, by its name and by the path that TypeDoc gives it (`module.Type.…`); undefined when that is not said here. */
 export function meaningOf(name: string, path: string): string | undefined {
 	const [, owner = ""] = path.replace(/^moddable-fleet-provisioning\/\w+/, "").split(".");
-	if (owner === "awsErrorStatus") return "HTTP status of this error.";
+	if (owner === "AWS_ERROR_STATUS") return "HTTP status of this error.";
 	const key = [`${owner}.${name}`, name].find((known) => Object.hasOwn(members, known));
 	if (key === undefined) return undefined;
 	used.add(key);

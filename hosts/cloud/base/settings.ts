@@ -98,14 +98,23 @@ const rejection = (statusCode: number, errorCode: string) => ({
 export const SETTINGS = {
 	/** What a rejected reply says in each case. Only 400 InvalidCertificateOwnershipToken and InvalidParameters were ever seen of AWS. */
 	errors: {
+		/** The payload cannot be read, or lacks a member. */
 		invalidPayload: rejection(400, "InvalidPayload"),
+		/** The certificate signing request cannot be used. */
 		invalidCsr: rejection(400, "InvalidCertificateSigningRequest"),
+		/** The certificate ownership token is unknown, expired, used up or of another client. */
 		invalidToken: rejection(400, "InvalidCertificateOwnershipToken"),
+		/** The template's parameters do not fit. */
 		invalidParameters: rejection(400, "InvalidParameters"),
+		/** There is no such template. */
 		unknownTemplate: rejection(404, "ResourceNotFound"),
+		/** A policy, the hook or the role refuses. */
 		denied: rejection(403, "AccessDenied"),
+		/** What exists already stands in the way. */
 		conflict: rejection(409, "ResourceConflicts"),
+		/** Too many requests. */
 		throttled: rejection(429, "Throttled"),
+		/** The service has failed. */
 		internal: rejection(500, "InternalFailure"),
 	},
 	/** Certificate ownership tokens. */
@@ -219,8 +228,11 @@ export const SETTINGS = {
 	},
 	/** How often each provisioning operation can be called. `null` in a patch is no limit. */
 	throttle: {
+		/** No limit by default. */
 		CreateKeysAndCertificate: optional<Throttle>(isThrottle),
+		/** No limit by default. */
 		CreateCertificateFromCsr: optional<Throttle>(isThrottle),
+		/** 10 a second by default. */
 		RegisterThing: optional<Throttle>(isThrottle, { rate: 10, burst: 10 }),
 	},
 	/** The HTTP control plane. */
