@@ -6,7 +6,7 @@ import { checkCbor, encodeCbor } from "../base/cbor.js";
 import { Failure, type FailureCode, type Rejection } from "../base/failure.js";
 import { checkJson } from "../base/json.js";
 import { Malformed } from "../base/malformed.js";
-import { fromUtf8, toUtf8 } from "../base/utf8.js";
+import { encodeText, fromUtf8, toUtf8 } from "../base/utf8.js";
 import type { Credentials } from "../contract/host.js";
 import { decodePem } from "../identity/pem.js";
 import {
@@ -147,10 +147,9 @@ export function readRejection(encoding: Encoding, payload: Uint8Array): Rejectio
 
 /** Whether a text is printable ASCII. A loop: XS keeps 28 bytes for each character that a pattern repeats over. */
 function isPlain(text: string): boolean {
-	for (let i = 0; i < text.length; i++) {
-		const c = text.charCodeAt(i);
-		if (c < 0x20 || c > 0x7e) return false;
-	}
+	const bytes = encodeText(text);
+	const { length } = bytes;
+	for (let i = 0; i < length; i++) if (bytes[i]! < 0x20 || bytes[i]! > 0x7e) return false;
 	return true;
 }
 
