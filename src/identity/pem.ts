@@ -28,26 +28,28 @@ export function decodePem(text: string): PemBlock {
 	if (bodyEnd < 0) throw new Malformed("PEM has no END of its kind");
 	const after = text.slice(bodyEnd + end.length, bodyEnd + end.length + BEGIN.length + 2).trimStart();
 	if (after !== "" && !after.startsWith(BEGIN.trimEnd())) throw new Malformed("PEM is followed by something else");
-	return { label, der: decodeBase64(text.slice(bodyStart, bodyEnd)) };
+	const der = decodeBase64(text, bodyStart, bodyEnd);
+	if (der.length === 0) throw new Malformed("PEM is empty");
+	return { label, der };
 }
 
 /** Uint8Array.fromBase64 of ES2026: XS has it in the Moddable SDK, other engines may not. */
 type FromBase64 = (text: string, options: { readonly lastChunkHandling: "strict" }) => Uint8Array;
 
-/** Base64 (RFC 4648, section 4); blanks and line ends are passed over. */
-function decodeBase64(text: string): Uint8Array {
-	const { fromBase64 = decodeSymbols } = Uint8Array as { fromBase64?: FromBase64 };
-	let bytes: Uint8Array;
+/** Base64 (RFC 4648, section 4) of `text` from `start` to `end`; blanks and line ends are passed over. */
+function decodeBase64(text: string, start: number, end: number): Uint8Array {
+	const { fromBase64 } = Uint8Array as { fromBase64?: FromBase64 };
+	if (fromBase64 === undefined) return decodeSymbols(text, start, end);
 	try {
-		bytes = fromBase64(text, { lastChunkHandling: "strict" });
-	} catch (error) {
-		throw error instanceof Malformed ? error : new Malformed("PEM has what is not base64");
+		return fromBase64(text.slice(start, end), { lastChunkHandling: "strict" });
+	} catch {
+		throw new Malformed("PEM has what is not base64");
 	}
-	if (bytes.length === 0) throw new Malformed("PEM is empty");
-	return bytes;
 }
 
-/** What may stand between the symbols of base64. */
+/** Characters that are taken at a time: more would take more memory. */
+const PIECE = 512;
+/** What may stand between the symbols. */
 const BLANKS = Object.freeze(["\n", "\r", " ", "\t"]);
 const SYMBOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 /** The six bits that each ASCII character stands for, -1 for what is no symbol. */
@@ -57,30 +59,51 @@ const SEXTETS = Object.freeze(Array.from({ length: 128 }, (_, c) => SYMBOLS.inde
  * What `fromBase64` does. Works on bytes and four symbols at a time, since it stands between a certificate and its place in flash:
  * XS keeps text as UTF-8 and counts from its beginning to find a character.
  */
-function decodeSymbols(body: string): Uint8Array {
-	let text = body;
-	for (const blank of BLANKS) if (text.includes(blank)) text = text.replaceAll(blank, "");
-	const { length } = text;
-	const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
-	// Padding is read as zeros, which is what it must leave behind.
-	const symbols = encodeText(text.slice(0, length - padding) + "AA".slice(0, padding));
-	if (length % 4 !== 0 || symbols.length !== length) throw new Malformed("PEM is cut short, or is not ASCII");
-	const from = new DataView(symbols.buffer, symbols.byteOffset, length);
-	// A group is put down as four bytes; the next one overwrites the fourth.
-	const size = (length >> 2) * 3;
-	const decoded = new DataView(new ArrayBuffer(size + 1));
+function decodeSymbols(text: string, start: number, end: number): Uint8Array {
+	const tail = text.slice(Math.max(start, end - 8), end).trimEnd();
+	const padding = tail.endsWith("==") ? 2 : tail.endsWith("=") ? 1 : 0;
+	const last = Math.max(start, end - 8) + tail.length - padding;
+	// A group is put down as four bytes, the fourth of which the next one overwrites.
+	const decoded = new DataView(new ArrayBuffer((((end - start) * 3) >> 2) + 4));
+	let size = 0;
+	let symbols = "";
+	for (let at = start; at < last; at += PIECE) {
+		symbols += text.slice(at, Math.min(at + PIECE, last));
+		for (const blank of BLANKS) if (symbols.includes(blank)) symbols = symbols.replaceAll(blank, "");
+		const whole = symbols.length & ~3;
+		decodeGroups(symbols.slice(0, whole), decoded, size);
+		size += (whole >> 2) * 3;
+		symbols = symbols.slice(whole);
+	}
+	if (symbols.length + padding !== (padding && 4)) throw new Malformed("PEM is cut short");
+	if (padding > 0) {
+		// Read as zeros, which is what must be there.
+		const group = decodeGroups(symbols + "AA".slice(0, padding), decoded, size);
+		if ((group & ((1 << (8 * padding)) - 1)) !== 0) throw new Malformed("PEM has bits to spare");
+		size += 3 - padding;
+	}
+	return new Uint8Array(decoded.buffer, 0, size);
+}
+
+/** Decodes groups of four symbols, puts their bytes down at `to`, and gives the bits of the last group. */
+function decodeGroups(symbols: string, decoded: DataView, to: number): number {
+	const bytes = encodeText(symbols);
+	const { length } = bytes;
+	if (length !== symbols.length) throw new Malformed("PEM has what is not base64");
+	const view = new DataView(bytes.buffer, bytes.byteOffset, length);
 	const sextets = SEXTETS;
 	let group = 0;
-	for (let at = 0, to = 0; at < length; at += 4, to += 3) {
-		const word = from.getInt32(at);
+	let put = to;
+	for (let at = 0; at < length; at += 4) {
+		const word = view.getInt32(at);
 		group =
 			(sextets[word >>> 24]! << 18) |
 			(sextets[(word >>> 16) & 0xff]! << 12) |
 			(sextets[(word >>> 8) & 0xff]! << 6) |
 			sextets[word & 0xff]!;
 		if (group < 0) throw new Malformed("PEM has what is not base64");
-		decoded.setInt32(to, group << 8);
+		decoded.setInt32(put, group << 8);
+		put += 3;
 	}
-	if ((group & ((1 << (8 * padding)) - 1)) !== 0) throw new Malformed("PEM has bits to spare");
-	return new Uint8Array(decoded.buffer.slice(0, size - padding));
+	return group;
 }
