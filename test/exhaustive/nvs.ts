@@ -6,8 +6,8 @@ import type { Cut } from "../support/world.js";
 import { World } from "../support/world.js";
 
 /** A partition of so many pages with what the SDK's Wi-Fi keeps in it: the calibration of the radio, once and for all. */
-export function newPartition(pages: number): NvsFlash {
-	const flash = new NvsFlash(pages);
+export function newPartition(pages: number, keys?: Uint8Array): NvsFlash {
+	const flash = new NvsFlash(pages, keys);
 	flash.writeIn("phy", "cal_data", new Uint8Array(1904).fill(0x55));
 	flash.writeIn("phy", "cal_mac", new Uint8Array(6).fill(0x66));
 	flash.writeIn("phy", "cal_version", new Uint8Array(4).fill(0x77));

@@ -2,6 +2,8 @@
 // other sets tear. The key in flight may be gone, and a page may be on the move.
 
 import t from "tap";
+import type { CertificateRecord } from "../../src/identity/record.js";
+import { Store } from "../../src/identity/store.js";
 import { NvsFlash } from "../support/nvs.js";
 import { playCut } from "../support/safety.js";
 import { sample } from "../support/sample.js";
@@ -104,3 +106,44 @@ t.test("given NVS of 12 KB, then a second certificate does not fit, and the devi
 	test.equal(world.cloud.issued, 1);
 	test.ok(world.halted === false && world.defects.length === 0);
 });
+
+/** 64 bytes, as the partition `nvs_keys` has them. */
+const KEYS = Uint8Array.from({ length: 64 }, (_, i) => i * 37 + 1);
+
+t.test(
+	"given an identity that is forgotten, then its key is still in the partition, unless that is encrypted",
+	async (test) => {
+		for (const keys of [undefined, KEYS]) {
+			const flash = newPartition(6, keys);
+			await provision(flash, 0);
+			const record = new Store(flash, () => {}).load();
+			const { key } = new Store(flash, () => {}).loadCredentials(record as CertificateRecord)!;
+			const lies = () => Buffer.from(flash.image).includes(key.subarray(200, 400));
+			test.equal(lies(), keys === undefined, "while it is in use");
+			forget(flash);
+			test.equal(flash.read("cred.a") ?? flash.read("cred.b"), undefined);
+			test.equal(lies(), keys === undefined, "after it was forgotten");
+		}
+	},
+);
+
+t.test(
+	"given encrypted NVS, when the power fails in any operation, then the device recovers as it does without",
+	async (test) => {
+		const flash = newPartition(4, KEYS);
+		await provision(flash, 0);
+		startAgain(flash);
+		flash.powerOff();
+		const { image } = flash;
+		const plain = new NvsFlash(image, KEYS);
+		await provision(plain, NEXT);
+		const cuts = plain.sizes.flatMap((size, i) => [0, size >> 1, size].map((bytes) => ({ operation: i + 1, bytes })));
+		const played = sample(test, cuts, 41);
+		const wrong: string[] = [];
+		for (const cut of played) {
+			const defects = await playCut([cut], { flash: new NvsFlash(image, KEYS), issuedBefore: NEXT });
+			if (defects.length > 0) wrong.push(`${JSON.stringify(cut)}: ${defects.join("; ")}`);
+		}
+		test.same(wrong.slice(0, 5), [], `${wrong.length} of ${played.length} stories end wrong`);
+	},
+);

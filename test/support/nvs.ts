@@ -3,6 +3,7 @@
 // nvs_flash) and the behaviour of ESP-IDF 5.4 to 6.0. No more of it than the device uses: namespaces,
 // and blobs that are not empty.
 
+import { createCipheriv, createDecipheriv } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { storageIn } from "../../hosts/moddable/esp32/nvs.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
@@ -49,14 +50,39 @@ export interface FlashCut {
 /** The chip: bytes that can be cleared bit by bit, and set only a page at a time. */
 class Chip {
 	readonly bytes: Uint8Array;
+	/** Of an encrypted partition: what the partition `nvs_keys` holds, key and tweak key. */
+	readonly #keys: Uint8Array | undefined;
 	operations = 0;
 	erases = 0;
 	/** Bytes of each operation. */
 	readonly sizes: number[] = [];
 	cut: FlashCut | undefined;
 
-	constructor(bytes: Uint8Array) {
+	constructor(bytes: Uint8Array, keys?: Uint8Array) {
 		this.bytes = bytes;
+		this.#keys = keys;
+	}
+
+	/** Writes entries: where the partition is encrypted, each by itself (AES-XTS, the entry's address is the tweak). */
+	programEntries(at: number, data: Uint8Array): void {
+		this.program(at, this.#cipher(at, data, createCipheriv));
+	}
+
+	/** Whole entries, read in the clear. */
+	entries(at: number, count: number): Uint8Array {
+		return this.#cipher(at, this.bytes.subarray(at, at + count * ENTRY), createDecipheriv);
+	}
+
+	#cipher(at: number, data: Uint8Array, make: typeof createCipheriv | typeof createDecipheriv): Uint8Array {
+		const keys = this.#keys;
+		if (keys === undefined) return data;
+		const result = new Uint8Array(data.length);
+		const tweak = Buffer.alloc(16);
+		for (let from = 0; from < data.length; from += ENTRY) {
+			tweak.writeUInt32LE(at + from);
+			result.set(make("aes-256-xts", keys, tweak).update(data.subarray(from, from + ENTRY)), from);
+		}
+		return result;
 	}
 
 	program(at: number, data: Uint8Array): void {
@@ -104,6 +130,8 @@ interface Item {
 	/** Of an index: how many chunks, and the number of the first. */
 	readonly chunks: number;
 	readonly start: number;
+	/** Of a chunk: the checksum of its bytes. */
+	readonly data: number;
 }
 
 class Page {
@@ -186,13 +214,25 @@ class Page {
 
 	/** The item that begins at this entry; undefined when its checksum is wrong. */
 	itemAt(entry: number): Item | undefined {
-		const at = this.#addressOf(entry);
-		const bytes = this.chip.bytes.subarray(at, at + ENTRY);
-		if (this.chip.word(at + 4) !== checksum(bytes.subarray(0, 4), bytes.subarray(8))) return undefined;
+		const bytes = this.chip.entries(this.#addressOf(entry), 1);
+		const view = new DataView(bytes.buffer, bytes.byteOffset);
+		if (view.getUint32(4, true) !== checksum(bytes.subarray(0, 4), bytes.subarray(8))) return undefined;
 		const key = Buffer.from(bytes.subarray(8, 24)).toString("latin1").replace(/\0+$/, "");
 		const [namespace, type, span, chunk] = [bytes[0]!, bytes[1]!, bytes[2]!, bytes[3]!];
-		const size = type === DATA ? this.chip.word(at + 24) & 0xffff : this.chip.word(at + 24);
-		return { page: this, at: entry, namespace, type, span, chunk, key, size, chunks: bytes[28]!, start: bytes[29]! };
+		const size = type === DATA ? view.getUint16(24, true) : view.getUint32(24, true);
+		return {
+			page: this,
+			at: entry,
+			namespace,
+			type,
+			span,
+			chunk,
+			key,
+			size,
+			chunks: bytes[28]!,
+			start: bytes[29]!,
+			data: view.getUint32(28, true),
+		};
 	}
 
 	#items: readonly Item[] | undefined;
@@ -215,10 +255,9 @@ class Page {
 	}
 
 	/** The bytes of a chunk; undefined when their checksum is wrong. */
-	dataOf({ at, size }: Item): Uint8Array | undefined {
-		const from = this.#addressOf(at + 1);
-		const bytes = this.chip.bytes.slice(from, from + size);
-		return this.chip.word(this.#addressOf(at) + 28) === checksum(bytes) ? bytes : undefined;
+	dataOf({ at, size, span, data }: Item): Uint8Array | undefined {
+		const bytes = this.chip.entries(this.#addressOf(at + 1), span - 1).slice(0, size);
+		return data === checksum(bytes) ? bytes : undefined;
 	}
 
 	/** Sets the states of entries: a word of the table has sixteen of them, and the words are written from the last to the first. */
@@ -234,7 +273,7 @@ class Page {
 	}
 
 	#writeEntry(bytes: Uint8Array): void {
-		this.chip.program(this.#addressOf(this.next), bytes);
+		this.chip.programEntries(this.#addressOf(this.next), bytes);
 		this.#mark(this.next, this.next + 1, WRITTEN);
 		this.next += 1;
 	}
@@ -271,7 +310,7 @@ class Page {
 		if (data === undefined) return true;
 		const whole = data.length - (data.length % ENTRY);
 		if (whole > 0) {
-			this.chip.program(this.#addressOf(this.next), data.subarray(0, whole));
+			this.chip.programEntries(this.#addressOf(this.next), data.subarray(0, whole));
 			this.#mark(this.next, this.next + whole / ENTRY, WRITTEN);
 			this.next += whole / ENTRY;
 		}
@@ -292,8 +331,7 @@ class Page {
 	copyTo(page: Page): void {
 		for (const { at, span } of this.items()) {
 			if (page.state === EMPTY) page.#initialize();
-			for (let i = at; i < at + span; i++)
-				page.#writeEntry(this.chip.bytes.slice(this.#addressOf(i), this.#addressOf(i) + ENTRY));
+			for (let i = at; i < at + span; i++) page.#writeEntry(this.chip.entries(this.#addressOf(i), 1).slice());
 		}
 	}
 
@@ -528,6 +566,7 @@ const FLEET = "fleet";
  */
 export class NvsFlash extends MemoryFlash {
 	readonly #bytes: Uint8Array;
+	readonly #keys: Uint8Array | undefined;
 	#chip: Chip;
 	#partition: Partition | undefined;
 	#cut: { readonly cut: FlashCut; readonly onCut: () => void } | undefined;
@@ -535,11 +574,15 @@ export class NvsFlash extends MemoryFlash {
 	#operations = 0;
 	#erases = 0;
 
-	/** A partition of so many pages of 4 KB, erased; or a copy of the bytes of one. */
-	constructor(given: number | Uint8Array) {
+	/**
+	 * A partition of so many pages of 4 KB, erased; or a copy of the bytes of one.
+	 * @param keys 64 bytes: what it is encrypted with, as ESP-IDF does where CONFIG_NVS_ENCRYPTION is set
+	 */
+	constructor(given: number | Uint8Array, keys?: Uint8Array) {
 		super();
+		this.#keys = keys;
 		this.#bytes = typeof given === "number" ? new Uint8Array(given * PAGE).fill(0xff) : given.slice();
-		this.#chip = new Chip(this.#bytes);
+		this.#chip = new Chip(this.#bytes, keys);
 	}
 
 	/** The bytes of the partition. */
@@ -573,7 +616,7 @@ export class NvsFlash extends MemoryFlash {
 	powerOff(): void {
 		this.#erases += this.#chip.erases;
 		this.#operations += this.#chip.operations;
-		this.#chip = new Chip(this.#bytes);
+		this.#chip = new Chip(this.#bytes, this.#keys);
 		this.#partition = undefined;
 		this.#cut = undefined;
 	}
@@ -583,7 +626,7 @@ export class NvsFlash extends MemoryFlash {
 	}
 
 	#mounted(): Partition {
-		return this.#partition ?? new Partition(new Chip(this.#bytes.slice()));
+		return this.#partition ?? new Partition(new Chip(this.#bytes.slice(), this.#keys));
 	}
 
 	override read(key: string): ArrayBuffer | undefined {
