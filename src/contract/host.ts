@@ -65,7 +65,7 @@ export interface KeyPair {
 /**
  * Key-value flash, as `embedded:storage/key-value`: on the ESP32 one NVS namespace.
  * Keys are at most 15 characters. A write may be cut short by a power cut at any byte and then leave the old value,
- * the new one, or anything between.
+ * the new one, anything between, or (NVS) nothing.
  */
 export interface Storage {
 	/** `undefined` when there is no such key. Throws when the flash cannot be read. */
