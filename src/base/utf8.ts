@@ -1,6 +1,6 @@
 // Converts text to UTF-8 and back, which ECMAScript itself cannot do.
 
-import { Decoder } from "cbor-x/index-no-eval";
+import { Decoder, Encoder } from "cbor-x/index-no-eval";
 
 /** The UTF-8 bytes of a text. Lone halves of a surrogate pair become U+FFFD. */
 export function toUtf8(text: string): Uint8Array {
@@ -39,6 +39,16 @@ export function utf8Length(text: string): number {
 		if (code > 0xffff) i += 1;
 	}
 	return length;
+}
+
+/**
+ * The same as `toUtf8`, for long text. It is written as a CBOR text string, which is UTF-8 after a length. The result is a view of
+ * a buffer that the next encoding overwrites.
+ */
+export function encodeText(text: string): Uint8Array {
+	const item = new Encoder({ useRecords: false }).encode(text);
+	const size = item[0]! & 0x1f;
+	return item.subarray(size < 24 ? 1 : 1 + (1 << (size - 24)));
 }
 
 /** The text of up to 65,535 bytes of UTF-8. Read as a CBOR text string, which is UTF-8 after a length. */

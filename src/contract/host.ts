@@ -106,8 +106,8 @@ export interface KeyPair {
 
 /**
  * Key-value flash, as `embedded:storage/key-value`: on the ESP32 one NVS namespace.
- * Keys have at most 15 characters. A power cut may end a write at any byte, and then leave the old value, the new one, or
- * anything in between.
+ * Keys have at most 15 characters. A power cut may end a write at any byte, and then leave the old value, the new one,
+ * anything in between, or (in NVS) no value.
  */
 export interface Storage {
 	/** `undefined` when there is no such key. @throws Error when the flash cannot be read */

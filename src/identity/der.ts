@@ -32,9 +32,9 @@ export class DerReader {
 	/** The contents of the next element, which must have this tag; a view, not a copy. @throws Malformed */
 	read(tag: number): Uint8Array {
 		if (this.nextTag !== tag) throw new Malformed("DER has another element than it should");
-		const [from, to] = contents(this.#bytes, this.#at, this.#bytes.length);
-		this.#at = to;
-		return this.#bytes.subarray(from, to);
+		const range = contents(this.#bytes, this.#at, this.#bytes.length);
+		this.#at = range[1];
+		return this.#bytes.subarray(range[0], range[1]);
 	}
 
 	/** Like `read`, but including tag and length. @throws Malformed */
@@ -50,7 +50,11 @@ export class DerReader {
 	}
 }
 
-/** Where the contents of the element at `at` begin and end. They must not go beyond `limit`. @throws Malformed */
+/**
+ * Where the contents of the element at `at` begin and end. They must not go beyond `limit`. Read the result by index: XS takes ten
+ * times as long to take an array apart.
+ * @throws Malformed
+ */
 function contents(bytes: Uint8Array, at: number, limit: number): [from: number, to: number] {
 	let from = at + 1;
 	let length = from < limit ? bytes[from++]! : -1;
@@ -70,9 +74,10 @@ export function checkDer(bytes: Uint8Array): void {
 	const ends = [bytes.length];
 	for (let at = 0; at < bytes.length; ) {
 		const constructed = (bytes[at]! & 0x20) !== 0;
-		const [from, to] = contents(bytes, at, ends[ends.length - 1]!);
-		if (constructed && to > from && ends.push(to) > DEEPEST) throw new Malformed("DER is nested too deep");
-		at = constructed ? from : to;
+		const range = contents(bytes, at, ends[ends.length - 1]!);
+		const to = range[1];
+		if (constructed && to > range[0] && ends.push(to) > DEEPEST) throw new Malformed("DER is nested too deep");
+		at = constructed ? range[0] : to;
 		while (ends.length > 1 && at === ends[ends.length - 1]) ends.pop();
 	}
 }
@@ -101,9 +106,17 @@ export function encodeDer(tag: number, ...contents: readonly Uint8Array[]): Uint
 	return bytes;
 }
 
-/** Whether two byte strings are the same. Not for secrets: it stops at the first difference. */
+/**
+ * Whether two byte strings are the same. Compares four bytes at a time, since it stands between a certificate and its place in
+ * flash. Not for secrets that somebody guesses at: it stops at the first difference.
+ */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-	if (a.length !== b.length) return false;
-	for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+	const { length } = a;
+	if (length !== b.length) return false;
+	const these = new DataView(a.buffer, a.byteOffset, length);
+	const those = new DataView(b.buffer, b.byteOffset, length);
+	let at = 0;
+	for (; at + 4 <= length; at += 4) if (these.getInt32(at) !== those.getInt32(at)) return false;
+	for (; at < length; at++) if (a[at] !== b[at]) return false;
 	return true;
 }

@@ -111,15 +111,12 @@ export const samePublicKey = (a: PublicKey, b: PublicKey): boolean =>
 
 /** The number in a DER INTEGER's contents. @throws Malformed when it is negative or too long */
 function toBigInt(bytes: Uint8Array): bigint {
-	if (bytes.length === 0 || bytes.length > 513 || bytes[0]! > 0x7f) throw new Malformed("number is out of range");
+	const { length } = bytes;
+	if (length === 0 || length > 513 || bytes[0]! > 0x7f) throw new Malformed("number is out of range");
+	const view = new DataView(bytes.buffer, bytes.byteOffset, length);
 	let value = 0n;
-	for (let at = 0; at < bytes.length; ) {
-		// Six bytes at a time, which a Number holds exactly.
-		const end = Math.min(at + 6, bytes.length);
-		const bits = BigInt((end - at) * 8);
-		let piece = 0;
-		for (; at < end; at++) piece = piece * 256 + bytes[at]!;
-		value = (value << bits) | BigInt(piece);
-	}
+	let at = 0;
+	for (; at < length % 8; at++) value = (value << 8n) | BigInt(bytes[at]!);
+	for (; at < length; at += 8) value = (value << 64n) | view.getBigUint64(at);
 	return value;
 }

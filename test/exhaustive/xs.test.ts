@@ -5,10 +5,12 @@ import { XsDevice } from "../../hosts/xs/device.js";
 import { Flash } from "../../hosts/xs/engine.js";
 import { deviceFirmware } from "../../hosts/xs/modules.js";
 import type { Tear } from "../support/failing-flash.js";
+import { NvsFlash } from "../support/nvs.js";
 import { playCut, survey } from "../support/safety.js";
 import { sample } from "../support/sample.js";
 import type { Cut } from "../support/world.js";
 import { engineOrReason } from "../support/xs.js";
+import { agedPartition, cutsOn, NEXT } from "./nvs.js";
 
 const { engine, skip } = await engineOrReason("ordinary");
 
@@ -34,5 +36,33 @@ t.test(
 		}
 		test.same(wrong.slice(0, 5), [], `${wrong.length} of ${played.length} stories end wrong`);
 		test.ok(cuts.length >= 200, `${cuts.length} cuts in XS`);
+	},
+);
+
+t.test(
+	"given NVS under a device in XS, when the power fails in any operation, then it recovers",
+	{ skip },
+	async (test) => {
+		const flash = new Flash(engine, await deviceFirmware());
+		test.teardown(() => flash.close());
+		for (const { pages, times } of [
+			{ pages: 6, times: 4 },
+			{ pages: 4, times: 2 },
+		]) {
+			const image = await agedPartition(pages, times);
+			const { cuts } = await cutsOn(image);
+			const played = sample(test, cuts, 97);
+			const wrong: string[] = [];
+			for (const cut of played) {
+				const defects = await playCut([cut], {
+					flash: new NvsFlash(image),
+					issuedBefore: NEXT,
+					machine: (options) => new XsDevice(flash, options),
+				});
+				if (defects.length > 0) wrong.push(`${JSON.stringify(cut)}: ${defects.join("; ")}`);
+			}
+			test.same(wrong.slice(0, 5), [], `${wrong.length} of ${played.length} stories end wrong`);
+			test.comment(`${pages * 4} KB: ${played.length} cuts at ${cuts.length} points`);
+		}
 	},
 );

@@ -6,6 +6,7 @@ import { MemoryFlash } from "../../hosts/node/flash.js";
 import type { DeviceRecord } from "../../src/identity/record.js";
 import { decodeRecord } from "../../src/identity/record.js";
 import { Store } from "../../src/identity/store.js";
+import { NvsFlash } from "./nvs.js";
 import type { Cut, WorldOptions } from "./world.js";
 import { World } from "./world.js";
 
@@ -40,7 +41,9 @@ export async function playCut(
 	StoreClass = Store,
 	strays = 0,
 ): Promise<string[]> {
-	let last = { sequence: 0, proved: false };
+	// A partition that has been in use for a while brings a record along.
+	const { flash } = options;
+	let last = { sequence: flash instanceof NvsFlash ? held(flash, StoreClass).sequence : 0, proved: false };
 	const check = (world: World): void => {
 		let now: ReturnType<typeof held>;
 		try {

@@ -126,6 +126,8 @@ export class VirtualCloud {
 	busy = 0;
 	readonly #options: VirtualCloudOptions;
 	readonly #provisioning: Provisioning;
+	/** The claim, and what the issuer gave to others. */
+	readonly #issuedBefore: number;
 	#packets = 0;
 	#connections = 0;
 
@@ -137,6 +139,7 @@ export class VirtualCloud {
 		claim: Credentials,
 	) {
 		this.#options = options;
+		this.#issuedBefore = options.issuer.issued;
 		this.registry = registry;
 		this.settings = settings;
 		this.claimCertificateId = claimCertificateId;
@@ -170,7 +173,7 @@ export class VirtualCloud {
 
 	/** Certificates ever issued, the claim not counted. */
 	get issued(): number {
-		return this.#options.issuer.issued - 1;
+		return this.#options.issuer.issued - this.#issuedBefore;
 	}
 
 	/** Packets that have passed, in both directions. */

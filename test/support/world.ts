@@ -8,6 +8,7 @@ import type { Configuration } from "../../src/contract/configuration.js";
 import type { DeviceEvent } from "../../src/contract/events.js";
 import type { Storage } from "../../src/contract/host.js";
 import { FailingFlash, type Tear } from "./failing-flash.js";
+import { type FlashCut, NvsFlash } from "./nvs.js";
 import {
 	type Fate,
 	makeIssuer,
@@ -33,9 +34,13 @@ export const hello: Application = ({ identity, connection }) => {
 	return undefined;
 };
 
-/** Where the power fails: in the nth write to flash after so many bytes of it, or at the nth packet in either direction. From 1. */
+/**
+ * Where the power fails: in the nth write to flash after so many bytes of it, in the nth operation of the chip under an NVS
+ * partition, or at the nth packet in either direction. From 1.
+ */
 export type Cut =
 	| { readonly write: number; readonly bytes: number; readonly tear?: Tear }
+	| FlashCut
 	| { readonly packet: number; readonly gotThrough: boolean };
 
 /** How a story differs from the plain one. */
@@ -54,6 +59,8 @@ export interface WorldOptions
 	/** Called just before the power fails. */
 	readonly onCut?: (world: World) => void;
 	readonly withoutClaim?: boolean;
+	/** How many certificates went to others before, so that this device gets the next: another one than the story before. */
+	readonly issuedBefore?: number;
 }
 
 const issuers = makeIssuer(24);
@@ -80,20 +87,24 @@ export class World {
 	static async make(options: WorldOptions = {}): Promise<World> {
 		const world = new World(options.flash ?? new MemoryFlash());
 		const plan = [...(options.cuts ?? [])];
-		let storage = options.storage?.(world.flash) ?? (world.flash as Storage);
+		const { flash } = world;
+		const whole: Storage = options.storage?.(flash) ?? (flash instanceof NvsFlash ? flash.device : flash);
+		let storage = whole;
 		let packetsToCut = Number.POSITIVE_INFINITY;
 		let gotThrough = false;
 		const arm = () => {
 			const cut = plan.shift();
 			packetsToCut = Number.POSITIVE_INFINITY;
-			storage = options.storage?.(world.flash) ?? world.flash;
+			storage = whole;
 			if (cut === undefined) return;
-			if ("write" in cut) storage = new FailingFlash(world.flash, { ...cut, writes: cut.write }, cutPower);
+			if ("operation" in cut) (flash as NvsFlash).cutAt(cut, cutPower);
+			else if ("write" in cut) storage = new FailingFlash(world.flash, { ...cut, writes: cut.write }, cutPower);
 			else ({ packet: packetsToCut, gotThrough } = cut);
 		};
 		const cutPower = () => {
 			world.cuts += 1;
 			world.machine.powerOff();
+			if (flash instanceof NvsFlash) flash.powerOff();
 			options.onCut?.(world);
 			arm();
 			world.time.set(() => world.machine.powerOn(), 1000);
@@ -106,7 +117,7 @@ export class World {
 		};
 		world.cloud = await VirtualCloud.open({
 			time: world.time,
-			issuer: (await issuers)(),
+			issuer: Object.assign((await issuers)(), { issued: options.issuedBefore ?? 0 }),
 			onCut: cutPower,
 			fate,
 			...(options.settings === undefined ? {} : { settings: options.settings }),

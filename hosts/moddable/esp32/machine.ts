@@ -4,8 +4,8 @@ import WiFi from "embedded:network/interface/wifi";
 import keyValue from "embedded:storage/key-value";
 import config from "mc/config";
 import Timer from "timer";
-import type { Storage } from "../../../src/contract/host.js";
 import type { Machine } from "../machine.js";
+import { storageIn } from "./nvs.js";
 
 /** From the module `system` of the SDK. */
 declare const System: { restart(): void };
@@ -51,28 +51,10 @@ export function createMachine(): Machine {
 			whenReady = ready;
 			join();
 		},
-		openStorage: () => openNamespace(NAMESPACE),
+		openStorage: () => storageIn(keyValue.open({ path: NAMESPACE })),
 		serialNumber: () => wifi.MAC.split(":").join(""),
 		// Math.random takes each number from the hardware's generator (esp_random), which is a true one while Wi-Fi is on.
 		random: (count) => new Uint8Array(count).map(() => Math.random() * 256),
 		restart: () => System.restart(),
-	};
-}
-
-function openNamespace(path: string): Storage {
-	const store = keyValue.open({ path });
-	return {
-		read: (key) => store.read(key),
-		write(key, value) {
-			try {
-				store.write(key, value);
-			} catch (error) {
-				const message = String((error as Error).message);
-				// What ESP-IDF calls a full partition: nvs_set_blob returns either.
-				const full = message.includes("NOT_ENOUGH_SPACE") || message.includes("NO_FREE_PAGES");
-				throw full ? Object.assign(new Error(message), { code: "full" }) : error;
-			}
-		},
-		delete: (key) => store.delete(key),
 	};
 }

@@ -120,6 +120,14 @@ txSlot* fxNoFunctionName(txMachine* the, txSlot* instance, txID id, txIndex inde
 	return C_NULL;
 }
 
+#ifdef pthread_getattr_np
+// Where the C stack ends is not known: XS asks this in the variant `counted`, and then checks the C stack no more.
+int pthread_getattr_np(pthread_t thread, pthread_attr_t* attributes)
+{
+	return 1;
+}
+#endif
+
 /* what device code calls */
 
 typedef struct {

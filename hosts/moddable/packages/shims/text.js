@@ -6,7 +6,10 @@
  * XS ends a string at a zero byte, so text that holds one is put together from its parts.
  */
 export function textOf(bytes, start = 0, end = bytes.length) {
-	let text = "";
+	let text = String.fromArrayBuffer(bytes.buffer, bytes.byteOffset + start, end - start);
+	// As many characters as bytes: it did not end at a zero byte. (XS looks for one slowly.)
+	if (text.length === end - start) return text;
+	text = "";
 	for (;;) {
 		const zero = bytes.indexOf(0, start);
 		const last = zero < 0 || zero >= end;
@@ -20,6 +23,8 @@ export function textOf(bytes, start = 0, end = bytes.length) {
 /** The bytes of `text`, as a new Uint8Array. XS writes U+0000 as C0 80, which is not UTF-8: it becomes a zero byte. */
 export function bytesOf(text) {
 	const bytes = new Uint8Array(ArrayBuffer.fromString(text));
+	// As many bytes as characters: there is none of U+0000.
+	if (bytes.length === text.length) return bytes;
 	let end = bytes.indexOf(0xc0);
 	if (end < 0) return bytes;
 	for (let i = end; i < bytes.length; i++) {
