@@ -11,13 +11,14 @@ import { takeStep } from "./life/steps.js";
 
 /**
  * The device program. Takes the step of the state that flash is in, and then the next, until the machine restarts. After
- * a failure it tries again, after longer and longer pauses. Ends only after calling `host.restart()`, or after reporting
- * a failure of class `fatal`. Never throws.
+ * a failure it tries again, after longer and longer pauses. Ends only after calling `host.restart()`, after reporting
+ * a failure of class `fatal`, or when `host.stop` has settled. Never throws.
  */
 export async function boot(host: Host, application: Application): Promise<void> {
 	const device = new Device(host, application);
 	let begun = false;
-	for (;;) {
+	host.stop?.then(() => device.stop());
+	while (!device.stopped) {
 		try {
 			// Whoever called boot still has frames on the stack, and a device has little: begin with an empty one.
 			await undefined;
@@ -35,11 +36,12 @@ export async function boot(host: Host, application: Application): Promise<void> 
 				device.report({ event: "restart", reason });
 				// It comes back under the same client id, and may have connected only just now: AWS limits connects per client id.
 				if (reason === "reset") await device.wait(CONNECT_INTERVAL);
-				host.restart();
+				if (!device.stopped) host.restart();
 				return;
 			}
 		} catch (error) {
 			device.leave();
+			if (device.stopped) return;
 			const failure = asFailure(error);
 			if (failure.class === "fatal") {
 				device.report({ event: "failure", failure: failure.report() });

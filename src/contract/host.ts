@@ -19,6 +19,10 @@ export interface Host {
 	readonly storage: Storage;
 	readonly clock: Clock;
 	readonly timer: Timer;
+	/** The network, on a machine that has to join one, such as Wi-Fi. Absent where it is there or others see to it. */
+	readonly network?: Network;
+	/** Settles when the device program is to end: it hangs up, lets the application stop, and `boot` returns. */
+	readonly stop?: Promise<void>;
 	/** Begins a TLS connection and returns at once; the callbacks in the options tell what becomes of it, never within the call. */
 	openSocket(options: SocketOptions): Socket;
 	/** `count` bytes that nobody can guess. */
@@ -93,6 +97,24 @@ export interface Timer {
 	set(callback: () => void, milliseconds: number): TimerId;
 	/** Not an error when it has already gone off. */
 	clear(id: TimerId): void;
+}
+
+/** A network that the machine joins on its own, and joins again when it is lost, for as long as it runs. */
+export interface Network {
+	/** Whether sockets can be opened now: joined, and with an address. */
+	readonly up: boolean;
+	/** Why it is not up, as far as the machine knows. */
+	readonly problem: NetworkProblem;
+	/** Calls back once, later, when it comes up. One callback waits at a time, the last one given. */
+	whenUp(callback: () => void): void;
+}
+
+/** What the last attempt to join a network has come to. */
+export interface NetworkProblem {
+	/** The network is there and does not let this machine in: a wrong password, most likely. */
+	readonly refused: boolean;
+	/** For a human; never a secret. */
+	readonly message: string;
 }
 
 /** Whatever the machine names a timer by. */

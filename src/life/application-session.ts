@@ -17,7 +17,7 @@ const CALLS_LIMIT = 8;
 const PAYLOADS_LIMIT = 16_384;
 
 /**
- * Runs the application until the connection ends, which is thrown as a failure, or until a factory reset is asked for. Then
+ * Runs the application until the connection ends, which is thrown as a failure, or until a factory reset or the end is asked for. Then
  * closes the connection and lets the application stop what it has begun.
  * @throws Failure how the connection ended: APPLICATION_CLOSED or APPLICATION_FAILED when it was the application's doing
  */
@@ -45,8 +45,8 @@ export async function runApplication(
 			};
 			connection.onEnd = end;
 			if (connection.ended) return end(new Failure("CONNECTION_LOST"));
-			device.whenReset(resolve);
-			if (device.reset !== undefined) return resolve();
+			device.whenAsked(resolve);
+			if (device.reset !== undefined || device.stopped) return resolve();
 			attempt(
 				"when called",
 				() => device.application(contextOf(device, record, connection, end, report)),

@@ -46,7 +46,7 @@ interface Waiter {
 	readonly timer: TimerId;
 }
 
-/** An open connection: made by `connect`. */
+/** A connection. Made closed: `open` waits until the broker has accepted. */
 export class Connection {
 	readonly clientId: string;
 	/** Called with each PUBLISH. What it throws ends the connection. */
@@ -71,7 +71,7 @@ export class Connection {
 	#lastId = 0;
 	#keepAlive: TimerId;
 
-	/** For `connect` only. */
+	/** Begins to connect. */
 	constructor(host: Host, options: ConnectionOptions) {
 		const { configuration } = host;
 		const port = configuration.port ?? 8883;
@@ -101,7 +101,10 @@ export class Connection {
 		});
 	}
 
-	/** Sends CONNECT (clean session, no will) and waits for CONNACK. For `connect` only. */
+	/**
+	 * Sends CONNECT (clean session, no will) and waits for CONNACK. To be called once, first of all.
+	 * @throws Failure of step `connect`, CLAIM_REFUSED or IDENTITY_REFUSED when the service refuses these credentials
+	 */
 	async open(): Promise<void> {
 		const { clientId } = this;
 		const keepalive = this.#host.configuration.keepAlive ?? 300;
@@ -307,14 +310,4 @@ export class Connection {
 		if (reason === "closed" && this.#secured && !this.#accepted) return new Failure(this.#refused, message);
 		return new Failure(SOCKET_FAILURES[reason], message);
 	}
-}
-
-/**
- * Connects and waits until the broker has accepted.
- * @throws Failure of step `connect`, CLAIM_REFUSED or IDENTITY_REFUSED when the service refuses these credentials
- */
-export async function connect(host: Host, options: ConnectionOptions): Promise<Connection> {
-	const connection = new Connection(host, options);
-	await connection.open();
-	return connection;
 }

@@ -27,16 +27,23 @@ export const used: string[] = [];
 
 /** `crypt`. */
 export class Digest {
-	readonly #algorithm: string;
+	readonly #hash: ReturnType<typeof createHash>;
 
 	constructor(algorithm: string) {
-		this.#algorithm = algorithm;
+		this.#hash = createHash(algorithm);
+	}
+
+	write(bytes: ArrayBuffer | Uint8Array): void {
+		this.#hash.update(new Uint8Array(bytes));
+	}
+
+	close(): ArrayBuffer {
+		return new Uint8Array(this.#hash.digest()).buffer;
 	}
 
 	process(...parts: Uint8Array[]): ArrayBuffer {
-		const hash = createHash(this.#algorithm);
-		for (const part of parts) hash.update(part);
-		return new Uint8Array(hash.digest()).buffer;
+		for (const part of parts) this.write(part);
+		return this.close();
 	}
 }
 

@@ -59,7 +59,6 @@ function random(count: number): Uint8Array {
 
 export function createMachine(): Machine {
 	return {
-		connect: (ready) => ready(),
 		openStorage: () => openFolder(flashFolder()),
 		serialNumber(storage) {
 			const key = "serial";

@@ -43,7 +43,7 @@ declare module "sntp" {
 		static readonly time: 1;
 		static readonly retry: 2;
 		static readonly error: -1;
-		/** `value`: seconds since 1970 with `time`, text with `error`. After `error` a host name that is returned is asked next. */
+		/** Throws without a network. `value`: seconds since 1970 with `time`, text with `error`. After `error` a host name that is returned is asked next. */
 		constructor(options: { host: string }, callback: (message: number, value?: number | string) => string | undefined);
 		close(): void;
 	}
@@ -97,8 +97,12 @@ declare module "embedded:storage/key-value" {
 declare module "embedded:network/interface/wifi" {
 	export default class WiFi {
 		constructor(options: { onChanged?(this: WiFi, property: "connection" | "address"): void });
-		/** Throws when it is connecting already. */
+		/** Throws when it is connecting already, or cannot. */
 		connect(options: { SSID: string; password?: string; secure?: boolean }): void;
+		/** Does not call back for what it ends. */
+		disconnect(): void;
+		/** Not an error when called twice; every other member throws afterwards. */
+		close(): void;
 		/** 200 disconnected, 300 connecting, 400 associated, 500 has its address. */
 		readonly connection: number;
 		/** `a4:cf:12:00:00:01` */
