@@ -19,6 +19,13 @@ const SEED = 32;
 /** Alerts about the certificate that this side showed: bad_certificate to certificate_unknown, unknown_ca, access_denied. */
 const CERTIFICATE_ALERTS = Object.freeze([42, 43, 44, 45, 46, 48, 49]);
 
+/**
+ * This machine, by definition (RFC 6761, 6.3). The simulator's resolver looks at the first address alone, which is IPv6's on
+ * many computers, and finds none.
+ */
+const LOCALHOST = "localhost";
+const LOOPBACK = "127.0.0.1";
+
 /** How what TLS throws begins when the other side sent an alert: "alert: <level>, <description>". */
 const ALERT = "alert: ";
 
@@ -56,7 +63,7 @@ class Wire extends TCP {
 		const end = byteOffset + count;
 		if (buffer.byteLength === RECORD_HEAD) {
 			this.authenticated = this.#handshake.finished;
-			if (end === RECORD_HEAD) checkRecordHead(new Uint8Array(buffer));
+			checkRecordHead(new Uint8Array(buffer, 0, end));
 		} else if (end === buffer.byteLength && !this.#handshake.finished) {
 			this.#handshake.received(new Uint8Array(buffer));
 		}
@@ -91,13 +98,15 @@ class TlsSocket implements Socket {
 		this.#options = options;
 		this.#random = random;
 		this.#handshake = new Handshake(options.serverName, options.roots);
-		this.#later(() =>
-			Net.resolve(options.host, (_host, address) => {
-				if (this.#closed) return;
-				if (address) this.#connect(address);
-				else this.#fail("resolve", `no address for ${options.host}`);
-			}),
-		);
+		const connect = (address: string | undefined): void => {
+			if (this.#closed) return;
+			if (address) this.#connect(address);
+			else this.#fail("resolve", `no address for ${options.host}`);
+		};
+		this.#later(() => {
+			if (options.host === LOCALHOST) connect(LOOPBACK);
+			else Net.resolve(options.host, (_host, address) => connect(address));
+		});
 	}
 
 	read(): ArrayBuffer | undefined {
@@ -248,12 +257,17 @@ class TlsSocket implements Socket {
 		if (error instanceof HandshakeError) this.#fail(error.reason, message);
 		else if (this.#stage === "connect") this.#fail("connect", message);
 		else if (this.#stage === "established") this.#fail("closed", message);
+		else if (refused && this.wire?.authenticated) this.#fail("tls-client", message);
 		// Until the server is authenticated anybody may have sent the alert.
-		else this.#fail(refused && this.wire?.authenticated ? "tls-client" : "tls", message);
+		else this.#fail("tls", refused ? `${message}: this certificate is refused, by a server not proved yet` : message);
 	}
 
 	#fail(reason: SocketErrorReason, message: string): void {
 		this.close();
-		this.#options.onError({ reason, message });
+		try {
+			this.#options.onError({ reason, message });
+		} catch (error) {
+			trace(`in onError: ${String(error)}\n`);
+		}
 	}
 }
