@@ -10,7 +10,7 @@ export {
 	type Rejection,
 } from "./base/failure.js";
 export { boot } from "./boot.js";
-export type { Application, ApplicationContext, Identity } from "./contract/application.js";
+export type { Application, ApplicationContext, Identity, MessageHandler, Will } from "./contract/application.js";
 export type { Configuration } from "./contract/configuration.js";
 export type { DeviceEvent, DeviceState, Operation, Role } from "./contract/events.js";
 export type * from "./contract/host.js";

@@ -19,6 +19,8 @@ export interface HostOptions {
 	readonly forget: boolean;
 	/** Settles when the program is to end. */
 	readonly stop: Promise<void>;
+	/** The will of the application's connections. */
+	readonly will?: Host["will"];
 	/** Takes note of an event. Never throws. */
 	report(event: DeviceEvent): void;
 	/** Starts the program again, for a machine that cannot restart: this Host is dead by then. */
@@ -26,7 +28,7 @@ export interface HostOptions {
 }
 
 /** Makes the Host. @throws Failure CONFIGURATION_INVALID, or what the machine's flash throws */
-export function createHost(machine: Machine, { claim, forget, stop, report, again }: HostOptions): Host {
+export function createHost(machine: Machine, { claim, forget, stop, will, report, again }: HostOptions): Host {
 	const storage = machine.openStorage();
 	let dead = false;
 	/** The program has one connection at a time. */
@@ -56,6 +58,7 @@ export function createHost(machine: Machine, { claim, forget, stop, report, agai
 		},
 		...(machine.network && { network: machine.network }),
 		stop,
+		...(will && { will }),
 		openSocket(options) {
 			socket = openSocket(options, machine.random);
 			return socket;

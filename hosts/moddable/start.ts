@@ -4,7 +4,7 @@ import { createMachine } from "fleet-provisioning/machine";
 import Timer from "timer";
 import { asFailure } from "../../src/base/failure.js";
 import { boot } from "../../src/boot.js";
-import type { Application } from "../../src/contract/application.js";
+import type { Application, Identity, Will } from "../../src/contract/application.js";
 import type { DeviceEvent } from "../../src/contract/events.js";
 import type { GivenClaim } from "./claim.js";
 import { createHost } from "./host.js";
@@ -19,6 +19,11 @@ export interface StartOptions {
 	readonly claim?: GivenClaim | undefined;
 	/** A factory reset, asked for by a button held down at power-on say: the identity is erased first. */
 	readonly forget?: boolean;
+	/**
+	 * The will of each connection that the application gets: what the service publishes when the device is gone without having
+	 * hung up.
+	 */
+	will?(identity: Identity): Will | undefined;
 	/**
 	 * Called with every event from the first on: for an LED, a screen, a factory's line. What is traced is the same. What it
 	 * throws is traced, and the program goes on.
@@ -40,7 +45,7 @@ export interface DeviceProgram {
  * at once and never throws: what is wrong with the settings, too, is an event. To be called again only after `stop`.
  */
 export function start(application: Application, options: StartOptions = {}): DeviceProgram {
-	const { claim, onEvent } = options;
+	const { claim, will, onEvent } = options;
 	let machine: Machine | undefined;
 	let askStop = (): void => {};
 	const stop = new Promise<void>((resolve) => {
@@ -63,7 +68,7 @@ export function start(application: Application, options: StartOptions = {}): Dev
 		if (stopped) return;
 		try {
 			machine ??= createMachine();
-			const host = createHost(machine, { claim, forget, stop, report, again: () => run(false) });
+			const host = createHost(machine, { claim, forget, stop, ...(will && { will }), report, again: () => run(false) });
 			running = boot(host, application);
 		} catch (error) {
 			const failure = asFailure(error);

@@ -16,6 +16,21 @@ export interface ConnectionError extends Error {
 	readonly code: FailureCode;
 }
 
+/** Takes a message. What it throws, or an async one rejects with, is reported as APPLICATION_FAILED; the connection goes on. */
+export type MessageHandler = (topic: string, payload: Uint8Array) => unknown;
+
+/** What the service publishes in the device's name when a connection ends without the device's DISCONNECT. */
+export interface Will {
+	/** The identity's policy must allow iot:Publish on it, as on any other. */
+	readonly topic: string;
+	/** At most 4 KB. */
+	readonly payload: Uint8Array | string;
+	/** Default 1. */
+	readonly qos?: 0 | 1;
+	/** Default false. */
+	readonly retain?: boolean;
+}
+
 /**
  * What an application may do with its MQTT connection. Nothing that it does here can stop the device program: arguments
  * are checked and copied at once, the object is frozen but for `onMessage`, and after the end of the connection each call
@@ -27,27 +42,28 @@ export interface ApplicationConnection {
 	/** Whether it has ended, by whichever side. An ended connection never comes back: a new one does. */
 	readonly ended: boolean;
 	/**
-	 * Called with each message; without it messages are dropped. What it throws, or an async one rejects with, is reported
-	 * as APPLICATION_FAILED; the connection and the messages after it go on.
+	 * Called with each message that no handler of `subscribe` is for; without it such messages are dropped.
 	 * @throws TypeError when set to anything but a function or undefined
 	 */
-	onMessage: ((topic: string, payload: Uint8Array) => unknown) | undefined;
+	onMessage: MessageHandler | undefined;
 	/**
 	 * Publishes with QoS 1 (or 0), at most 16 KB under way at a time, and 8 calls of any kind. Settles with the PUBACK (with QoS 0, when it
-	 * waits to be sent).
-	 * @throws TypeError for what is no topic, payload or QoS
+	 * waits to be sent). With `retain` the service keeps the message for later subscribers; the policy must allow iot:RetainPublish.
+	 * @throws TypeError for what is no topic, payload, QoS or boolean
 	 * @throws ConnectionError SEND_QUEUE_FULL (this message is not sent; the connection goes on), PUBLISH_TIMEOUT, CONNECTION_LOST
 	 *   after the end, or how the connection ended
 	 */
-	publish(topic: string, payload: Uint8Array | string, qos?: 0 | 1): Promise<void>;
+	publish(topic: string, payload: Uint8Array | string, qos?: 0 | 1, retain?: boolean): Promise<void>;
 	/**
-	 * Subscribes with QoS 1 to 1 to 8 topic filters (AWS IoT takes no more in one SUBSCRIBE).
-	 * @throws TypeError for what is no topic filter
+	 * Subscribes with QoS 1 to 1 to 8 topic filters (AWS IoT takes no more in one SUBSCRIBE). With `handler`, the messages that
+	 * match one of them go to it, from now on, instead of to `onMessage`; a message that matches filters of several handlers goes
+	 * to each of them. At most 50 filters have a handler (AWS IoT takes no more subscriptions).
+	 * @throws TypeError for what is no topic filter or handler, and for more than 50
 	 * @throws ConnectionError SEND_QUEUE_FULL, SUBSCRIBE_REFUSED, SUBSCRIBE_HUNG_UP, SUBSCRIBE_TIMEOUT, or how the connection ended
 	 */
-	subscribe(filters: readonly string[]): Promise<void>;
+	subscribe(filters: readonly string[], handler?: MessageHandler): Promise<void>;
 	/**
-	 * Takes subscriptions back, 1 to 8 at a time. Messages that were on their way may still come.
+	 * Takes subscriptions back, 1 to 8 at a time, and their handlers. Messages that were on their way may still come.
 	 * @throws TypeError for what is no topic filter
 	 * @throws ConnectionError SEND_QUEUE_FULL, UNSUBSCRIBE_TIMEOUT, or how the connection ended
 	 */

@@ -1,6 +1,7 @@
 // What a machine must offer the device program. Types only: src/ is handed a Host and uses nothing else of the machine.
 // Shaped after ECMA-419 (the standard that Moddable implements), so that on Moddable a host is mostly wiring.
 
+import type { Identity, Will } from "./application.js";
 import type { Configuration } from "./configuration.js";
 import type { DeviceEvent } from "./events.js";
 
@@ -23,6 +24,11 @@ export interface Host {
 	readonly network?: Network;
 	/** Settles when the device program is to end: it hangs up, lets the application stop, and `boot` returns. */
 	readonly stop?: Promise<void>;
+	/**
+	 * The will of each connection that the application gets; undefined for none. What it throws, or a will that cannot be, is
+	 * APPLICATION_FAILED.
+	 */
+	will?(identity: Identity): Will | undefined;
 	/** Begins a TLS connection and returns at once; the callbacks in the options tell what becomes of it, never within the call. */
 	openSocket(options: SocketOptions): Socket;
 	/** `count` bytes that nobody can guess. */

@@ -2,7 +2,7 @@
 
 import { Backoff, backoffSeed, CONNECT_INTERVAL } from "../base/backoff.js";
 import { asFailure, catalogue, Failure } from "../base/failure.js";
-import type { Application } from "../contract/application.js";
+import type { Application, Will } from "../contract/application.js";
 import type { DeviceEvent, Role } from "../contract/events.js";
 import type { Credentials, Host, KeyPair, TimerId } from "../contract/host.js";
 import { type DeviceRecord, UNPROVISIONED, type UnsavedRecord } from "../identity/record.js";
@@ -198,17 +198,23 @@ export class Device {
 	}
 
 	/** Connects under a thing's name. @throws Failure IDENTITY_REFUSED when the service will not have it, or of step `connect` */
-	connectAs(thingName: string, credentials: Credentials): Promise<Connection> {
-		return this.#connect("identity", thingName, credentials, APPLICATION_PACKET);
+	connectAs(thingName: string, credentials: Credentials, will?: Will): Promise<Connection> {
+		return this.#connect("identity", thingName, credentials, APPLICATION_PACKET, will);
 	}
 
-	async #connect(role: Role, clientId: string, credentials: Credentials, packetLimit: number): Promise<Connection> {
+	async #connect(
+		role: Role,
+		clientId: string,
+		credentials: Credentials,
+		packetLimit: number,
+		will?: Will,
+	): Promise<Connection> {
 		await this.#joinNetwork();
 		await this.#setClock();
 		if (this.#stopped) throw new Failure("CONNECTION_LOST", "the program is to end");
 		this.report({ event: "connecting", role, clientId, attempt: this.backoff.attempts + 1 });
 		try {
-			const connection = new Connection(this.host, { role, clientId, credentials, packetLimit });
+			const connection = new Connection(this.host, { role, clientId, credentials, packetLimit, will });
 			this.#opened = connection;
 			await connection.open();
 			this.report({ event: "connected", role, clientId });

@@ -1,6 +1,7 @@
 // One device of hosts/moddable on the stand-ins, with its cloud: what the tests beside it play in.
 
 import "./install.js";
+import type { Packet } from "mqtt-packet";
 import type { DeviceProgram, StartOptions } from "../../../hosts/moddable/start.js";
 import type { Application } from "../../../src/contract/application.js";
 import type { DeviceEvent } from "../../../src/contract/events.js";
@@ -29,8 +30,11 @@ export class Bench {
 	readonly chip: Chip;
 	readonly events: DeviceEvent[] = [];
 	cloud!: VirtualCloud;
+	/** What the device has sent. */
+	readonly sent: Packet[] = [];
 	program: DeviceProgram | undefined;
 	application: Application = hello;
+	will: StartOptions["will"] | undefined;
 	/** Whether `onEvent` throws, too. */
 	listenerThrows = false;
 	/** After how many restarts of the chip the program was last started. */
@@ -44,7 +48,14 @@ export class Bench {
 		const bench = new Bench();
 		const { chip } = bench;
 		machine.create = () => (kind === "esp32" ? esp32 : simulator).createMachine();
-		bench.cloud = await VirtualCloud.open({ time: chip.time, issuer: (await issuers)() });
+		bench.cloud = await VirtualCloud.open({
+			time: chip.time,
+			issuer: (await issuers)(),
+			fate: ({ direction, packet }) => {
+				if (direction === "up") bench.sent.push(packet);
+				return "pass";
+			},
+		});
 		const { claim } = bench.cloud;
 		chip.accessPoint = { ssid: SSID, password: PASSWORD };
 		chip.names.set(SERVER, ADDRESS);
@@ -74,6 +85,7 @@ export class Bench {
 		const alive = () => chip.restarts === restarts;
 		this.program = start(this.application, {
 			...options,
+			...(this.will && { will: this.will }),
 			onEvent: (event) => {
 				if (alive()) this.events.push(event);
 				options.onEvent?.(event);
