@@ -24,7 +24,8 @@ function resource(name: string): Uint8Array {
 /** SHA-256, 32 bytes. */
 export function sha256(bytes: Uint8Array): Uint8Array {
 	const digest = new Digest("SHA256");
-	digest.write(bytes);
+	// A view will do, whatever the SDK declares.
+	digest.write(bytes as unknown as ArrayBuffer);
 	return new Uint8Array(digest.close());
 }
 

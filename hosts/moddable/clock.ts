@@ -9,6 +9,12 @@ import type { Clock } from "../../src/contract/host.js";
 
 const DAY = 86_400_000;
 
+/** What an SNTP is, beside what the SDK declares of it. */
+interface Closable {
+	/** Not an error when called twice. */
+	close(): void;
+}
+
 /** "Nov 22 2026", from buildDate.c. */
 function buildDate(this: unknown): string {
 	return native("fleet_buildDate").call(this);
@@ -31,7 +37,7 @@ export function createClock(): Clock {
 	}
 
 	/** The server that is being asked. One round at a time: a new one takes the place of the last. */
-	let asking: SNTP | undefined;
+	let asking: Closable | undefined;
 
 	function synchronize(done: (error?: Error) => void): void {
 		const servers = String(config.sntp).split(",");
@@ -48,14 +54,14 @@ export function createClock(): Clock {
 				return;
 			}
 			try {
-				asking = new SNTP({ host }, (message, value) => {
+				asking = new SNTP({ host }, (message: number, value?: number | string) => {
 					if (message === SNTP.retry) return undefined;
 					asking = undefined;
 					if (message === SNTP.time && take(Number(value), done)) return undefined;
 					problem = message === SNTP.time ? `${host} is behind` : String(value);
 					Timer.set(ask);
 					return undefined;
-				});
+				}) as unknown as Closable;
 			} catch (error) {
 				// Without a network the SDK's socket cannot be made. Out of a timer's callback that would be a restart.
 				problem = String((error as Error).message);

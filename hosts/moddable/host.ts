@@ -54,7 +54,7 @@ export function createHost(machine: Machine, { claim, forget, stop, will, report
 						trace(`a timer: ${(error as Error).message}\n`);
 					}
 				}, milliseconds),
-			clear: (id) => Timer.clear(id as object),
+			clear: (id) => Timer.clear(id as Parameters<typeof Timer.clear>[0]),
 		},
 		...(machine.network && { network: machine.network }),
 		stop,

@@ -52,7 +52,7 @@ export function start(application: Application, options: StartOptions = {}): Dev
 		askStop = resolve;
 	});
 	let stopped = false;
-	let retry: object | undefined;
+	let retry: ReturnType<typeof Timer.set> | undefined;
 	let running = Promise.resolve();
 
 	function report(event: DeviceEvent): void {

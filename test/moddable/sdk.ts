@@ -1,4 +1,5 @@
 /// <reference path="../../hosts/moddable/types/certificates.d.ts" />
+/// <reference path="../../hosts/moddable/types/crypt.d.ts" />
 // What signature.ts uses of the SDK, stood in for by plain arithmetic. Import it ahead of handshake.ts. The SDK's own is
 // tried by `npm run sdk-tests`.
 

@@ -32,7 +32,8 @@ export function createMachine(): Machine {
 function openNamespace(path: string): Storage {
 	const store = keyValue.open({ path });
 	return {
-		read: (key) => store.read(key),
+		// Opened without a format, it reads bytes.
+		read: (key) => store.read(key) as ArrayBuffer | undefined,
 		write(key, value) {
 			try {
 				store.write(key, value);

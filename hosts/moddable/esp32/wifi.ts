@@ -33,7 +33,7 @@ export class WiFiNetwork implements Network {
 	readonly #ssid: string;
 	readonly #password: string | undefined;
 	readonly #wifi: WiFi;
-	#timer: object | undefined;
+	#timer: ReturnType<typeof Timer.set> | undefined;
 	#onUp: (() => void) | undefined;
 
 	/** Begins to join. @throws Error when Wi-Fi cannot be initialised */
@@ -63,9 +63,11 @@ export class WiFiNetwork implements Network {
 		this.#onUp = callback;
 	}
 
-	/** `a4cf12000001`: the MAC address. */
+	/** `a4cf12000001`: the MAC address. @throws Error when Wi-Fi cannot say */
 	get address(): string {
-		return this.#wifi.MAC.split(":").join("");
+		const { MAC } = this.#wifi;
+		if (!MAC) throw new Error("Wi-Fi has no MAC address");
+		return MAC.split(":").join("");
 	}
 
 	/** Joins no more. Wi-Fi itself stays as it is. */
@@ -96,7 +98,7 @@ export class WiFiNetwork implements Network {
 		const SSID = this.#ssid;
 		const password = this.#password;
 		try {
-			this.#wifi.connect(password ? { SSID, password, secure: true } : { SSID });
+			this.#wifi.connect(password ? { SSID, password } : { SSID });
 			this.#after(JOIN_LIMIT, () => this.#giveUp());
 		} catch (error) {
 			trace(`Wi-Fi: ${(error as Error).message}\n`);

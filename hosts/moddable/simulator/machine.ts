@@ -1,6 +1,8 @@
 // The desktop simulator: the computer's network, and flash in a folder, one file a key. Has no secret to keep: its random
 // numbers can be guessed and its files are as open as the folder.
 
+/// <reference path="../types/undeclared.d.ts" />
+
 import { Digest } from "crypt";
 import { Directory, File } from "file";
 import config from "mc/config";

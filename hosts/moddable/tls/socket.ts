@@ -2,8 +2,10 @@
 // what TLS does not, and to see how far the handshake is. Must let no exception out of a callback of TCP: on a device that
 // is a restart. Must not call a connection open whose server was not checked.
 
-import TCP, { type TCPOptions } from "embedded:io/socket/tcp";
-import TLSSocket, { type TLSOptions } from "embedded:io/socket/tcp/tls";
+/// <reference path="../types/undeclared.d.ts" />
+
+import TCP from "embedded:io/socket/tcp";
+import TLSSocket, { type RawTCP, type TCPOptions, type TLSOptions } from "embedded:io/socket/tcp/tls";
 // biome-ignore lint/style/useNodejsImportProtocol: the SDK's module of that name
 import Net from "net";
 import RNG from "rng";
@@ -34,8 +36,10 @@ export function openSocket(options: SocketOptions, random: Host["random"]): Sock
 	return new TlsSocket(options, random);
 }
 
+const Raw = TCP as unknown as new (options: TCPOptions) => RawTCP;
+
 /** TCP under TLS, which keeps the counts of what may be read and written on it. */
-class Wire extends TCP {
+class Wire extends Raw {
 	readable = 0;
 	writable = 0;
 	/** TLS has taken the server's Finished for right: it reads on. So the server is who it should be, and sends what comes. */

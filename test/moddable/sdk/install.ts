@@ -1,6 +1,8 @@
 /// <reference path="../../../hosts/moddable/types/certificates.d.ts" />
+/// <reference path="../../../hosts/moddable/types/crypt.d.ts" />
 /// <reference path="../../../hosts/moddable/types/globals.d.ts" />
 /// <reference path="../../../hosts/moddable/types/sdk.d.ts" />
+/// <reference path="../../../hosts/moddable/types/undeclared.d.ts" />
 // Puts the stand-ins in the place of the SDK's modules, and gives Node what XS has beyond the language. Import it ahead of
 // anything of hosts/moddable, which has to be imported dynamically then.
 
