@@ -36,7 +36,9 @@ export function createClock(): Clock {
 		return time < floor ? undefined : time;
 	}
 
-	/** The server that is being asked. One round at a time: a new one takes the place of the last. */
+	/** One round of servers at a time: a new one takes the place of the last, which is told of no more. */
+	let round = 0;
+	/** The server that is being asked. */
 	let asking: Closable | undefined;
 
 	function synchronize(done: (error?: Error) => void): void {
@@ -44,10 +46,12 @@ export function createClock(): Clock {
 		let index = 0;
 		/** Why the last server was of no use. */
 		let problem = "none is set";
+		const mine = ++round;
 		asking?.close();
 		asking = undefined;
 		// An answer may come from a server that is itself lost in time: it is passed over like one that does not answer.
 		const ask = (): void => {
+			if (mine !== round) return;
 			const host = servers[index++];
 			if (!host) {
 				done(new Error(`none of ${servers.join(", ")} gave a time that can be right (${problem})`));

@@ -176,6 +176,27 @@ t.test("given a network that goes while the clock is asked for, nothing leaves a
 	t.ok(bench.chip.sockets <= 1, "and no socket is left but the connection's");
 });
 
+t.test("given a clock that is asked for again, the round before is given up, whatever has become of it", async (t) => {
+	const { createClock } = await import("../../hosts/moddable/clock.js");
+	for (const moment of [0, 1, 90, 150, 5_200, 25_100]) {
+		const { chip } = await Bench.make();
+		chip.address = true;
+		chip.timeServers.set("time.one", "silent");
+		const clock = createClock();
+		const told: string[] = [];
+		clock.synchronize((error) => told.push(`first ${error?.message}`));
+		await chip.pass(moment);
+		clock.synchronize((error) => told.push(`second ${error?.message}`));
+		await chip.pass(MINUTE);
+		t.same(told, ["second undefined"], `after ${moment} ms`);
+		t.equal(clock.now(), chip.now());
+		t.ok(clock.ticks() >= MINUTE, "the ticks go on where those of the chip wrap around");
+		t.equal(chip.sockets, 0);
+		t.equal(chip.timers, 0);
+		t.same(chip.aborts, []);
+	}
+});
+
 t.test("given settings that cannot be right, one event says which, and nothing is begun", async (t) => {
 	const cases: [string, (bench: Bench) => void, RegExp][] = [
 		["no ssid", ({ chip }) => delete chip.config.ssid, /^ssid/],
