@@ -2,7 +2,7 @@
 // Wi-Fi, name servers, time servers and sockets do; and no exception leaves a callback, which would be a restart.
 
 import t from "tap";
-import { AIR, DHCP } from "./sdk/chip.js";
+import { AIR, DHCP, machine } from "./sdk/chip.js";
 import { Bench, PASSWORD, SSID } from "./sdk/world.js";
 
 const MINUTE = 60_000;
@@ -31,6 +31,45 @@ t.test("given the desktop simulator, the firmware starts itself again where the 
 	const kept = [...bench.chip.files.keys()];
 	t.ok(kept.every((path) => path.startsWith("/flash/fleet-provisioning/") && !path.endsWith(".new")));
 	t.match(bench.cloud.messages[0]?.clientId, /^simulator-[0-9a-f]{12}$/);
+});
+
+t.test("given a machine of an app's own, whose cable is plugged in late, the firmware takes it as it is", async (t) => {
+	const { esp32 } = await import("../../hosts/moddable/esp32/machine.js");
+	const bench = await Bench.make();
+	const { chip } = bench;
+	let onUp: (() => void) | undefined;
+	let closed = 0;
+	const plugIn = () => {
+		chip.address = true;
+		onUp?.();
+	};
+	machine.create = () => ({
+		...esp32,
+		network: {
+			get up() {
+				return chip.address;
+			},
+			problem: { refused: false, message: "no cable" },
+			whenUp(callback: () => void) {
+				onUp = callback;
+			},
+		},
+		serialNumber: () => "own-1",
+		close: () => {
+			closed += 1;
+		},
+	});
+	delete chip.config.ssid;
+	chip.post(plugIn, MINUTE);
+	bench.powerOn();
+	await bench.play(() => chip.restarts === 1);
+	chip.post(plugIn, 1_000);
+	t.ok(await bench.play(() => bench.running));
+	t.same(bench.details, ["no cable"]);
+	t.equal(bench.cloud.messages[0]?.clientId, "own-1");
+	await bench.program!.stop();
+	t.equal(closed, 1, "and is let go of at the end");
+	t.same(chip.aborts, []);
 });
 
 t.test("given a Wi-Fi that is not there, the program hears of it, and goes on when it comes", async (t) => {

@@ -1,12 +1,11 @@
 // The ESP32: Wi-Fi, NVS, the hardware's random numbers, a real restart. Never erases flash to make it work again.
 
 import keyValue from "embedded:storage/key-value";
-// By their full names: in the firmware this module is called fleet-provisioning/machine.
-import { WiFiNetwork } from "fleet-provisioning/hosts/moddable/esp32/wifi";
-import { Failure } from "fleet-provisioning/src/base/failure";
 import config from "mc/config";
+import { Failure } from "../../../src/base/failure.js";
 import type { Storage } from "../../../src/contract/host.js";
 import type { Machine } from "../machine.js";
+import { WiFiNetwork } from "./wifi.js";
 
 /** From the module `system` of the SDK. */
 declare const System: { restart(): void };
@@ -14,17 +13,22 @@ declare const System: { restart(): void };
 // The NVS namespace; like a key at most 15 characters.
 const NAMESPACE = "fleet";
 
+/** What every ESP32 has, whatever its network: for a machine of an app's own, too. */
+export const esp32 = Object.freeze({
+	openStorage: () => openNamespace(NAMESPACE),
+	// Math.random takes each number from the hardware's generator (esp_random), which is a true one while Wi-Fi is on.
+	random: (count: number) => new Uint8Array(count).map(() => Math.random() * 256),
+	restart: () => System.restart(),
+} satisfies Partial<Machine>);
+
 /** @throws Failure CONFIGURATION_INVALID when the firmware was built without the name of a Wi-Fi */
 export function createMachine(): Machine {
 	if (!config.ssid) throw new Failure("CONFIGURATION_INVALID", "ssid: give mcconfig ssid=… password=…");
 	const network = new WiFiNetwork(String(config.ssid), config.password ? String(config.password) : undefined);
 	return {
+		...esp32,
 		network,
-		openStorage: () => openNamespace(NAMESPACE),
 		serialNumber: () => network.address,
-		// Math.random takes each number from the hardware's generator (esp_random), which is a true one while Wi-Fi is on.
-		random: (count) => new Uint8Array(count).map(() => Math.random() * 256),
-		restart: () => System.restart(),
 		close: () => network.close(),
 	};
 }
