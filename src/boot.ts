@@ -11,8 +11,8 @@ import { takeStep } from "./life/steps.js";
 
 /**
  * The device program. Takes the step that belongs to the state in flash, and then the next, until the machine restarts. After
- * a failure it tries again, with longer and longer pauses. Ends only after it has called `host.restart()`, or has reported a
- * failure of class `fatal`. Never throws.
+ * a failure it tries again, with longer and longer pauses. Ends only after it has called `host.restart()`, has reported a
+ * failure of class `fatal`, or `host.stop` has settled. Never throws.
  *
  * @example
  * What a host of one's own does at power-on, once it has its network:
@@ -28,7 +28,8 @@ import { takeStep } from "./life/steps.js";
 export async function boot(host: Host, application: Application): Promise<void> {
 	const device = new Device(host, application);
 	let begun = false;
-	for (;;) {
+	host.stop?.then(() => device.stop());
+	while (!device.stopped) {
 		try {
 			// Begins with an empty stack, because a device has little, and the caller's frames are still on it.
 			await undefined;
@@ -46,11 +47,12 @@ export async function boot(host: Host, application: Application): Promise<void> 
 				device.report({ event: "restart", reason });
 				// It will connect with the same client id, and may have done so just now. AWS limits connects per client id.
 				if (reason === "reset") await device.wait(CONNECT_INTERVAL);
-				host.restart();
+				if (!device.stopped) host.restart();
 				return;
 			}
 		} catch (error) {
 			device.leave();
+			if (device.stopped) return;
 			const failure = asFailure(error);
 			if (failure.class === "fatal") {
 				device.report({ event: "failure", failure: failure.report() });

@@ -20,7 +20,9 @@ export type {
 	ApplicationContext,
 	ConnectionError,
 	Identity,
+	MessageHandler,
 	Stop,
+	Will,
 } from "./contract/application.js";
 export type { Configuration } from "./contract/configuration.js";
 export type { DeviceEvent, DeviceState, Operation, Role } from "./contract/events.js";

@@ -39,6 +39,14 @@ export const failureWords: Readonly<Record<FailureCode, FailureWords>> = {
 		meaning: "the clock was set to before this firmware was built",
 		advice: "correct the time server that the device asks",
 	},
+	NETWORK_DOWN: {
+		meaning: "the device is in no network: no access point of that name in reach, or no address from it",
+		advice: "check the name of the Wi-Fi, its reach, and that its DHCP server has an address left",
+	},
+	NETWORK_REFUSED: {
+		meaning: "the access point does not let the device in",
+		advice: "check the password of the Wi-Fi, and that the access point offers WPA2 or WPA3 with it",
+	},
 	HOST_UNKNOWN: {
 		meaning: "the endpoint's name has no address",
 		advice: "check the endpoint's name and the network's DNS",

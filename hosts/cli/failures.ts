@@ -10,6 +10,7 @@ import { columns, hanging, style, textWidth } from "./terminal.js";
 const STEPS: Readonly<Record<FailureStep, string>> = {
 	start: "at power-on",
 	clock: "setting the clock",
+	network: "joining the network",
 	connect: "connecting",
 	subscribe: "subscribing to the replies",
 	create: "getting a certificate",

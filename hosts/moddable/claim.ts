@@ -3,6 +3,7 @@
 
 import Resource from "Resource";
 import { Digest } from "crypt";
+import { Failure } from "../../src/base/failure.js";
 import type { ClaimStore, Credentials, Storage } from "../../src/contract/host.js";
 import { DerReader, SEQUENCE } from "../../src/identity/der.js";
 import { decodePem } from "../../src/identity/pem.js";
@@ -23,13 +24,15 @@ function resource(name: string): Uint8Array {
 /** SHA-256, 32 bytes. */
 export function sha256(bytes: Uint8Array): Uint8Array {
 	const digest = new Digest("SHA256");
-	digest.write(bytes);
+	// A view will do, whatever the SDK declares.
+	digest.write(bytes as unknown as ArrayBuffer);
 	return new Uint8Array(digest.close());
 }
 
-/** The root certificates, DER: one after another in their resource. Throws when the firmware was built without any. */
+/** The root certificates, DER: one after another in their resource. @throws Failure CONFIGURATION_INVALID without any */
 export function embeddedRoots(): Uint8Array[] {
-	if (!Resource.exists(ROOT)) throw new Error(`no ${ROOT} in this firmware: run \`fleet claim embed\` and build again`);
+	if (!Resource.exists(ROOT))
+		throw new Failure("CONFIGURATION_INVALID", `no ${ROOT} in this firmware: run fleet claim embed, and build again`);
 	const reader = new DerReader(resource(ROOT));
 	const roots: Uint8Array[] = [];
 	while (!reader.atEnd) roots.push(reader.readElement(SEQUENCE));
@@ -64,12 +67,17 @@ export interface GivenClaim {
 
 /**
  * A claim that a trusted user handed over: kept in memory only, and good for five minutes by AWS's clock.
- * @throws Error when it is not PEM of a certificate and an RSA key
+ * @throws Failure CONFIGURATION_INVALID when it is not PEM of a certificate and an RSA key
  */
 export function givenClaim({ certificatePem, privateKeyPem }: GivenClaim): ClaimStore {
-	const { der } = decodePem(privateKeyPem);
-	const key = privateKeyPem.startsWith("-----BEGIN RSA") ? wrapPkcs1(der) : der;
-	let claim: Credentials | undefined = { certificate: decodePem(certificatePem).der, key };
+	let claim: Credentials | undefined;
+	try {
+		const { der } = decodePem(privateKeyPem);
+		const key = privateKeyPem.startsWith("-----BEGIN RSA") ? wrapPkcs1(der) : der;
+		claim = { certificate: decodePem(certificatePem).der, key };
+	} catch (error) {
+		throw new Failure("CONFIGURATION_INVALID", `claim: ${(error as Error).message}`);
+	}
 	return {
 		read: () => claim,
 		erase() {

@@ -9,6 +9,12 @@ import type { Clock } from "../../src/contract/host.js";
 
 const DAY = 86_400_000;
 
+/** What an SNTP is, beside what the SDK declares of it. */
+interface Closable {
+	/** Not an error when called twice. */
+	close(): void;
+}
+
 /** "Nov 22 2026", from buildDate.c. */
 function buildDate(this: unknown): string {
 	return native("fleet_buildDate").call(this);
@@ -30,30 +36,52 @@ export function createClock(): Clock {
 		return time < floor ? undefined : time;
 	}
 
+	/** One round of servers at a time: a new one takes the place of the last, which is told of no more. */
+	let round = 0;
+	/** The server that is being asked. */
+	let asking: Closable | undefined;
+
 	function synchronize(done: (error?: Error) => void): void {
 		const servers = String(config.sntp).split(",");
 		let index = 0;
+		/** Why the last server was of no use. */
+		let problem = "none is set";
+		const mine = ++round;
+		asking?.close();
+		asking = undefined;
 		// An answer may come from a server that is itself lost in time: it is passed over like one that does not answer.
 		const ask = (): void => {
+			if (mine !== round) return;
 			const host = servers[index++];
-			if (host === undefined) {
-				done(new Error(`none of ${servers.join(", ")} gave a time that can be right`));
+			if (!host) {
+				done(new Error(`none of ${servers.join(", ")} gave a time that can be right (${problem})`));
 				return;
 			}
-			new SNTP({ host }, (message, value) => {
-				if (message === SNTP.error) Timer.set(ask);
-				if (message !== SNTP.time) return undefined;
-				if (Number(value) * 1_000 < floor) {
+			try {
+				asking = new SNTP({ host }, (message: number, value?: number | string) => {
+					if (message === SNTP.retry) return undefined;
+					asking = undefined;
+					if (message === SNTP.time && take(Number(value), done)) return undefined;
+					problem = message === SNTP.time ? `${host} is behind` : String(value);
 					Timer.set(ask);
 					return undefined;
-				}
-				Time.set(Number(value));
-				if (now() === undefined) done(new Error("the clock of this computer is behind and cannot be set from here"));
-				else done();
-				return undefined;
-			});
+				}) as unknown as Closable;
+			} catch (error) {
+				// Without a network the SDK's socket cannot be made. Out of a timer's callback that would be a restart.
+				problem = String((error as Error).message);
+				Timer.set(ask);
+			}
 		};
 		Timer.set(ask);
+	}
+
+	/** Whether `seconds` since 1970 can be right; then sets the clock. */
+	function take(seconds: number, done: (error?: Error) => void): boolean {
+		if (!(seconds * 1_000 >= floor)) return false;
+		Time.set(seconds);
+		if (now() === undefined) done(new Error("the clock of this computer is behind and cannot be set from here"));
+		else done();
+		return true;
 	}
 
 	return {

@@ -2,9 +2,10 @@
 // Checks nothing: boot does.
 
 import config from "mc/config";
+import { Failure } from "../../src/base/failure.js";
 import type { Configuration } from "../../src/contract/configuration.js";
 
-/** What the program is told of the maker's decisions. Throws when `parameters` is text and not JSON. */
+/** What the program is told of the maker's decisions. @throws Failure CONFIGURATION_INVALID when `parameters` is text and not JSON */
 export function readConfiguration(): Configuration {
 	const { endpoint, serverName, template, parameters, thingName, encoding, keyPair, claimAfterwards, pipeline } =
 		config;
@@ -12,7 +13,7 @@ export function readConfiguration(): Configuration {
 		endpoint,
 		serverName,
 		template,
-		parameters: typeof parameters === "string" ? JSON.parse(parameters) : parameters,
+		parameters: typeof parameters === "string" ? parse(parameters) : parameters,
 		thingName,
 		encoding,
 		keyPair,
@@ -26,6 +27,14 @@ export function readConfiguration(): Configuration {
 	return Object.fromEntries(
 		Object.entries(settings).filter(([, value]) => value !== undefined),
 	) as unknown as Configuration;
+}
+
+function parse(parameters: string): unknown {
+	try {
+		return JSON.parse(parameters);
+	} catch {
+		throw new Failure("CONFIGURATION_INVALID", "parameters: not JSON");
+	}
 }
 
 function number(name: string): number | undefined {

@@ -1,7 +1,9 @@
-// The Host of this machine: wires the contract of src/contract/host.ts to the SDK's modules. Decides nothing itself.
+// The Host of this machine: wires the contract of src/contract/host.ts to the SDK's modules. Decides nothing itself. Lets no
+// exception out of a timer, which on a device would be a restart.
 
 import config from "mc/config";
 import Timer from "timer";
+import type { DeviceEvent } from "../../src/contract/events.js";
 import type { Host, Socket } from "../../src/contract/host.js";
 import { embeddedClaim, embeddedRoots, type GivenClaim, givenClaim, sha256 } from "./claim.js";
 import { createClock } from "./clock.js";
@@ -9,14 +11,24 @@ import { readConfiguration } from "./configuration.js";
 import type { Machine } from "./machine.js";
 import { openSocket } from "./tls/socket.js";
 
-/**
- * Makes the Host. Call when the machine's network is up.
- * @param claim what a trusted user has handed over; else the firmware's own is used
- * @param forget a factory reset was asked for at power-on
- * @param again starts the program again, for a machine that cannot restart: this Host is dead by then
- * @throws when the firmware was built without a root certificate, or with settings that cannot be read
- */
-export function createHost(machine: Machine, claim: GivenClaim | undefined, forget: boolean, again: () => void): Host {
+/** What a Host is made of, beside its machine. */
+export interface HostOptions {
+	/** What a trusted user has handed over; else the firmware's own is used. */
+	readonly claim?: GivenClaim | undefined;
+	/** A factory reset was asked for at power-on. */
+	readonly forget: boolean;
+	/** Settles when the program is to end. */
+	readonly stop: Promise<void>;
+	/** The will of the application's connections. */
+	readonly will?: Host["will"];
+	/** Takes note of an event. Never throws. */
+	report(event: DeviceEvent): void;
+	/** Starts the program again, for a machine that cannot restart: this Host is dead by then. */
+	again(): void;
+}
+
+/** Makes the Host. @throws Failure CONFIGURATION_INVALID, or what the machine's flash throws */
+export function createHost(machine: Machine, { claim, forget, stop, will, report, again }: HostOptions): Host {
 	const storage = machine.openStorage();
 	let dead = false;
 	/** The program has one connection at a time. */
@@ -33,9 +45,20 @@ export function createHost(machine: Machine, claim: GivenClaim | undefined, forg
 		storage,
 		clock: createClock(),
 		timer: {
-			set: (callback, milliseconds) => Timer.set(() => dead || callback(), milliseconds),
-			clear: (id) => Timer.clear(id as object),
+			set: (callback, milliseconds) =>
+				Timer.set(() => {
+					if (dead) return;
+					try {
+						callback();
+					} catch (error) {
+						trace(`a timer: ${(error as Error).message}\n`);
+					}
+				}, milliseconds),
+			clear: (id) => Timer.clear(id as Parameters<typeof Timer.clear>[0]),
 		},
+		...(machine.network && { network: machine.network }),
+		stop,
+		...(will && { will }),
 		openSocket(options) {
 			socket = openSocket(options, machine.random);
 			return socket;
@@ -47,7 +70,7 @@ export function createHost(machine: Machine, claim: GivenClaim | undefined, forg
 			socket?.close();
 			Timer.set(again);
 		},
-		report: (event) => trace(JSON.stringify(event), "\n"),
+		report,
 		sha256,
 	};
 }

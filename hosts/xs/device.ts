@@ -8,10 +8,12 @@ import type {
 	ApplicationConnection,
 	ApplicationContext,
 	Identity,
+	MessageHandler,
 	Stop,
 } from "../../src/contract/application.js";
 import type { DeviceEvent } from "../../src/contract/events.js";
 import type { Credentials, Socket, SocketError, TimerId } from "../../src/contract/host.js";
+import { Routes } from "../../src/mqtt/routes.js";
 import { SimulatedClock } from "../node/clock.js";
 import type { SimulatedDeviceOptions } from "../node/device.js";
 import { openTlsSocket } from "../node/socket.js";
@@ -113,6 +115,7 @@ interface Board {
 /** A connection as the application outside sees it. */
 interface RemoteConnection {
 	readonly connection: ApplicationConnection;
+	readonly routes: Routes<MessageHandler>;
 	stop?: Stop | undefined;
 	ended: boolean;
 }
@@ -325,7 +328,10 @@ class PowerOn {
 				break;
 			case kinds.MESSAGE: {
 				const end = bytes.indexOf(10);
-				remote?.connection.onMessage?.(bytes.toString("utf8", 0, end), new Uint8Array(bytes.subarray(end + 1)));
+				const topic = bytes.toString("utf8", 0, end);
+				const handlers = remote?.routes.find(topic) ?? [];
+				if (handlers.length === 0 && remote?.connection.onMessage) handlers.push(remote.connection.onMessage);
+				for (const handler of handlers) handler(topic, new Uint8Array(bytes.subarray(end + 1)));
 				break;
 			}
 			case kinds.CONNECTION_ENDED:
@@ -359,16 +365,27 @@ class PowerOn {
 		const { clientId, ...context } = given;
 		const remote: RemoteConnection = {
 			ended: false,
+			routes: new Routes(),
 			connection: {
 				clientId,
 				onMessage: undefined,
 				get ended() {
 					return remote.ended;
 				},
-				subscribe: (filters: readonly string[]) => call(kinds.SUBSCRIBE, 0, JSON.stringify(filters)),
-				unsubscribe: (filters: readonly string[]) => call(kinds.UNSUBSCRIBE, 0, JSON.stringify(filters)),
-				publish: (topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1) =>
-					call(kinds.PUBLISH, qos, Buffer.concat([Buffer.from(`${topic}\n`), Buffer.from(payload)])),
+				subscribe: (filters: readonly string[], handler?: MessageHandler) => {
+					if (handler) remote.routes.set(filters, handler);
+					return call(kinds.SUBSCRIBE, 0, JSON.stringify(filters));
+				},
+				unsubscribe: (filters: readonly string[]) => {
+					remote.routes.delete(filters);
+					return call(kinds.UNSUBSCRIBE, 0, JSON.stringify(filters));
+				},
+				publish: (topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1, retain = false) =>
+					call(
+						kinds.PUBLISH,
+						qos + (retain ? kinds.RETAIN : 0),
+						Buffer.concat([Buffer.from(`${topic}\n`), Buffer.from(payload)]),
+					),
 				close: () => {
 					if (!remote.ended) this.#event(kinds.CONNECTION_CLOSE);
 				},

@@ -15,6 +15,7 @@ export type FailureClass = "retry" | "recreate" | "operator" | "fatal";
 export type FailureStep =
 	| "start"
 	| "clock"
+	| "network"
 	| "connect"
 	| "subscribe"
 	| "create"
@@ -58,6 +59,8 @@ export const catalogue = Object.freeze({
 
 	CLOCK_UNSET: entry(21, "clock", "retry"),
 	CLOCK_BEHIND: entry(22, "clock", "retry"),
+	NETWORK_DOWN: entry(23, "network", "retry"),
+	NETWORK_REFUSED: entry(24, "network", "operator"),
 
 	HOST_UNKNOWN: entry(31, "connect", "retry"),
 	HOST_UNREACHABLE: entry(32, "connect", "retry"),

@@ -17,6 +17,21 @@ export interface ConnectionError extends Error {
 	readonly code: FailureCode;
 }
 
+/** Takes a message. What it throws, or an async one rejects with, is reported as APPLICATION_FAILED; the connection goes on. */
+export type MessageHandler = (topic: string, payload: Uint8Array) => unknown;
+
+/** What the service publishes in the device's name when a connection ends without the device's DISCONNECT. */
+export interface Will {
+	/** The identity's policy must allow iot:Publish on it, as on any other. */
+	readonly topic: string;
+	/** At most 4 KB. */
+	readonly payload: Uint8Array | string;
+	/** Default 1. */
+	readonly qos?: 0 | 1;
+	/** Default false. */
+	readonly retain?: boolean;
+}
+
 /**
  * What an application may do with its MQTT connection. Nothing that it does here can stop the device program: arguments
  * are checked and copied at once, the object is frozen except for `onMessage`, and after the end of the connection each call
@@ -28,15 +43,16 @@ export interface ApplicationConnection {
 	/** Whether it has ended, on either side. An ended connection never comes back; the application gets a new one. */
 	readonly ended: boolean;
 	/**
-	 * Called with each message. Without it, messages are dropped. When it throws or its promise rejects, the device reports
-	 * APPLICATION_FAILED; the connection and later messages are not affected.
+	 * Called with each message that no handler of `subscribe` takes. Without it, such messages are dropped. When it throws or its
+	 * promise rejects, the device reports APPLICATION_FAILED; the connection and later messages are not affected.
 	 * @throws TypeError when set to anything but a function or undefined
 	 */
-	onMessage: ((topic: string, payload: Uint8Array) => unknown) | undefined;
+	onMessage: MessageHandler | undefined;
 	/**
 	 * Publishes with QoS 1 or 0. At most 16 KB, and 8 calls of any kind, may be in progress at a time. Settles with the PUBACK;
-	 * with QoS 0, once the message is queued.
-	 * @throws TypeError for an invalid topic, payload or QoS
+	 * with QoS 0, once the message is queued. With `retain` the service keeps the message for later subscribers; the policy must
+	 * allow iot:RetainPublish.
+	 * @throws TypeError for an invalid topic, payload, QoS or `retain`
 	 * @throws ConnectionError SEND_QUEUE_FULL (this message is not sent; the connection goes on), PUBLISH_TIMEOUT, CONNECTION_LOST
 	 *   after the end, or how the connection ended
 	 * @example
@@ -50,10 +66,12 @@ export interface ApplicationConnection {
 	 * };
 	 * ```
 	 */
-	publish(topic: string, payload: Uint8Array | string, qos?: 0 | 1): Promise<void>;
+	publish(topic: string, payload: Uint8Array | string, qos?: 0 | 1, retain?: boolean): Promise<void>;
 	/**
-	 * Subscribes with QoS 1 to 1 to 8 topic filters (AWS IoT takes no more in one SUBSCRIBE).
-	 * @throws TypeError for an invalid topic filter
+	 * Subscribes with QoS 1 to 1 to 8 topic filters (AWS IoT takes no more in one SUBSCRIBE). With `handler`, the messages that
+	 * match one of them go to it, from now on, instead of to `onMessage`; a message that matches filters of several handlers goes
+	 * to each of them. At most 50 filters have a handler (AWS IoT allows no more subscriptions).
+	 * @throws TypeError for an invalid topic filter or handler, and for more than 50
 	 * @throws ConnectionError SEND_QUEUE_FULL, SUBSCRIBE_REFUSED, SUBSCRIBE_HUNG_UP, SUBSCRIBE_TIMEOUT, or how the connection ended
 	 * @example
 	 * ```ts
@@ -66,9 +84,9 @@ export interface ApplicationConnection {
 	 * };
 	 * ```
 	 */
-	subscribe(filters: readonly string[]): Promise<void>;
+	subscribe(filters: readonly string[], handler?: MessageHandler): Promise<void>;
 	/**
-	 * Ends 1 to 8 subscriptions. Messages that were already on their way may still come.
+	 * Ends 1 to 8 subscriptions, and forgets their handlers. Messages that were already on their way may still come.
 	 * @throws TypeError for an invalid topic filter
 	 * @throws ConnectionError SEND_QUEUE_FULL, UNSUBSCRIBE_TIMEOUT, or how the connection ended
 	 */

@@ -1,6 +1,7 @@
 // What a machine must offer the device program. Types only: src/ is given a Host and uses nothing else of the machine.
 // Shaped after ECMA-419 (the standard that Moddable implements), so that on Moddable a host is mostly wiring.
 
+import type { Identity, Will } from "./application.js";
 import type { Configuration } from "./configuration.js";
 import type { DeviceEvent } from "./events.js";
 
@@ -58,6 +59,15 @@ export interface Host {
 	readonly clock: Clock;
 	/** Calls back later. */
 	readonly timer: Timer;
+	/** The network, on a machine that has to join one, such as Wi-Fi. Absent where the system does that. */
+	readonly network?: Network;
+	/** Settles when the device program is to end: it hangs up, lets the application stop, and `boot` returns. */
+	readonly stop?: Promise<void>;
+	/**
+	 * The will of each connection that the application gets; undefined for none. What it throws, and an invalid will, is
+	 * APPLICATION_FAILED.
+	 */
+	will?(identity: Identity): Will | undefined;
 	/** Begins a TLS connection and returns at once. The callbacks in the options are called later, never within this call. */
 	openSocket(options: SocketOptions): Socket;
 	/** `count` bytes that nobody can guess. */
@@ -136,6 +146,24 @@ export interface Timer {
 	set(callback: () => void, milliseconds: number): TimerId;
 	/** Stops a timer. Not an error when it has gone off already. */
 	clear(id: TimerId): void;
+}
+
+/** A network that the machine joins on its own, and joins again when it is lost, for as long as it runs. */
+export interface Network {
+	/** Whether sockets can be opened now: joined, and with an address. */
+	readonly up: boolean;
+	/** Why it is not up, as far as the machine knows. */
+	readonly problem: NetworkProblem;
+	/** Calls back once, later, when it comes up. One callback waits at a time, the last one given. */
+	whenUp(callback: () => void): void;
+}
+
+/** What the last attempt to join a network has come to. */
+export interface NetworkProblem {
+	/** The network is there and does not let this machine in: a wrong password, most likely. */
+	readonly refused: boolean;
+	/** For a human; never a secret. */
+	readonly message: string;
 }
 
 /** Whatever identifies a timer on this machine. */

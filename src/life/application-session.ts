@@ -3,9 +3,18 @@
 
 import { Failure } from "../base/failure.js";
 import { utf8Length } from "../base/utf8.js";
-import type { ApplicationConnection, ApplicationContext, ConnectionError } from "../contract/application.js";
+import type {
+	ApplicationConnection,
+	ApplicationContext,
+	ConnectionError,
+	Identity,
+	MessageHandler,
+	Will,
+} from "../contract/application.js";
+import type { Host } from "../contract/host.js";
 import type { RecordOf } from "../identity/record.js";
 import type { Connection } from "../mqtt/connection.js";
+import { Routes } from "../mqtt/routes.js";
 import type { Device } from "./device.js";
 
 /** Bytes of a topic or filter. AWS IoT hangs up on what is longer, or has wildcards where none may be. */
@@ -15,9 +24,13 @@ const FILTERS_LIMIT = 8;
 /** Calls that may be under way at a time (each takes some 150 slots of the heap), and the bytes of their payloads. */
 const CALLS_LIMIT = 8;
 const PAYLOADS_LIMIT = 16_384;
+/** Filters that may have a handler of their own. AWS IoT takes no more subscriptions on a connection. */
+const HANDLERS_LIMIT = 50;
+/** Bytes of a will, which goes into one packet with all else of CONNECT. */
+const WILL_LIMIT = 4_096;
 
 /**
- * Runs the application until the connection ends, which is thrown as a failure, or until a factory reset is asked for. Then
+ * Runs the application until the connection ends, which is thrown as a failure, or until a factory reset or the end is asked for. Then
  * closes the connection and lets the application stop what it has begun.
  * @throws Failure how the connection ended: APPLICATION_CLOSED or APPLICATION_FAILED when it was the application's doing
  */
@@ -45,8 +58,8 @@ export async function runApplication(
 			};
 			connection.onEnd = end;
 			if (connection.ended) return end(new Failure("CONNECTION_LOST"));
-			device.whenReset(resolve);
-			if (device.reset !== undefined) return resolve();
+			device.whenAsked(resolve);
+			if (device.reset !== undefined || device.stopped) return resolve();
 			attempt(
 				"when called",
 				() => device.application(contextOf(device, record, connection, end, report)),
@@ -93,20 +106,39 @@ function describe(error: unknown): string {
 	}
 }
 
+/**
+ * The will that the application has for its next connection, copied.
+ * @throws Failure APPLICATION_FAILED when it cannot be one
+ */
+export function willOf(host: Host, record: RecordOf<"proved">): Will | undefined {
+	try {
+		const will = host.will?.(identityOf(record));
+		if (will === undefined) return undefined;
+		const { topic, payload, qos = 1, retain = false } = will;
+		if (sizeOf(topic, payload, qos, retain) > WILL_LIMIT) throw new TypeError("too long");
+		return { topic, payload: typeof payload === "string" ? payload : new Uint8Array(payload), qos, retain };
+	} catch (error) {
+		throw new Failure("APPLICATION_FAILED", `its will: ${describe(error)}`);
+	}
+}
+
+const identityOf = ({ thingName, certificateId, deviceConfiguration }: RecordOf<"proved">): Identity =>
+	Object.freeze({
+		thingName,
+		certificateId,
+		...(deviceConfiguration && { deviceConfiguration: Object.freeze({ ...deviceConfiguration }) }),
+	});
+
 function contextOf(
 	device: Device,
-	{ certificateId, thingName, deviceConfiguration }: RecordOf<"proved">,
+	record: RecordOf<"proved">,
 	connection: Connection,
 	end: (failure: Failure) => void,
 	report: (failure: Failure) => void,
 ): ApplicationContext {
 	const { host } = device;
 	return Object.freeze({
-		identity: Object.freeze({
-			thingName,
-			certificateId,
-			...(deviceConfiguration && { deviceConfiguration: Object.freeze({ ...deviceConfiguration }) }),
-		}),
+		identity: identityOf(record),
 		serialNumber: host.device.serialNumber,
 		firmwareVersion: host.device.firmwareVersion,
 		connection: openTo(connection, end, report),
@@ -123,7 +155,8 @@ function openTo(
 	end: (failure: Failure) => void,
 	report: (failure: Failure) => void,
 ): ApplicationConnection {
-	let onMessage: ApplicationConnection["onMessage"];
+	let onMessage: MessageHandler | undefined;
+	const routes = new Routes<MessageHandler>();
 	let calls = 0;
 	let bytes = 0;
 	/** One promise for all refused calls, so that an application that never stops calling does not use up the memory. */
@@ -168,8 +201,9 @@ function openTo(
 	};
 
 	const deliver = (topic: string, payload: Uint8Array): void => {
-		const handler = onMessage;
-		if (handler !== undefined) attempt("in onMessage", () => handler(topic, payload), report);
+		const handlers = routes.find(topic);
+		if (handlers.length === 0 && onMessage !== undefined) handlers.push(onMessage);
+		for (const handler of handlers) attempt("in onMessage", () => handler(topic, payload), report);
 	};
 	// For the same reason. One read of the socket has all that can come to wait here.
 	connection.onMessage = (topic, payload) => void Promise.resolve().then(() => deliver(topic, payload));
@@ -185,31 +219,40 @@ function openTo(
 			if (given !== undefined && typeof given !== "function") throw new TypeError("onMessage is not a function");
 			onMessage = given;
 		},
-		publish: (topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1) =>
+		publish: (topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1, retain = false) =>
 			call(() => {
-				if (!isTopic(topic)) throw new TypeError("not a topic");
-				if (qos !== 0 && qos !== 1) throw new TypeError("QoS is neither 0 nor 1");
-				const isText = typeof payload === "string";
-				if (!isText && !(payload instanceof Uint8Array && ArrayBuffer.isView(payload)))
-					throw new TypeError("the payload is neither text nor a Uint8Array");
-				const size = isText ? utf8Length(payload) : payload.byteLength;
+				const size = sizeOf(topic, payload, qos, retain);
 				if (isFull(size)) return undefined;
 				// Copied, since the application may go on using its buffer.
-				const body = isText ? payload : new Uint8Array(payload);
-				return [size, () => connection.publish(topic, body, qos)];
+				const body = typeof payload === "string" ? payload : new Uint8Array(payload);
+				return [size, () => connection.publish(topic, body, qos, retain)];
 			}),
-		subscribe: (filters: readonly string[]) =>
+		subscribe: (filters: readonly string[], handler?: MessageHandler) =>
 			call(() => {
 				const checked = copyOf(filters);
-				return [0, () => connection.subscribe(checked)];
+				if (handler === undefined) return [0, () => connection.subscribe(checked)];
+				if (typeof handler !== "function") throw new TypeError("the handler is not a function");
+				if (routes.size + checked.length > HANDLERS_LIMIT) throw new TypeError(`more than ${HANDLERS_LIMIT} handlers`);
+				// Ahead of the acknowledgement: messages may come before it.
+				routes.set(checked, handler);
+				return [
+					0,
+					() =>
+						connection.subscribe(checked).catch((error) => {
+							routes.delete(checked);
+							throw error;
+						}),
+				];
 			}),
 		unsubscribe: (filters: readonly string[]) =>
 			call(() => {
 				const checked = copyOf(filters);
+				routes.delete(checked);
 				return [0, () => connection.unsubscribe(checked)];
 			}),
 		close() {
 			onMessage = undefined;
+			routes.clear();
 			connection.close();
 			end(new Failure("APPLICATION_CLOSED"));
 		},
@@ -219,6 +262,16 @@ function openTo(
 /** A failure as an application is given it: an error that the device program and its classes have no part in. */
 const ownError = (failure: Failure): ConnectionError =>
 	Object.assign(new Error(failure.message), { code: failure.code });
+
+/** Bytes of a message's payload. @throws TypeError when it is no message */
+function sizeOf(topic: unknown, payload: unknown, qos: unknown, retain: unknown): number {
+	if (!isTopic(topic)) throw new TypeError("not a topic");
+	if (qos !== 0 && qos !== 1) throw new TypeError("QoS is neither 0 nor 1");
+	if (typeof retain !== "boolean") throw new TypeError("retain is neither true nor false");
+	if (typeof payload === "string") return utf8Length(payload);
+	if (payload instanceof Uint8Array && ArrayBuffer.isView(payload)) return payload.byteLength;
+	throw new TypeError("the payload is neither text nor a Uint8Array");
+}
 
 /** A topic without wildcards. Longer ones are not walked. */
 const isTopic = (topic: unknown): boolean => isLevels(topic) && !/[+#]/.test(topic);

@@ -2,16 +2,20 @@
 
 import { Backoff, backoffSeed, CONNECT_INTERVAL } from "../base/backoff.js";
 import { asFailure, catalogue, Failure } from "../base/failure.js";
-import type { Application } from "../contract/application.js";
+import type { Application, Will } from "../contract/application.js";
 import type { DeviceEvent, Role } from "../contract/events.js";
-import type { Credentials, Host, KeyPair } from "../contract/host.js";
+import type { Credentials, Host, KeyPair, TimerId } from "../contract/host.js";
 import { type DeviceRecord, UNPROVISIONED, type UnsavedRecord } from "../identity/record.js";
 import { Store } from "../identity/store.js";
-import { type Connection, connect } from "../mqtt/connection.js";
+import { Connection } from "../mqtt/connection.js";
 import { Exchange } from "../provisioning/exchange.js";
 
 /** ms that the time servers have to answer. */
 const CLOCK_LIMIT = 60_000;
+/** ms that the network has to come up, until it is reported as down. Wi-Fi and DHCP take up to ten seconds. */
+const NETWORK_LIMIT = 30_000;
+/** A network that comes back ends a pause, at a random moment within so many ms: it brings many devices back at once. */
+const NETWORK_SPREAD = 5_000;
 /** Bytes of a packet while provisioning: AWS's longest reply has about 4 KB. */
 const PROVISIONING_PACKET = 10_240;
 /** Bytes of a packet for the application. */
@@ -37,8 +41,11 @@ export class Device {
 
 	/** A factory reset that the application has asked for, at whatever moment. */
 	#reset: "forget" | "keep" | undefined;
-	/** Called when a factory reset is asked for: set by what is waiting at the moment. */
-	#onReset: (() => void) | undefined;
+	#stopped = false;
+	/** Called when a factory reset or the end is asked for: set by what is waiting at the moment. */
+	#onAsked: (() => void) | undefined;
+	/** The last connection that was begun. */
+	#opened: Connection | undefined;
 	#setByServer = false;
 	/** A server's certificate was refused for its dates: the clock may be what is wrong. */
 	#clockDoubted = false;
@@ -60,15 +67,23 @@ export class Device {
 		return this.host.clock.now() ?? 0;
 	}
 
-	/** Waits. A factory reset that is asked for ends the wait. */
-	wait(milliseconds: number): Promise<void> {
-		const { timer } = this.host;
+	/**
+	 * Waits. A factory reset or the end that is asked for ends the wait; and the network does, if it was down and comes up,
+	 * where `afterNetwork` says how many ms after that.
+	 */
+	wait(milliseconds: number, afterNetwork?: number): Promise<void> {
+		const { timer, network } = this.host;
 		return new Promise((resolve) => {
-			const id = timer.set(resolve, milliseconds);
-			this.#onReset = () => {
-				timer.clear(id);
+			const timers: TimerId[] = [];
+			const end = (): void => {
+				for (const id of timers) timer.clear(id);
 				resolve();
 			};
+			const endAfter = (pause: number): void => void timers.push(timer.set(end, pause));
+			this.#onAsked = end;
+			if (this.#stopped) return resolve();
+			endAfter(milliseconds);
+			if (afterNetwork !== undefined && network?.up === false) network.whenUp(() => endAfter(afterNetwork));
 		});
 	}
 
@@ -80,12 +95,25 @@ export class Device {
 	/** Asks for a factory reset. May be called at any time, whatever the device is doing. */
 	askReset(identity: "forget" | "keep"): void {
 		this.#reset = identity;
-		this.#onReset?.();
+		this.#onAsked?.();
 	}
 
-	/** Calls back when a factory reset is asked for. Replaces the callback given before. */
-	whenReset(callback: () => void): void {
-		this.#onReset = callback;
+	/** Whether the program is to end. Nothing may be begun then. */
+	get stopped(): boolean {
+		return this.#stopped;
+	}
+
+	/** Ends what is under way: the program is to end. */
+	stop(): void {
+		this.#stopped = true;
+		this.#onAsked?.();
+		this.leave();
+		this.#opened?.close();
+	}
+
+	/** Calls back when a factory reset or the end is asked for. Replaces the callback given before. */
+	whenAsked(callback: () => void): void {
+		this.#onAsked = callback;
 	}
 
 	/**
@@ -118,7 +146,7 @@ export class Device {
 				return write();
 			} catch (error) {
 				const failure = asFailure(error);
-				if (catalogue[failure.code].step !== "store") throw failure;
+				if (catalogue[failure.code].step !== "store" || this.#stopped) throw failure;
 				await this.pauseAfter(failure);
 			}
 		}
@@ -140,7 +168,8 @@ export class Device {
 		const pause = this.backoff.next(failure.class);
 		const milliseconds = left > 0 ? Math.max(Math.min(pause, left), CONNECT_INTERVAL) : pause;
 		this.report({ event: "pause", milliseconds, code: failure.code, attempt: this.backoff.attempts });
-		await this.wait(milliseconds);
+		const { network } = this.host;
+		await this.wait(milliseconds, network && this.backoff.spread(CONNECT_INTERVAL, NETWORK_SPREAD));
 	}
 
 	/** The visit to the provisioning API that is open, or a new one under the claim. */
@@ -169,21 +198,41 @@ export class Device {
 	}
 
 	/** Connects under a thing's name. @throws Failure IDENTITY_REFUSED when the service will not have it, or of step `connect` */
-	connectAs(thingName: string, credentials: Credentials): Promise<Connection> {
-		return this.#connect("identity", thingName, credentials, APPLICATION_PACKET);
+	connectAs(thingName: string, credentials: Credentials, will?: Will): Promise<Connection> {
+		return this.#connect("identity", thingName, credentials, APPLICATION_PACKET, will);
 	}
 
-	async #connect(role: Role, clientId: string, credentials: Credentials, packetLimit: number): Promise<Connection> {
+	async #connect(
+		role: Role,
+		clientId: string,
+		credentials: Credentials,
+		packetLimit: number,
+		will?: Will,
+	): Promise<Connection> {
+		await this.#joinNetwork();
 		await this.#setClock();
+		if (this.#stopped) throw new Failure("CONNECTION_LOST", "the program is to end");
 		this.report({ event: "connecting", role, clientId, attempt: this.backoff.attempts + 1 });
 		try {
-			const connection = await connect(this.host, { role, clientId, credentials, packetLimit });
+			const connection = new Connection(this.host, { role, clientId, credentials, packetLimit, will });
+			this.#opened = connection;
+			await connection.open();
 			this.report({ event: "connected", role, clientId });
 			return connection;
 		} catch (error) {
 			this.#clockDoubted = asFailure(error).code === "SERVER_DATES";
 			throw error;
 		}
+	}
+
+	/** Waits until the network is up, where the machine joins one. @throws Failure NETWORK_DOWN, NETWORK_REFUSED */
+	async #joinNetwork(): Promise<void> {
+		const { network } = this.host;
+		if (network === undefined || network.up) return;
+		await this.wait(NETWORK_LIMIT, 0);
+		if (network.up) return;
+		const { refused, message } = network.problem;
+		throw new Failure(refused ? "NETWORK_REFUSED" : "NETWORK_DOWN", message);
 	}
 
 	/**
@@ -199,6 +248,9 @@ export class Device {
 		this.report({ event: "clock.synchronizing" });
 		await new Promise<void>((resolve, reject) => {
 			const limit = timer.set(() => reject(new Failure("CLOCK_UNSET", "no answer")), CLOCK_LIMIT);
+			this.#onAsked = () => {
+				if (this.#stopped) reject(new Failure("CLOCK_UNSET", "the program is to end"));
+			};
 			clock.synchronize((error) => {
 				timer.clear(limit);
 				if (error === undefined) resolve();

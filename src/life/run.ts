@@ -1,8 +1,9 @@
 // The step of a proved identity: connects, and runs the application for as long as the connection lasts.
 
+import { CONNECT_INTERVAL } from "../base/backoff.js";
 import { asFailure, Failure } from "../base/failure.js";
 import type { RecordOf } from "../identity/record.js";
-import { runApplication } from "./application-session.js";
+import { runApplication, willOf } from "./application-session.js";
 import type { Device, Next } from "./device.js";
 import { forget } from "./identity.js";
 
@@ -19,17 +20,25 @@ const LASTING = 60_000;
  */
 export async function run(device: Device, record: RecordOf<"proved">): Promise<Next> {
 	const { host, store } = device;
+	if (device.stopped) return "continue";
 	if (device.reset !== undefined) {
 		if (device.reset === "forget") await forget(device);
 		return "restart";
 	}
 	let { connection } = device;
 	device.connection = undefined;
+	if (connection !== undefined && host.will !== undefined) {
+		// An identity is proved without a will: it must not be refused for what its application asks.
+		connection.close();
+		device.report({ event: "disconnected", role: "identity" });
+		await device.wait(CONNECT_INTERVAL);
+		connection = undefined;
+	}
 	if (connection === undefined || connection.ended) {
 		const credentials = store.loadCredentials(record);
 		// Nothing is left to connect with. The claim gets the thing a new certificate.
 		if (credentials === undefined) return device.startAgain();
-		connection = await device.connectAs(record.thingName, credentials);
+		connection = await device.connectAs(record.thingName, credentials, willOf(host, record));
 	}
 	const began = host.clock.ticks();
 	try {

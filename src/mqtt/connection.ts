@@ -2,6 +2,7 @@
 // queue has a bound. Whatever goes wrong ends the connection with one failure, which every waiting call gets.
 
 import { asFailure, Failure, type FailureCode } from "../base/failure.js";
+import type { Will } from "../contract/application.js";
 import type { Role } from "../contract/events.js";
 import type { Credentials, Host, Socket, SocketError, SocketErrorReason, TimerId } from "../contract/host.js";
 import { encodePacket, type Packet, PacketReader } from "./packets.js";
@@ -37,6 +38,7 @@ export interface ConnectionOptions {
 	readonly credentials: Credentials;
 	/** Largest packet taken, in bytes. */
 	readonly packetLimit: number;
+	readonly will?: Will | undefined;
 }
 
 /** A call that waits for an acknowledgement. */
@@ -46,7 +48,7 @@ interface Waiter {
 	readonly timer: TimerId;
 }
 
-/** An open connection: made by `connect`. */
+/** A connection. Made closed: `open` waits until the broker has accepted. */
 export class Connection {
 	readonly clientId: string;
 	/** Called with each PUBLISH. What it throws ends the connection. */
@@ -56,6 +58,7 @@ export class Connection {
 
 	readonly #host: Host;
 	readonly #role: Role;
+	readonly #will: Will | undefined;
 	readonly #socket: Socket;
 	/** Keys: `connack`, `ping`, or `suback`/`unsuback`/`puback` with the packet id. */
 	readonly #waiting = new Map<string, Waiter>();
@@ -71,13 +74,14 @@ export class Connection {
 	#lastId = 0;
 	#keepAlive: TimerId;
 
-	/** For `connect` only. */
+	/** Begins to connect. */
 	constructor(host: Host, options: ConnectionOptions) {
 		const { configuration } = host;
 		const port = configuration.port ?? 8883;
 		this.clientId = options.clientId;
 		this.#host = host;
 		this.#role = options.role;
+		this.#will = options.will;
 		const reader = new PacketReader(options.packetLimit, (packet) => this.#receive(packet));
 		this.#socket = host.openSocket({
 			host: configuration.endpoint,
@@ -101,9 +105,13 @@ export class Connection {
 		});
 	}
 
-	/** Sends CONNECT (clean session, no will) and waits for CONNACK. For `connect` only. */
+	/**
+	 * Sends CONNECT (clean session) and waits for CONNACK. To be called once, first of all.
+	 * @throws Failure of step `connect`, CLAIM_REFUSED or IDENTITY_REFUSED when the service refuses these credentials
+	 */
 	async open(): Promise<void> {
 		const { clientId } = this;
+		const will = this.#will;
 		const keepalive = this.#host.configuration.keepAlive ?? 300;
 		const { returnCode } = (await this.#request("connack", CONNECT_LIMIT, "CONNECT_TIMEOUT", {
 			cmd: "connect",
@@ -112,7 +120,8 @@ export class Connection {
 			clean: true,
 			clientId,
 			keepalive,
-		})) as { returnCode?: number };
+			...(will && { will: { qos: 1, retain: false, ...will, payload: will.payload as string } }),
+		} as Packet)) as { returnCode?: number };
 		if (returnCode !== 0) {
 			// 3 is "server unavailable"; the others are about this client (MQTT 3.1.1, 3.2.2.3).
 			const failure = new Failure(returnCode === 3 ? "CONNACK_REFUSED" : this.#refused, `return code ${returnCode}`);
@@ -158,9 +167,9 @@ export class Connection {
 	 * for it, because AWS may send it late. Needs much stack, so it must be called with little on it.
 	 * @throws Failure SEND_QUEUE_FULL, PUBLISH_TIMEOUT, or how the connection ended
 	 */
-	publish(topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1): Promise<unknown> {
+	publish(topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1, retain = false): Promise<unknown> {
 		// The packet types ask for a Buffer; any Uint8Array will do.
-		const packet = { cmd: "publish", topic, payload: payload as string, dup: false, retain: false } as const;
+		const packet = { cmd: "publish", topic, payload: payload as string, dup: false, retain } as const;
 		if (qos === 0) return new Promise((resolve) => resolve(this.#send({ ...packet, qos })));
 		const messageId = this.#nextId();
 		return this.#request(`puback${messageId}`, PUBLISH_LIMIT, "PUBLISH_TIMEOUT", { ...packet, qos, messageId });
@@ -307,14 +316,4 @@ export class Connection {
 		if (reason === "closed" && this.#secured && !this.#accepted) return new Failure(this.#refused, message);
 		return new Failure(SOCKET_FAILURES[reason], message);
 	}
-}
-
-/**
- * Connects and waits until the broker has accepted.
- * @throws Failure of step `connect`, CLAIM_REFUSED or IDENTITY_REFUSED when the service refuses these credentials
- */
-export async function connect(host: Host, options: ConnectionOptions): Promise<Connection> {
-	const connection = new Connection(host, options);
-	await connection.open();
-	return connection;
 }

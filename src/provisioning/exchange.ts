@@ -99,6 +99,7 @@ export class Exchange {
 	close(): void {
 		if (this.#connection.ended) return;
 		this.#connection.close();
+		this.#settle()?.reject(new Failure("CONNECTION_LOST", "closed by this device"));
 		this.#report({ event: "disconnected", role: "claim" });
 	}
 

@@ -1,4 +1,5 @@
 /// <reference path="../../hosts/moddable/types/certificates.d.ts" />
+/// <reference path="../../hosts/moddable/types/crypt.d.ts" />
 // Replaces by plain arithmetic what signature.ts uses of the SDK. Import it before handshake.ts. `npm run sdk-tests` runs with
 // the SDK's own modules.
 
@@ -27,16 +28,23 @@ export const used: string[] = [];
 
 /** `crypt`. */
 export class Digest {
-	readonly #algorithm: string;
+	readonly #hash: ReturnType<typeof createHash>;
 
 	constructor(algorithm: string) {
-		this.#algorithm = algorithm;
+		this.#hash = createHash(algorithm);
+	}
+
+	write(bytes: ArrayBuffer | Uint8Array): void {
+		this.#hash.update(new Uint8Array(bytes));
+	}
+
+	close(): ArrayBuffer {
+		return new Uint8Array(this.#hash.digest()).buffer;
 	}
 
 	process(...parts: Uint8Array[]): ArrayBuffer {
-		const hash = createHash(this.#algorithm);
-		for (const part of parts) hash.update(part);
-		return new Uint8Array(hash.digest()).buffer;
+		for (const part of parts) this.write(part);
+		return this.close();
 	}
 }
 

@@ -13,6 +13,8 @@ export interface ChainCase {
 /** A server that is there to be connected to. */
 export interface ServerCase {
 	readonly what: string;
+	/** Default 127.0.0.1. */
+	readonly host?: string;
 	readonly port: number;
 	/** SocketErrorReason with which the connection ends, or `open` when TLS comes up and data comes through. */
 	readonly reason: string;

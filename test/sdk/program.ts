@@ -9,6 +9,7 @@ import { Handshake } from "../../hosts/moddable/tls/handshake.js";
 import { openSocket } from "../../hosts/moddable/tls/socket.js";
 import { Fuzzer } from "../moddable/certificate-fuzz.js";
 import type { ChainCase, ServerCase } from "./cases.js";
+import { tryMachine } from "./machine.js";
 
 const { chains, servers, client, fuzz } = cases;
 /** How many certificates are tried before the simulator has its turn. */
@@ -87,7 +88,7 @@ function fuzzAll(then: () => void): void {
 	slice();
 }
 
-function connect({ what, port, reason, message }: ServerCase, then: () => void): void {
+function connect({ what, host = "127.0.0.1", port, reason, message }: ServerCase, then: () => void): void {
 	let ended = false;
 	let written = false;
 	const end = (how: string, said = ""): void => {
@@ -102,7 +103,7 @@ function connect({ what, port, reason, message }: ServerCase, then: () => void):
 	const hang = Timer.set(() => end("nothing"), HANG);
 	const socket = openSocket(
 		{
-			host: "127.0.0.1",
+			host,
 			port,
 			serverName: "127.0.0.1",
 			credentials: { certificate: bytesOf(client.certificate), key: bytesOf(client.key) },
@@ -126,4 +127,4 @@ function connectAll(left: readonly ServerCase[], then: () => void): void {
 }
 
 for (const chain of chains) judge(chain);
-connectAll(servers, () => fuzzAll(() => trace(`done ${failures}\n`)));
+tryMachine(tell, () => connectAll(servers, () => fuzzAll(() => trace(`done ${failures}\n`))));

@@ -1,6 +1,7 @@
-// `npm run sdk-tests -- [--count N] [--seed N]`: the device's watch over TLS and its socket in XS, on the Moddable SDK's own
-// modules, in its desktop simulator: chains of certificates, servers that do not speak TLS as they should, and mutated
-// certificates; then examples/moddable-app, up to its first message. `npm test` has the same cases, with stand-ins for the SDK.
+// `npm run sdk-tests -- [--count N] [--seed N]`: the device's host in XS, on the Moddable SDK's own modules, in its desktop
+// simulator: clock, flash and claim; its watch over TLS and its socket with chains of certificates, servers that do not speak TLS
+// as they should, and mutated certificates; then examples/moddable-app, up to its first message. `npm test` has the same cases,
+// with stand-ins for the SDK.
 
 import { spawn } from "node:child_process";
 import { KeyObject } from "node:crypto";
@@ -44,6 +45,7 @@ async function startServers(rsaRoot: Party, ecRoot: Party): Promise<ServerCase[]
 	};
 	const afterHello = (bytes: string | Uint8Array) => (socket: Socket) => socket.once("data", () => socket.write(bytes));
 	const speak = "does not speak TLS";
+	await strange("three bytes in plain text", "tls", speak, afterHello("+OK"));
 	await strange("an answer in plain text", "tls", speak, afterHello("HTTP/1.1 400 Bad Request\r\n\r\n"));
 	await strange("a greeting in plain text", "tls", speak, (socket) => socket.write("220 mail ready\r\n"));
 	await strange("a hang-up after the hello", "tls", "hung up", (socket) => socket.once("data", () => socket.end()));
@@ -80,6 +82,9 @@ async function startServers(rsaRoot: Party, ecRoot: Party): Promise<ServerCase[]
 	const ec = await issue("server", ecRoot, { names });
 	await good("a server with an RSA certificate", rsa, "open");
 	await good("a server with an ECDSA certificate", ec, "open");
+	servers.push({ ...servers.at(-1)!, what: "the same by the name localhost", host: "localhost" });
+	servers.push({ what: "a name without an address", host: "nobody.invalid", port: 1, reason: "resolve" });
+	servers.push({ what: "a port where nobody listens", port: 1, reason: "connect", message: "nobody answers" });
 	await good("a server with AES-CBC", rsa, "open", { ciphers: "ECDHE-RSA-AES128-SHA256" });
 	await good("a server with TLS 1.3 only", rsa, "tls", { minVersion: "TLSv1.3", maxVersion: "TLSv1.3" });
 	// OpenSSL looks at the client's certificate ahead of its own Finished: its alert is anybody's.

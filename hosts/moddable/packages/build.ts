@@ -1,7 +1,7 @@
 // Bundles the two npm packages that the device program uses into ES modules that XS can run from flash: build/packages/.
 // Never changes what they put on the wire.
 
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
@@ -52,8 +52,34 @@ function replace(replacements: readonly Replacement[]): Plugin {
 	};
 }
 
+/**
+ * What TypeScript is told of the bundles, so that whoever includes the firmware's manifest has the types checked: the packages'
+ * own declarations as far as `src/` uses them, without Node, which XS has not.
+ */
+function declarations(): Readonly<Record<string, string>> {
+	const own = readFileSync(join(root, "node_modules/mqtt-packet/types/index.d.ts"), "utf8");
+	const mqtt = own
+		.replace("import EventEmitter = NodeJS.EventEmitter", "interface EventEmitter {}")
+		.replace("import WritableStream = NodeJS.WritableStream", "interface WritableStream {}")
+		.replaceAll("Buffer", "Uint8Array");
+	if (mqtt.includes("NodeJS")) throw new Error("the declarations of mqtt-packet have changed");
+	return {
+		"build/packages/mqtt-packet.d.ts": mqtt,
+		"build/packages/cbor-x.d.ts": `export declare class Decoder {
+	constructor(options?: object);
+	decode(bytes: Uint8Array): any;
+}
+export declare class Encoder extends Decoder {
+	encode(value: unknown): Uint8Array;
+}
+`,
+	};
+}
+
 /** Writes all bundles. A tenth of a second. */
 export async function buildPackages(): Promise<void> {
+	mkdirSync(join(root, "build/packages"), { recursive: true });
+	for (const [path, text] of Object.entries(declarations())) writeFileSync(join(root, path), text);
 	for (const { path, entry, replacements } of bundles)
 		await build({
 			entryPoints: [shims + entry],

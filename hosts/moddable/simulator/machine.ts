@@ -1,6 +1,8 @@
 // The desktop simulator: the computer's network, and flash in a folder, one file a key. Has no secret to keep: its random
 // numbers can be guessed and its files are as open as the folder.
 
+/// <reference path="../types/undeclared.d.ts" />
+
 import { Digest } from "crypt";
 import { Directory, File } from "file";
 import config from "mc/config";
@@ -59,7 +61,6 @@ function random(count: number): Uint8Array {
 
 export function createMachine(): Machine {
 	return {
-		connect: (ready) => ready(),
 		openStorage: () => openFolder(flashFolder()),
 		serialNumber(storage) {
 			const key = "serial";

@@ -62,13 +62,17 @@ export class HandshakeError extends Error {
 	}
 }
 
-/** To be called with the head of each record, before anything is set aside for the rest. @throws HandshakeError */
+/**
+ * To be called with the head of each record, before anything is set aside for the rest, and with what there is of it before
+ * it is whole: a server that says less in plain text is not waited for. @throws HandshakeError
+ */
 export function checkRecordHead(head: Uint8Array): void {
-	const [type, major] = head as unknown as [number, number];
-	const length = (head[3]! << 8) | head[4]!;
+	const [type, major = 3] = head as unknown as [number, number?];
 	if (type < CHANGE_CIPHER_SPEC || type > APPLICATION_DATA || major !== 3) {
 		throw new HandshakeError("tls", "the server does not speak TLS");
 	}
+	if (head.length < RECORD_HEAD) return;
+	const length = (head[3]! << 8) | head[4]!;
 	if (!length || length > LONGEST_RECORD) throw new HandshakeError("tls", `a record of ${length} bytes`);
 }
 

@@ -2,6 +2,8 @@
 // lax (pkcs1_5 looks at the hash alone) or wrong (ecdsa takes any hash whole). Must compute with no number that could be
 // anybody's: the arithmetic does not return from some of them.
 
+/// <reference path="../types/certificates.d.ts" />
+
 import { Digest } from "crypt";
 import Curve from "curve";
 import ECDSA from "ecdsa";
@@ -63,7 +65,11 @@ export function isSigned(
 	return new ECDSA(ECPoint.fromOctetString(key.point), curve).verify(digest, signature, true);
 }
 
-const digestOf = (message: readonly Uint8Array[], hash: string): ArrayBuffer => new Digest(hash).process(...message);
+/** The SDK declares neither `process`, which takes views, nor anything else that does. */
+type Hash = { process(...bytes: readonly Uint8Array[]): ArrayBuffer };
+
+const digestOf = (message: readonly Uint8Array[], hash: SignatureAlgorithm["hash"]): ArrayBuffer =>
+	(new Digest(hash) as unknown as Hash).process(...message);
 
 /** RFC 8017, 8.2.2: the whole encoded message is made anew and compared. */
 function isSignedWithRsa(

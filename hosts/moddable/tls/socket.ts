@@ -2,8 +2,10 @@
 // what TLS does not, and to see how far the handshake is. Must let no exception out of a callback of TCP: on a device that
 // is a restart. Must not call a connection open whose server was not checked.
 
-import TCP, { type TCPOptions } from "embedded:io/socket/tcp";
-import TLSSocket, { type TLSOptions } from "embedded:io/socket/tcp/tls";
+/// <reference path="../types/undeclared.d.ts" />
+
+import TCP from "embedded:io/socket/tcp";
+import TLSSocket, { type RawTCP, type TCPOptions, type TLSOptions } from "embedded:io/socket/tcp/tls";
 // biome-ignore lint/style/useNodejsImportProtocol: the SDK's module of that name
 import Net from "net";
 import RNG from "rng";
@@ -19,6 +21,13 @@ const SEED = 32;
 /** Alerts about the certificate that this side showed: bad_certificate to certificate_unknown, unknown_ca, access_denied. */
 const CERTIFICATE_ALERTS = Object.freeze([42, 43, 44, 45, 46, 48, 49]);
 
+/**
+ * This machine, by definition (RFC 6761, 6.3). The simulator's resolver looks at the first address alone, which is IPv6's on
+ * many computers, and finds none.
+ */
+const LOCALHOST = "localhost";
+const LOOPBACK = "127.0.0.1";
+
 /** How what TLS throws begins when the other side sent an alert: "alert: <level>, <description>". */
 const ALERT = "alert: ";
 
@@ -27,8 +36,10 @@ export function openSocket(options: SocketOptions, random: Host["random"]): Sock
 	return new TlsSocket(options, random);
 }
 
+const Raw = TCP as unknown as new (options: TCPOptions) => RawTCP;
+
 /** TCP under TLS, which keeps the counts of what may be read and written on it. */
-class Wire extends TCP {
+class Wire extends Raw {
 	readable = 0;
 	writable = 0;
 	/** TLS has taken the server's Finished for right: it reads on. So the server is who it should be, and sends what comes. */
@@ -56,7 +67,7 @@ class Wire extends TCP {
 		const end = byteOffset + count;
 		if (buffer.byteLength === RECORD_HEAD) {
 			this.authenticated = this.#handshake.finished;
-			if (end === RECORD_HEAD) checkRecordHead(new Uint8Array(buffer));
+			checkRecordHead(new Uint8Array(buffer, 0, end));
 		} else if (end === buffer.byteLength && !this.#handshake.finished) {
 			this.#handshake.received(new Uint8Array(buffer));
 		}
@@ -91,13 +102,15 @@ class TlsSocket implements Socket {
 		this.#options = options;
 		this.#random = random;
 		this.#handshake = new Handshake(options.serverName, options.roots);
-		this.#later(() =>
-			Net.resolve(options.host, (_host, address) => {
-				if (this.#closed) return;
-				if (address) this.#connect(address);
-				else this.#fail("resolve", `no address for ${options.host}`);
-			}),
-		);
+		const connect = (address: string | undefined): void => {
+			if (this.#closed) return;
+			if (address) this.#connect(address);
+			else this.#fail("resolve", `no address for ${options.host}`);
+		};
+		this.#later(() => {
+			if (options.host === LOCALHOST) connect(LOOPBACK);
+			else Net.resolve(options.host, (_host, address) => connect(address));
+		});
 	}
 
 	read(): ArrayBuffer | undefined {
@@ -248,12 +261,17 @@ class TlsSocket implements Socket {
 		if (error instanceof HandshakeError) this.#fail(error.reason, message);
 		else if (this.#stage === "connect") this.#fail("connect", message);
 		else if (this.#stage === "established") this.#fail("closed", message);
+		else if (refused && this.wire?.authenticated) this.#fail("tls-client", message);
 		// Until the server is authenticated anybody may have sent the alert.
-		else this.#fail(refused && this.wire?.authenticated ? "tls-client" : "tls", message);
+		else this.#fail("tls", refused ? `${message}: this certificate is refused, by a server not proved yet` : message);
 	}
 
 	#fail(reason: SocketErrorReason, message: string): void {
 		this.close();
-		this.#options.onError({ reason, message });
+		try {
+			this.#options.onError({ reason, message });
+		} catch (error) {
+			trace(`in onError: ${String(error)}\n`);
+		}
 	}
 }

@@ -1,15 +1,5 @@
-// The SDK's modules for signatures as far as signature.ts uses them. Apart from the others: its test, on Node, takes these.
-
-declare module "crypt" {
-	export class Digest {
-		/** SHA256, SHA384 or SHA512. */
-		constructor(algorithm: string);
-		write(bytes: ArrayBuffer | Uint8Array): void;
-		close(): ArrayBuffer;
-		/** `write` of each and `close` in one. */
-		process(...bytes: Uint8Array[]): ArrayBuffer;
-	}
-}
+// The SDK's modules for signatures as far as signature.ts uses them; its own declarations leave them out. Apart from the
+// others: its test, on Node, takes these.
 
 declare module "rsa" {
 	/** The public half of a key. */

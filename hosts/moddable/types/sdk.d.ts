@@ -1,5 +1,5 @@
-// The Moddable SDK's modules as far as this host uses them, after the SDK's own sources (8.2): its declarations miss some
-// modules and are wrong about others. Ambient, so that they win over the SDK's when mcconfig compiles.
+// The Moddable SDK's modules as far as this host uses them, after the SDK's own sources (8.2), for `npm run check`, which has no
+// SDK. When mcconfig compiles, the SDK's own declarations are taken instead, and an app's sources are checked against those.
 
 declare module "mc/config" {
 	/** The manifests' `config`, overridden by what stands on mcconfig's command line: there every value is text. */
@@ -45,7 +45,7 @@ declare module "sntp" {
 		static readonly time: 1;
 		static readonly retry: 2;
 		static readonly error: -1;
-		/** `value`: seconds since 1970 with `time`, text with `error`. After `error` a host name that is returned is asked next. */
+		/** Throws without a network. `value`: seconds since 1970 with `time`, text with `error`. After `error` a host name that is returned is asked next. */
 		constructor(options: { host: string }, callback: (message: number, value?: number | string) => string | undefined);
 		close(): void;
 	}
@@ -57,12 +57,6 @@ declare module "Resource" {
 		constructor(name: string);
 		static exists(name: string): boolean;
 	}
-}
-
-declare module "rng" {
-	/** The pseudo-random generator that TLS uses. */
-	const RNG: { init(seed: ArrayBuffer): void; get(count: number): ArrayBuffer };
-	export default RNG;
 }
 
 declare module "file" {
@@ -99,57 +93,20 @@ declare module "embedded:storage/key-value" {
 declare module "embedded:network/interface/wifi" {
 	export default class WiFi {
 		constructor(options: { onChanged?(this: WiFi, property: "connection" | "address"): void });
-		/** Throws when it is connecting already. */
-		connect(options: { SSID: string; password?: string; secure?: boolean }): void;
+		/** Throws when it is connecting already, or cannot. */
+		connect(options: { SSID: string; password?: string }): void;
+		/** Does not call back for what it ends. */
+		disconnect(): void;
+		/** Not an error when called twice; every other member throws afterwards. */
+		close(): void;
 		/** 200 disconnected, 300 connecting, 400 associated, 500 has its address. */
 		readonly connection: number;
 		/** `a4:cf:12:00:00:01` */
-		readonly MAC: string;
+		readonly MAC: string | undefined;
 	}
 }
 
 declare module "embedded:io/socket/tcp" {
-	export interface TCPOptions {
-		readonly address: string;
-		readonly port: number;
-		onReadable(count: number): void;
-		onWritable(count: number): void;
-		onError(): void;
-	}
-	export default class TCP {
-		constructor(options: TCPOptions);
-		/** Fills the view; throws when less is waiting. */
-		read(into: Uint8Array): number;
-		/** What may be written now. Throws when `bytes` is more than that. */
-		write(bytes: ArrayBuffer | Uint8Array): number;
-		close(): void;
-	}
-}
-
-declare module "embedded:io/socket/tcp/tls" {
-	import type { TCPOptions } from "embedded:io/socket/tcp";
-
-	export interface TLSOptions extends TCPOptions {
-		/** Makes the connection below out of all these options. On the instance TLS notes how much may be read and written. */
-		readonly TCP: { readonly io: new (options: never) => object };
-		readonly secure: {
-			/** Whether TLS is to judge the server's certificates. */
-			readonly verify: boolean;
-			readonly clientCertificates: readonly Uint8Array[];
-			/** PKCS#8, DER. */
-			readonly clientKey: Uint8Array;
-			readonly serverName: string;
-			readonly applicationLayerProtocolNegotiation?: readonly string[];
-			/** Whether a session may be resumed with the server of that name. */
-			readonly cache: boolean;
-		};
-	}
-	/** TLS 1.2. What goes wrong in the handshake is thrown in the callbacks that the connection below calls. */
-	export default class TLSSocket {
-		constructor(options: TLSOptions);
-		/** Everything that waits. */
-		read(): ArrayBuffer | undefined;
-		write(bytes: Uint8Array): void;
-		close(): void;
-	}
+	/** See RawTCP in undeclared.d.ts for what it does; the SDK declares its members otherwise. */
+	export default class TCP {}
 }

@@ -36,11 +36,14 @@ export function createApplication(): { readonly application: Application; readon
 	};
 
 	const handlers: Handlers = {
-		[kinds.PUBLISH](id, qos, bytes) {
+		[kinds.PUBLISH](id, flags, bytes) {
 			const all = new Uint8Array(bytes as ArrayBuffer);
 			const end = all.indexOf(10);
 			const topic = text(all.slice(0, end).buffer as ArrayBuffer);
-			returned(id, context?.connection.publish(topic, all.subarray(end + 1), qos as 0 | 1));
+			returned(
+				id,
+				context?.connection.publish(topic, all.subarray(end + 1), (flags & 1) as 0 | 1, (flags & kinds.RETAIN) !== 0),
+			);
 		},
 		[kinds.SUBSCRIBE]: (id, _, bytes) => returned(id, context?.connection.subscribe(JSON.parse(text(bytes)))),
 		[kinds.UNSUBSCRIBE]: (id, _, bytes) => returned(id, context?.connection.unsubscribe(JSON.parse(text(bytes)))),

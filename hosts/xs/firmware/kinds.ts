@@ -75,8 +75,10 @@ export const TIMER_FIRED = 39;
 export const CLOCK_SYNCHRONIZED = 43;
 /** The signing request in PEM, or, with number 1, why there is none. */
 export const KEY_PAIR_MADE = 53;
-/** id of the call; number: QoS; topic, newline, payload. */
+/** id of the call; number: QoS, and RETAIN; topic, newline, payload. */
 export const PUBLISH = 57;
+/** Added to the QoS. */
+export const RETAIN = 2;
 /** id of the call; JSON of filters. */
 export const SUBSCRIBE = 59;
 export const CONNECTION_CLOSE = 61;

@@ -1,0 +1,23 @@
+// Why Wi-Fi was lost or not joined, which the SDK's class for Wi-Fi does not pass on. Must do nothing else in ESP-IDF's task.
+
+#include "xsmc.h"
+#include "xsHost.h"
+
+#include "esp_event.h"
+#include "esp_wifi.h"
+
+static volatile uint16_t gReason;
+static uint8_t gRegistered;
+
+static void didDisconnect(void *arg, esp_event_base_t base, int32_t id, void *data)
+{
+	gReason = ((wifi_event_sta_disconnected_t *)data)->reason;
+}
+
+/** wifi_err_reason_t of the last disconnection, 0 before the first. To be called once after Wi-Fi was initialised, and later. */
+void fleet_wifiReason(xsMachine *the)
+{
+	if (!gRegistered)
+		gRegistered = ESP_OK == esp_event_handler_register(WIFI_EVENT, WIFI_EVENT_STA_DISCONNECTED, didDisconnect, NULL);
+	xsmcSetInteger(xsResult, gReason);
+}
