@@ -203,6 +203,11 @@ export const SETTINGS = {
 		filtersPerSubscribe: number(8),
 		/** How many subscriptions one connection may have. */
 		subscriptions: number(50),
+		/**
+		 * How many QoS 1 messages of one connection may wait for their PUBACK; the next is not taken before. AWS takes 100. In
+		 * MQTT 5, CONNACK says so as Receive Maximum.
+		 */
+		unacknowledged: number(100, 1, 65_535),
 		/** Length of a client id. */
 		clientId: number(128),
 		/** Length of a topic or a filter. */

@@ -414,6 +414,7 @@ export class Broker {
 		const longest = this.#options.settings.connection.persistentSession / 1000;
 		if (five!.cleanStart && !packet.clean) this.#sessions.cleanSubscriptions({ id: packet.clientId });
 		five!.accept({
+			receiveMaximum: this.#options.settings.limits.unacknowledged,
 			maximumPacketSize: maximumPacket,
 			sessionExpiryInterval: packet.clean ? 0 : Math.min(five!.sessionExpiryInterval, longest),
 			...(packet.keepalive !== keepAlive && { serverKeepAlive: packet.keepalive }),

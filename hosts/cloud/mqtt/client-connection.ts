@@ -136,6 +136,7 @@ export class ClientConnection implements GateKeeper {
 	/** Registers a message for which `acknowledge` or `withhold` will be called. */
 	expectPuback(packetId: number): void {
 		this.#unacknowledged.push({ packetId, done: false });
+		if (this.#unacknowledged.length >= this.#options.settings.limits.unacknowledged) this.gate.hold();
 	}
 
 	/** Sends a PUBACK, once those of all earlier messages have been sent (MQTT 3.1.1 section 4.6). */
@@ -157,6 +158,7 @@ export class ClientConnection implements GateKeeper {
 			const { packetId } = this.#unacknowledged.shift()!;
 			this.gate.send(Buffer.from([packetType.puback << 4, 2, packetId >> 8, packetId & 0xff]));
 		}
+		if (this.#unacknowledged.length < this.#options.settings.limits.unacknowledged) this.gate.release();
 	}
 
 	incoming(frame: Buffer): Buffer | undefined {

@@ -36,6 +36,7 @@ export class Gate extends Duplex {
 	readonly #fromBroker = new FrameReader();
 	#draining: NodeJS.Timeout | undefined;
 	#leavingOut = false;
+	#holding = false;
 
 	constructor(socket: TLSSocket, keeper: GateKeeper) {
 		// No high-water mark: `send` bounds what may wait, at the socket. If the broker had to wait for one client, the messages to
@@ -91,8 +92,21 @@ export class Gate extends Duplex {
 		);
 	}
 
-	override _read(): void {
+	/** Takes nothing more off the client's socket until `release`, but for what has already come off it. */
+	hold(): void {
+		if (this.destroyed) return;
+		this.#holding = true;
+		this.#socket.pause();
+	}
+
+	release(): void {
+		if (!this.#holding) return;
+		this.#holding = false;
 		this.#socket.resume();
+	}
+
+	override _read(): void {
+		if (!this.#holding) this.#socket.resume();
 	}
 
 	override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {

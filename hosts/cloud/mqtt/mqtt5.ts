@@ -23,6 +23,8 @@ export interface Accepted {
 	readonly serverKeepAlive?: number;
 	/** Present when the client sent none. */
 	readonly assignedClientIdentifier?: string;
+	/** How many QoS 1 messages may wait for their PUBACK. */
+	readonly receiveMaximum: number;
 	/** Largest packet that is accepted, bytes. */
 	readonly maximumPacketSize: number;
 	/** Seconds that the session outlives its connection. */

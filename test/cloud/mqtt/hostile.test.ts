@@ -141,6 +141,22 @@ t.test("Requests of every malformed kind are rejected, and the next is answered"
 	t.ok(await provision(rig, "after-fuzz"));
 });
 
+t.test("A client has only so many messages taken before it has the PUBACKs of the first", async (t) => {
+	const unacknowledged = 3;
+	const rig = await startRig({ settings: { limits: { unacknowledged }, reply: { puback: "after", delay: 500 } } });
+	t.teardown(() => rig.cloud.close());
+	const client = await connect(rig, rig.claim, "hasty");
+	const ask = () => client.publishAsync(topics.create("json"), "{}", { qos: 1 });
+	const events = (name: string) => rig.events.filter(({ event }) => event === name);
+	const first = Array.from({ length: unacknowledged }, ask);
+	await eventually(() => (events("published").length === unacknowledged ? true : undefined));
+	await Promise.all([...first, ask()]);
+	const order = rig.events.flatMap(({ event }) => (["published", "provisioning"].includes(event) ? [event] : []));
+	t.equal(order.indexOf("provisioning"), unacknowledged, "the fourth is taken when a request has been answered");
+	t.equal(order.filter((event) => event === "published").length, unacknowledged + 1, "and is not lost");
+	await client.endAsync();
+});
+
 t.test("Clients that dawdle are let go: before the handshake, before CONNECT, while reading", async (t) => {
 	const rig = await startRig({
 		settings: { connection: { handshakeTimeout: 2_000, connectTimeout: 2_000, drainTimeout: 1_000 } },
