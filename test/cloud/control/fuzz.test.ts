@@ -5,6 +5,7 @@ import t from "tap";
 import { AWS_ERROR_STATUS } from "../../../hosts/cloud/base/errors.js";
 import { type OperationName, operations } from "../../../hosts/cloud/control/operations.js";
 import { type Members, plainName, type Shape } from "../../../hosts/cloud/control/shapes.js";
+import { sampleSize } from "../../support/sample.js";
 import { arn, roleArn, started } from "./started.js";
 
 /** Numbers from 0 to below 1, always the same ones (xorshift). */
@@ -104,7 +105,8 @@ t.test("operations with members of every kind", async (t) => {
 	const slow: OperationName[] = ["CreateKeysAndCertificate", "CreateProvisioningClaim"];
 	const names = (Object.keys(operations) as OperationName[]).filter((name) => !slow.includes(name));
 	const seen = new Map<string, number>();
-	for (let i = 0; i < 3_000; i++) {
+	const count = sampleSize(t, 3_000, 5);
+	for (let i = 0; i < count; i++) {
 		const name = pick(names);
 		const { method, path, pathMembers, queryMembers, bodyMembers, headerMembers } = operations[name];
 		const values = structure(Object.fromEntries(Object.entries(pathMembers).map(([key, shape]) => [`${key}*`, shape])));
@@ -130,8 +132,8 @@ t.test("operations with members of every kind", async (t) => {
 		}
 		seen.set(type, (seen.get(type) ?? 0) + 1);
 	}
-	t.ok(seen.get("none")! > 300, "many succeeded");
-	t.ok(seen.get("InvalidRequestException")! > 300, "many were refused");
+	t.ok(seen.get("none")! > count / 10, "many succeeded");
+	t.ok(seen.get("InvalidRequestException")! > count / 10, "many were refused");
 	t.ok(seen.size > 6, "in many ways");
 	t.equal(
 		events.since().filter(({ event }) => event === "warning").length,
@@ -166,7 +168,8 @@ t.test("requests with bytes changed, left out, doubled and cut off", async (t) =
 		return bytes;
 	};
 	const statuses = new Map<string, number>();
-	for (let round = 0; round < 60; round++) {
+	const rounds = sampleSize(t, 60, 4);
+	for (let round = 0; round < rounds; round++) {
 		const answers = Array.from({ length: 50 }, async () => {
 			const socket = connect(port, "127.0.0.1");
 			socket.on("error", () => {});
@@ -181,6 +184,7 @@ t.test("requests with bytes changed, left out, doubled and cut off", async (t) =
 			statuses.set(status, (statuses.get(status) ?? 0) + 1);
 		}
 	}
-	for (const status of ["200", "400", "404"]) t.ok(statuses.get(status)! > 50, `${status} was among the answers`);
+	for (const status of ["200", "400", "404"])
+		t.ok(statuses.get(status)! >= rounds / 2, `${status} was among the answers`);
 	t.equal((await fetch(`${url}/_local/health`)).status, 200, "and it lives");
 });
