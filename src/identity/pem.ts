@@ -60,9 +60,9 @@ const SEXTETS = Object.freeze(Array.from({ length: 128 }, (_, c) => SYMBOLS.inde
  * XS keeps text as UTF-8 and counts from its beginning to find a character.
  */
 function decodeSymbols(text: string, start: number, end: number): Uint8Array {
-	const tail = text.slice(Math.max(start, end - 8), end).trimEnd();
-	const padding = tail.endsWith("==") ? 2 : tail.endsWith("=") ? 1 : 0;
-	const last = Math.max(start, end - 8) + tail.length - padding;
+	const tail = text.slice(Math.max(start, end - 8), end);
+	let [last, padding] = [end, 0];
+	for (let at = tail.length - 1; at >= 0 && /[=\s]/.test(tail[at]!); at--, last--) if (tail[at] === "=") padding += 1;
 	// A group is put down as four bytes, the fourth of which the next one overwrites.
 	const decoded = new DataView(new ArrayBuffer((((end - start) * 3) >> 2) + 4));
 	let size = 0;
@@ -75,7 +75,7 @@ function decodeSymbols(text: string, start: number, end: number): Uint8Array {
 		size += (whole >> 2) * 3;
 		symbols = symbols.slice(whole);
 	}
-	if (symbols.length + padding !== (padding && 4)) throw new Malformed("PEM is cut short");
+	if (padding > 2 || symbols.length + padding !== (padding && 4)) throw new Malformed("PEM is cut short");
 	if (padding > 0) {
 		// Read as zeros, which is what must be there.
 		const group = decodeGroups(symbols + "AA".slice(0, padding), decoded, size);

@@ -5,8 +5,10 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { MemoryFlash } from "../../hosts/node/flash.js";
+import { NvsFlash } from "../support/nvs.js";
 import { playCut, survey } from "../support/safety.js";
 import type { Cut, WorldOptions } from "../support/world.js";
+import { agedPartition, cutsOn, NEXT } from "./nvs.js";
 
 /** A safeguard, and the source without it. */
 interface Mutation {
@@ -35,6 +37,12 @@ const MUTATIONS: readonly Mutation[] = [
 		find: "const bytes = this.#write(RECORD_KEYS[slot], encodeRecord(record, this.#sequence + 1));",
 		replace:
 			"this.#write(MARKER_KEY, Uint8Array.of(slot.charCodeAt(0)).buffer);\n\t\tconst bytes = this.#write(RECORD_KEYS[slot], encodeRecord(record, this.#sequence + 1));",
+	},
+	{
+		name: "newest record: where the marker is gone, the device takes itself for new",
+		file: "identity/store.ts",
+		find: "const first = marked ?? newest;",
+		replace: "const first = marked;\n\t\tif (first === undefined) return UNPROVISIONED;",
 	},
 	{
 		name: "resume: a certificate not yet registered is forgotten at power-on",
@@ -106,6 +114,11 @@ async function* stories(): AsyncGenerator<readonly [readonly Cut[], WorldOptions
 				packet.cmd === "publish" && packet.topic.endsWith("provision/cbor/accepted") ? "drop" : "pass",
 		},
 	];
+	// After every other operation under NVS: what is being overwritten may be gone.
+	const image = await agedPartition(6, 0);
+	const { cuts } = await cutsOn(image);
+	for (const cut of cuts.filter(({ operation }, i) => operation % 2 === 0 && cuts[i + 1]?.operation !== operation))
+		yield [[cut], { flash: new NvsFlash(image), issuedBefore: NEXT }];
 }
 
 const root = fileURLToPath(new URL("../../", import.meta.url));

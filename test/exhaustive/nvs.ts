@@ -1,8 +1,7 @@
 // NVS partitions as devices in the field have them, and the cuts in the operations of their chip: for the tests on Node and in XS.
 
 import { Store } from "../../src/identity/store.js";
-import { NvsFlash } from "../support/nvs.js";
-import type { Cut } from "../support/world.js";
+import { type FlashCut, NvsFlash } from "../support/nvs.js";
 import { World } from "../support/world.js";
 
 /** A partition of so many pages with what the SDK's Wi-Fi keeps in it: the calibration of the radio, once and for all. */
@@ -54,7 +53,7 @@ export async function agedPartition(pages: number, times: number): Promise<Uint8
 export const NEXT = 20;
 
 /** Cuts in each operation of the chip in the plain story on a copy of this partition: before it, in its middle, after it. */
-export async function cutsOn(image: Uint8Array): Promise<{ cuts: Cut[]; erases: number }> {
+export async function cutsOn(image: Uint8Array): Promise<{ cuts: FlashCut[]; erases: number }> {
 	const flash = new NvsFlash(image);
 	await provision(flash, NEXT);
 	const cuts = flash.sizes.flatMap((size, i) =>

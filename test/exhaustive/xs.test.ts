@@ -51,7 +51,7 @@ t.test(
 		]) {
 			const image = await agedPartition(pages, times);
 			const { cuts } = await cutsOn(image);
-			const played = sample(test, cuts, 97);
+			const played = sample(test, cuts, 151);
 			const wrong: string[] = [];
 			for (const cut of played) {
 				const defects = await playCut([cut], {
