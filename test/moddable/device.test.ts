@@ -2,6 +2,8 @@
 // Wi-Fi, name servers, time servers and sockets do; and no exception leaves a callback, which would be a restart.
 
 import t from "tap";
+import { seededRandom } from "../support/world.js";
+import { SERVER } from "./parties.js";
 import { AIR, DHCP, machine } from "./sdk/chip.js";
 import { Bench, PASSWORD, SSID } from "./sdk/world.js";
 
@@ -247,6 +249,53 @@ t.test("given a clock that is asked for again, the round before is given up, wha
 		t.same(chip.aborts, []);
 	}
 });
+
+t.test(
+	"given a day of a network that comes and goes, the firmware holds at its end what it held in the morning",
+	async (t) => {
+		const bench = await Bench.make();
+		const { chip } = bench;
+		const { accessPoint, listener } = chip;
+		const random = seededRandom(7);
+		/** From 0 to `most`. */
+		const some = (most: number) => (random(1)[0]! / 255) * most;
+		bench.powerOn();
+		await bench.play(() => bench.running);
+		await chip.pass(MINUTE);
+		const { timers, sockets } = chip;
+		const end = chip.time.ticks() + 24 * 60 * MINUTE;
+		let troubles = 0;
+		while (chip.time.ticks() < end) {
+			await chip.pass(some(20 * MINUTE));
+			troubles += 1;
+			const kind = Math.floor(some(4.99));
+			if (kind === 1) chip.accessPoint = undefined;
+			if (kind === 2) chip.names.clear();
+			if (kind === 3) chip.listener = undefined;
+			if (kind === 4) chip.accessPoint = { ssid: SSID, password: PASSWORD, dhcp: false };
+			chip.loseWiFi();
+			await chip.pass(some(10 * MINUTE));
+			chip.accessPoint = accessPoint;
+			chip.listener = listener;
+			for (const name of [SERVER, "time.one", "time.two"]) chip.names.set(name, "10.0.0.1");
+			chip.loseWiFi();
+		}
+		const said = bench.cloud.messages.length;
+		t.ok(await bench.play(() => bench.cloud.messages.length > said, 60 * MINUTE), "it connects again");
+		await chip.pass(MINUTE);
+		t.equal(chip.timers, timers, "as many timers");
+		t.equal(chip.sockets, sockets, "as many sockets");
+		t.same(chip.aborts, []);
+		t.equal(chip.restarts, 1, "and no restart but that of the provisioning");
+		const codes = [...new Set(bench.failures)].sort();
+		t.comment(`${troubles} troubles, ${said} connections: ${codes.join(", ")}`);
+		t.ok(
+			codes.every((code) =>
+				/^(NETWORK_DOWN|CONNECTION_LOST|KEEP_ALIVE_TIMEOUT|HOST_\w+|TLS_FAILED|CONNECT_TIMEOUT)$/.test(code),
+			),
+		);
+	},
+);
 
 t.test("given settings that cannot be right, one event says which, and nothing is begun", async (t) => {
 	const cases: [string, (bench: Bench) => void, RegExp][] = [
