@@ -25,8 +25,14 @@ function builtAt(): number {
 	return Date.parse(`${buildDate()} 00:00 UTC`) - DAY;
 }
 
+/** A clock that can be let go of. */
+export interface ClosableClock extends Clock {
+	/** Asks no time server any more, and calls nobody back. */
+	close(): void;
+}
+
 /** Makes the clock of this machine. */
-export function createClock(): Clock {
+export function createClock(): ClosableClock {
 	const floor = builtAt();
 	let last = Time.ticks;
 	let elapsed = 0;
@@ -41,14 +47,19 @@ export function createClock(): Clock {
 	/** The server that is being asked. */
 	let asking: Closable | undefined;
 
+	function close(): void {
+		round += 1;
+		asking?.close();
+		asking = undefined;
+	}
+
 	function synchronize(done: (error?: Error) => void): void {
 		const servers = String(config.sntp).split(",");
 		let index = 0;
 		/** Why the last server was of no use. */
 		let problem = "none is set";
-		const mine = ++round;
-		asking?.close();
-		asking = undefined;
+		close();
+		const mine = round;
 		// An answer may come from a server that is itself lost in time: it is passed over like one that does not answer.
 		const ask = (): void => {
 			if (mine !== round) return;
@@ -94,5 +105,6 @@ export function createClock(): Clock {
 		},
 		floor,
 		synchronize,
+		close,
 	};
 }

@@ -30,6 +30,8 @@ export interface HostOptions {
 /** Makes the Host. @throws Failure CONFIGURATION_INVALID, or what the machine's flash throws */
 export function createHost(machine: Machine, { claim, forget, stop, will, report, again }: HostOptions): Host {
 	const storage = machine.openStorage();
+	const clock = createClock();
+	stop.then(clock.close);
 	let dead = false;
 	/** The program has one connection at a time. */
 	let socket: Socket | undefined;
@@ -43,7 +45,7 @@ export function createHost(machine: Machine, { claim, forget, stop, will, report
 		claim: claim ? givenClaim(claim) : embeddedClaim(storage),
 		roots: embeddedRoots(),
 		storage,
-		clock: createClock(),
+		clock,
 		timer: {
 			set: (callback, milliseconds) =>
 				Timer.set(() => {

@@ -249,7 +249,9 @@ export class Device {
 		await new Promise<void>((resolve, reject) => {
 			const limit = timer.set(() => reject(new Failure("CLOCK_UNSET", "no answer")), CLOCK_LIMIT);
 			this.#onAsked = () => {
-				if (this.#stopped) reject(new Failure("CLOCK_UNSET", "the program is to end"));
+				if (!this.#stopped) return;
+				timer.clear(limit);
+				reject(new Failure("CLOCK_UNSET", "the program is to end"));
 			};
 			clock.synchronize((error) => {
 				timer.clear(limit);
