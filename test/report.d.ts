@@ -9,5 +9,5 @@ export class Report {
 	constructor(print: (line: string) => void);
 	read(line: string): void;
 	endFile(): void;
-	end(): void;
+	end(files?: readonly string[]): void;
 }

@@ -68,12 +68,13 @@ export class Report {
 		else if (!/^(TAP version 14|1\.\.\d+( # .*)?|\}|)$/.test(line)) this.#comments.push(line);
 	}
 
-	/** All has been read. */
-	end() {
+	/** All has been read. `files` were not run. */
+	end(files = []) {
 		this.endFile();
 		for (const comment of this.#comments) this.#print(comment);
 		for (const [reason, tests] of this.#skipped)
 			this.#print(`skipped: ${tests.length === 1 ? tests[0] : `${tests.length} tests`} (${reason})`);
+		for (const file of files) this.#leftOut.push(`left out: the file ${file}`);
 		for (const what of this.#leftOut) this.#print(what);
 		if (this.#leftOut.length > 0) this.#print("npm run test:all leaves nothing out");
 		else this.#print(`nothing is left out${this.#skipped.size === 0 ? "" : " but what was skipped"}`);

@@ -80,6 +80,11 @@ ok 2 - b.test.ts # time=1ms`);
 		/b\.test\.ts.*\nleft out: 90 of 100 cases: a\.test\.ts: a long set\nnpm run test:all leaves nothing out$/,
 	);
 	t.match(reported("ok 1 - a.test.ts").printed, /\nnothing is left out$/);
+	const lines: string[] = [];
+	const report = new Report((line) => lines.push(line));
+	report.read("ok 1 - a.test.ts");
+	report.end(["b.long.test.ts"]);
+	t.match(lines.join("\n"), /\nleft out: the file b\.long\.test\.ts\nnpm run test:all/, "whole files, too");
 	const several = reported(`# Subtest: a.test.ts
     # left out: 90 of 100 cases: first
     # left out: 5 of 10 cases: second

@@ -15,6 +15,8 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const root = resolve(here, "..");
 /** Seconds that a test file may take. Against a hang only: the longest take one minute on an idle machine. */
 const LIMIT = 2700;
+/** Test files at a time: one more than processors, since tests also wait. */
+const workers = availableParallelism() + 1;
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 
 /** Ends the process with one line about what is wrong with the call or the machine. */
@@ -140,8 +142,8 @@ function runFile(file, { all, grep }, warn) {
 	});
 }
 
-/** Runs tests. The exit code is what counts for a machine, the last line for a reader. Gives whether all is well. */
-async function test(files, options) {
+/** Runs tests; `leftOut` are the files that this run does without. The exit code is what counts for a machine, the last line for a reader. Gives whether all is well. */
+async function test(files, options, leftOut) {
 	const started = performance.now();
 	const report = new Report((line) => console.log(line));
 	const leaks = new Set();
@@ -151,8 +153,9 @@ async function test(files, options) {
 		leaks.add(secret);
 		return `# withheld: ${secret}`;
 	};
-	// the longest first, so that none is left over for the end
-	const queue = [...files].sort((a, b) => b.startsWith("exhaustive/") - a.startsWith("exhaustive/"));
+	// The longest first, so that none is left over for the end.
+	const isLong = (file) => /^(exhaustive|fuzz|package|bench)\/|over-tls/.test(file);
+	const queue = [...files].sort((a, b) => isLong(b) - isLong(a));
 	const work = async () => {
 		for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
 			const lines = await runFile(file, options, (line) => console.error(withheld(line)));
@@ -160,8 +163,8 @@ async function test(files, options) {
 			report.endFile();
 		}
 	};
-	await Promise.all(Array.from({ length: availableParallelism() }, work));
-	report.end();
+	await Promise.all(Array.from({ length: workers }, work));
+	report.end(leftOut);
 	const { totals } = report;
 	const none = totals.passed + totals.failed + totals.skipped === 0;
 	if (none)
@@ -202,7 +205,8 @@ const usage = `usage: npm test [-- OPTIONS] [FILE or FOLDER …]
 npm test -- test/mqtt                                  a folder
 npm test -- test/base/backoff.test.ts --grep "twelve" --watch
 
-npm test plays a sample of the longest exhaustive sets and says at its end which; npm run test:all plays all of them.
+npm test plays samples of the longest sets, leaves out files named *.long.test.ts unless they are asked for, and says at its
+end which. npm run test:all leaves out nothing.
 REQUIRE_ALL=1 in the environment makes a skipped test a failure.
 `;
 
@@ -226,14 +230,17 @@ async function testCommand(args) {
 	}
 	const { values, positionals } = parsed;
 	if (values.help) return console.log(usage);
-	const files = testFiles(positionals);
+	const found = testFiles(positionals);
+	const isLeftOut = (file) => positionals.length === 0 && !values.all && file.endsWith(".long.test.ts");
+	const files = found.filter((file) => !isLeftOut(file));
+	const leftOut = found.filter(isLeftOut);
 	await install();
-	console.log(`${files.length} test ${files.length === 1 ? "file" : "files"}, ${availableParallelism()} at a time`);
-	let good = await test(files, values);
+	console.log(`${files.length} test ${files.length === 1 ? "file" : "files"}, ${workers} at a time`);
+	let good = await test(files, values, leftOut);
 	while (values.watch) {
 		console.log("\nwaiting for a change; Ctrl-C ends");
 		await change();
-		good = await test(files, values);
+		good = await test(files, values, leftOut);
 	}
 	process.exitCode = good ? 0 : 1;
 }

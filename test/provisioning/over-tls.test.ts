@@ -176,7 +176,9 @@ t.test(
 		};
 		use(grants, 1);
 		test.same((await bootDevice(rig.cloud)).failures, [], "with all of them it works");
-		for (const [i, missing] of grants.entries()) {
+		// Without iot:Receive a device waits for its reply until it gives up.
+		const tried = sample(test, grants, grants.length, ({ Action }) => Action !== "iot:Receive");
+		for (const [i, missing] of tried.entries()) {
 			use(
 				grants.filter((grant) => grant !== missing),
 				i + 2,

@@ -100,8 +100,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 		},
 		(request, response) => void guarded("an answer", failed(request.socket), answer)(request, response),
 	);
-	// A client that reads nothing of its answer for this long is gone.
-	server.timeout = 2 * requestTimeout;
+	// A client that reads nothing of its answer for this long is gone. Long enough that one whose request takes too long has its
+	// answer before, on a busy machine too.
+	server.timeout = 4 * requestTimeout;
 	limitConnections(server, MAXIMUM_CONNECTIONS);
 	server.on("clientError", (error, socket: Socket) => {
 		guarded("the refusal of a malformed request", failed(socket), refuseMalformed)(error, socket);
