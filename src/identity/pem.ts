@@ -48,7 +48,7 @@ function decodeBase64(text: string, start: number, end: number): Uint8Array {
 }
 
 /** Characters that are taken at a time: more would take more memory. */
-const PIECE = 512;
+const PIECE = 128;
 /** What may stand between the symbols. */
 const BLANKS = Object.freeze(["\n", "\r", " ", "\t"]);
 const SYMBOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

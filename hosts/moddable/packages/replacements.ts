@@ -111,9 +111,10 @@ if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRe
 		from: "length = encodeUtf8(value, position + headerSize, maxBytes)",
 		to: "const utf8 = bytesOf(value); target.set(utf8, position + headerSize); length = utf8.length",
 	},
-	// The buffer that requests are put together in stays for good. 2.5 KB do, and it grows when they do not.
-	{ file: "encode.js", from: "new ByteArrayAllocate(8192)", to: "new ByteArrayAllocate(2560)" },
-	{ file: "encode.js", from: "new DataView(target.buffer, 0, 8192)", to: "new DataView(target.buffer, 0, 2560)" },
+	// Each request begins a buffer of half a KB, which grows when that is not enough: the package's own, of 8 KB, stays for good.
+	{ file: "encode.js", from: "new ByteArrayAllocate(8192)", to: "new ByteArrayAllocate(512)" },
+	{ file: "encode.js", from: "new DataView(target.buffer, 0, 8192)", to: "new DataView(target.buffer, 0, 512)" },
+	{ file: "encode.js", from: "target = new ByteArrayAllocate(target.length)", to: "target = new ByteArrayAllocate(512)" },
 	// Grown by what is needed: the package's own way makes 16 KB for a signing request of 1 KB, for good.
 	{
 		file: "encode.js",
