@@ -172,7 +172,8 @@ t.test(
 );
 
 t.test("given Wi-Fi that goes at each moment of a provisioning, the firmware ends provisioned", async (t) => {
-	for (let moment = 0; moment < 20_000; moment += 500) {
+	const moments = Array.from({ length: 40 }, (_, i) => i * 500);
+	for (const moment of sample(t, moments, 5)) {
 		const bench = await Bench.make();
 		bench.chip.post(() => bench.chip.loseWiFi(), moment);
 		bench.powerOn();

@@ -114,7 +114,11 @@ if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRe
 	// Each request begins a buffer of half a KB, which grows when that is not enough: the package's own, of 8 KB, stays for good.
 	{ file: "encode.js", from: "new ByteArrayAllocate(8192)", to: "new ByteArrayAllocate(512)" },
 	{ file: "encode.js", from: "new DataView(target.buffer, 0, 8192)", to: "new DataView(target.buffer, 0, 512)" },
-	{ file: "encode.js", from: "target = new ByteArrayAllocate(target.length)", to: "target = new ByteArrayAllocate(512)" },
+	{
+		file: "encode.js",
+		from: "target = new ByteArrayAllocate(target.length)",
+		to: "target = new ByteArrayAllocate(512)",
+	},
 	// Grown by what is needed: the package's own way makes 16 KB for a signing request of 1 KB, for good.
 	{
 		file: "encode.js",
