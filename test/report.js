@@ -14,7 +14,7 @@ const sum = (all) => {
 /** Comments of tap itself. */
 const CHATTER = /^# (Subtest: |time=|\{ |No coverage)/;
 /** What a test says that played a sample of its set only (test/support/sample.ts). */
-const LEFT_OUT = /^left out: (\d+) of (\d+) (.*?): (.*)/;
+const LEFT_OUT = /^left out: (\d+) of (\d+) cases: (.*)/;
 /** tap's reason for tests whose name was not asked for: they are no part of this run. */
 const FILTERED = /^filter/;
 /** `ok 1 - name # SKIP reason # time=1.5ms {` */
@@ -29,7 +29,7 @@ export class Report {
 	#begun = [];
 	#comments = [];
 	#leftOut = [];
-	/** What tests of this file leave out: how many, of how many, of what, in which test. */
+	/** What tests of this file leave out: how many cases, of how many, in which test. */
 	#leftOutHere = [];
 	/** By reason: the skipped tests, each with the tests around it. */
 	#skipped = new Map();
@@ -83,7 +83,7 @@ export class Report {
 	#comment(text) {
 		const what = LEFT_OUT.exec(text);
 		if (what === null) this.#comments.push(text);
-		else this.#leftOutHere.push({ count: Number(what[1]), of: Number(what[2]), unit: what[3], name: what[4] });
+		else this.#leftOutHere.push({ count: Number(what[1]), of: Number(what[2]), name: what[3] });
 	}
 
 	/** A line for what a file leaves out, however many of its tests do. */
@@ -93,7 +93,7 @@ export class Report {
 		if (all.length === 0) return;
 		const total = (member) => all.reduce((sum, one) => sum + one[member], 0);
 		const where = all.length === 1 ? `${file}: ${all[0].name}` : `${file}, in ${all.length} tests`;
-		this.#leftOut.push(`left out: ${total("count")} of ${total("of")} ${all[0].unit}: ${where}`);
+		this.#leftOut.push(`left out: ${total("count")} of ${total("of")} cases: ${where}`);
 	}
 
 	#point(depth, [, ok, name = "", directive, reason, time]) {

@@ -1,5 +1,6 @@
-// What `npm run check`, `npm test`, `npm run test:all` and the last part of `npm run docs` run. Plain Node: it is there before anything is installed. Installs
-// what only the tests need into test/node_modules when that is not there yet, and never touches the newcomer's own installation.
+// What `npm run check`, `npm test`, `npm run test:all` and the last part of `npm run docs` run. Plain Node: it is there before
+// anything is installed. Installs what only the tests need into test/node_modules when that is not there yet, and never touches
+// the newcomer's own installation.
 
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, watch } from "node:fs";
@@ -142,7 +143,10 @@ function runFile(file, { all, grep }, warn) {
 	});
 }
 
-/** Runs tests; `leftOut` are the files that this run does without. The exit code is what counts for a machine, the last line for a reader. Gives whether all is well. */
+/**
+ * Runs tests; `leftOut` are the files that this run does without. The exit code is what counts for a machine, the last line for a
+ * reader. Gives whether all is well.
+ */
 async function test(files, options, leftOut) {
 	const started = performance.now();
 	const report = new Report((line) => console.log(line));
@@ -154,7 +158,7 @@ async function test(files, options, leftOut) {
 		return `# withheld: ${secret}`;
 	};
 	// The longest first, so that none is left over for the end.
-	const isLong = (file) => /^(exhaustive|fuzz|package|bench)\/|over-tls/.test(file);
+	const isLong = (file) => /^(exhaustive|fuzz|bench)\/|over-tls|\.long\./.test(file);
 	const queue = [...files].sort((a, b) => isLong(b) - isLong(a));
 	const work = async () => {
 		for (let file = queue.shift(); file !== undefined; file = queue.shift()) {

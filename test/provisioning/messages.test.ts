@@ -131,7 +131,6 @@ t.test(
 		const changed = golden.slice();
 		// All 255 other values, or by default a few of them, another set for each byte.
 		const step = all ? 1 : 29;
-		if (!all) leaveOut(test, Math.round((golden.length * 255 * 28) / 29), golden.length * 255);
 		for (let at = 0; at < golden.length; at++) {
 			for (let value = at % step; value < 256; value += step) {
 				if (value === golden[at]) continue;
@@ -145,6 +144,8 @@ t.test(
 			}
 			changed[at] = golden[at]!;
 		}
+		const cases = golden.length * 255;
+		leaveOut(test, cases - Object.values(codes).reduce((sum, count) => sum + count), cases);
 		test.comment(JSON.stringify(codes));
 		test.same(wrong, []);
 		test.same(Object.keys(codes).sort(), ["CERTIFICATE_MALFORMED", "CREATE_REPLY_MALFORMED", "KEY_MISMATCH", "none"]);
