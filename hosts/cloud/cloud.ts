@@ -32,6 +32,19 @@ export interface CloudOptions {
 	/** Settings that differ from the defaults. */
 	readonly settings?: SettingsPatch;
 	/**
+	 * The authority of another cloud: this one takes over its keys and roots instead of making three RSA keys, which is most of
+	 * what a start costs. For tests that start many clouds. A directory that has an authority already keeps that one.
+	 *
+	 * @example
+	 * ```ts
+	 * import { startCloud } from "moddable-fleet-provisioning/cloud";
+	 *
+	 * const first = await startCloud();
+	 * const second = await startCloud({ authority: first.authority });
+	 * ```
+	 */
+	readonly authority?: Pick<CertificateAuthority, "identities">;
+	/**
 	 * Shell commands that stand for pre-provisioning hooks, by `targetArn`: JSON on standard input, JSON on standard output.
 	 * They are not settings, because somebody who may change settings must not be able to run programs.
 	 *
@@ -150,6 +163,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			ecdsaRoot: settings.tls.ecdsaRoot,
 			issuer: () => settings.certificate.issuer,
 			keyPairs: settings.keyPairs,
+			...(options.authority && { identities: options.authority.identities }),
 		});
 		closing.push(() => authority.close());
 		const registry = new Registry({

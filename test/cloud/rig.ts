@@ -6,7 +6,7 @@ import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "n
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import type { CloudEvent } from "../../hosts/cloud/base/events.js";
 import { claimPolicy, devicePolicy, provisioningTemplate } from "../../hosts/cloud/base/samples.js";
-import { type CloudOptions, startCloud } from "../../hosts/cloud/cloud.js";
+import { type Cloud, type CloudOptions, startCloud } from "../../hosts/cloud/cloud.js";
 import type { Registry } from "../../hosts/cloud/registry/registry.js";
 import { makeRequest } from "./csr.js";
 
@@ -20,11 +20,15 @@ export interface PemCredentials {
 
 export type Rig = Awaited<ReturnType<typeof startRig>>;
 
+/** The authority of the first cloud, which the others of this process take over: making its keys takes most of a start. */
+let authority: Cloud["authority"] | undefined;
+
 /** A cloud with an active claim certificate, the sample policies and a template. CONNECTs are not limited in rate. */
 export async function startRig(options: CloudOptions = {}) {
 	const events: CloudEvent[] = [];
 	const cloud = await startCloud({
 		onEvent: (event) => events.push(event),
+		...(authority && { authority }),
 		...options,
 		settings: {
 			...options.settings,
@@ -32,6 +36,7 @@ export async function startRig(options: CloudOptions = {}) {
 			keyPairs: { ahead: 0, ...options.settings?.keyPairs },
 		},
 	});
+	authority ??= cloud.authority;
 	const { registry } = cloud;
 	const { account } = registry.state;
 	registry.policies.createPolicy({

@@ -67,6 +67,8 @@ export interface AuthorityOptions {
 	/** Key of the device authority; read at each use. */
 	readonly issuer: () => KeyKind;
 	readonly keyPairs: { readonly ahead: number; readonly concurrency: number };
+	/** Keys and certificates to take where the state has none, instead of making some: those of another authority. */
+	readonly identities?: readonly IdentityRecord[];
 }
 
 /** Key and certificates of a TLS server, PEM. */
@@ -86,6 +88,8 @@ export type ServerIdentities = Readonly<Record<"rsa" | "ecdsa", ServerIdentity>>
 export interface CertificateAuthority extends CertificateIssuer {
 	/** Keys and certificates of the TLS server, private keys included. */
 	readonly servers: ServerIdentities;
+	/** All keys and certificates of its own, private keys included: what `startCloud({ authority })` takes over. */
+	readonly identities: readonly IdentityRecord[];
 	/** Resolves when the key pairs that are made in advance exist. */
 	ready(): Promise<void>;
 }
@@ -102,6 +106,10 @@ export class Authority implements CertificateAuthority {
 		this.#signers = signers;
 		this.servers = servers;
 		this.#keyPairs = new KeyPairPool(options.keyPairs);
+	}
+
+	get identities(): readonly IdentityRecord[] {
+		return [...this.#options.state.identities.values()];
 	}
 
 	get rootCertificatePem(): string {
@@ -170,6 +178,10 @@ export class Authority implements CertificateAuthority {
 /** Opens the authority. Its own keys and certificates are made on first use, and kept in the state. */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
 	const { state, now } = options;
+	state.transaction(() => {
+		for (const identity of options.identities ?? [])
+			if (!state.identities.get(identity.name)) state.identities.put(identity.name, identity);
+	});
 	const own = async (name: string, kind: KeyKind, subject: Subject): Promise<IdentityRecord> => {
 		const kept = state.identities.get(name);
 		if (kept) return kept;
@@ -189,7 +201,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 	const server = async (name: string, kind: KeyKind, root: IdentityRecord, rootKind: KeyKind) => {
 		let identity = state.identities.get(name);
 		if (!identity || !isFit(identity, root, names, now())) {
-			const made = await serverIdentity(name, kind, await signer(root, rootKind), names, now());
+			const pair = identity ? keyPairOf(identity) : await newKeyPair(kind);
+			const made = await serverIdentity(name, pair, await signer(root, rootKind), names, now());
 			state.transaction(() => state.identities.put(name, made));
 			identity = made;
 		}
@@ -204,12 +217,30 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 	});
 }
 
-async function newKeyPair(kind: KeyKind) {
+/** A key pair that a certificate is made for. */
+interface CertificateKeyPair {
+	readonly kind: KeyKind;
+	readonly spki: x509.PublicKey;
+	readonly privateKeyPem: string;
+}
+
+async function newKeyPair(kind: KeyKind): Promise<CertificateKeyPair> {
 	const { publicKey, privateKey } =
 		kind === "RSA" ? await generate("rsa", { modulusLength: 2048 }) : await generate("ec", { namedCurve: "P-256" });
 	return {
+		kind,
 		spki: new x509.PublicKey(publicKey.export({ type: "spki", format: "der" })),
 		privateKeyPem: privateKey.export({ type: "pkcs8", format: "pem" }) as string,
+	};
+}
+
+/** The key pair that a certificate was made for: a server certificate is renewed with its key. */
+function keyPairOf({ privateKeyPem }: IdentityRecord): CertificateKeyPair {
+	const publicKey = createPublicKey(privateKeyPem);
+	return {
+		kind: publicKey.asymmetricKeyType === "rsa" ? "RSA" : "EC",
+		spki: new x509.PublicKey(publicKey.export({ type: "spki", format: "der" })),
+		privateKeyPem,
 	};
 }
 
@@ -248,12 +279,11 @@ async function selfSigned(name: string, kind: KeyKind, subject: Subject, now: nu
 
 async function serverIdentity(
 	name: string,
-	kind: KeyKind,
+	{ kind, spki, privateKeyPem }: CertificateKeyPair,
 	root: Signer,
 	names: readonly string[],
 	now: number,
 ): Promise<IdentityRecord> {
-	const { spki, privateKeyPem } = await newKeyPair(kind);
 	const usage =
 		kind === "RSA"
 			? x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment

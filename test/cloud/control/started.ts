@@ -6,9 +6,9 @@ import { EventLog, Metrics } from "../../../hosts/cloud/base/events.js";
 import { defaultSettings, type Settings } from "../../../hosts/cloud/base/settings.js";
 import { type AccessKey, ADMINISTRATOR_ACCESS, parseAccessKeys } from "../../../hosts/cloud/control/iam.js";
 import { type ControlPlaneOptions, startControlPlane } from "../../../hosts/cloud/control/server.js";
-import { openAuthority } from "../../../hosts/cloud/pki/authority.js";
+import { type Authority, openAuthority } from "../../../hosts/cloud/pki/authority.js";
 import { type CertificateIssuer, Registry } from "../../../hosts/cloud/registry/registry.js";
-import { type IdentityRecord, openState } from "../../../hosts/cloud/state/state.js";
+import { openState } from "../../../hosts/cloud/state/state.js";
 
 // The SDK's advice on Node versions does not belong in the output of tests.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
@@ -47,24 +47,22 @@ export interface Started {
 	client(key?: AccessKey, options?: { region?: string; endpoint?: string; maxAttempts?: number }): IoTClient;
 }
 
-/** The authority's own keys, made once for all tests of a file. */
-let identities: IdentityRecord[] = [];
+/** The first authority of a test file, whose keys the others take over. */
+let first: Authority | undefined;
 
 /** Starts one; it ends with the test. A fault (what should never happen) fails the test. */
 export async function started(t: Test, options: Partial<ControlPlaneOptions> = {}): Promise<Started> {
 	const { now = Date.now } = options;
 	const state = await openState({ accountId, region });
-	state.transaction(() => {
-		for (const identity of identities) state.identities.put(identity.name, identity);
-	});
 	const issuer = await openAuthority({
 		state,
 		now,
 		serverNames: [],
 		issuer: () => "RSA",
 		keyPairs: { ahead: 0, concurrency: 2 },
+		...(first && { identities: first.identities }),
 	});
-	identities = [...state.identities.values()];
+	first ??= issuer;
 	const registry = new Registry({ state, issuer, now });
 	const events = new EventLog(now);
 	events.listen((event) => {

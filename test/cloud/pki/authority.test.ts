@@ -1,7 +1,7 @@
 // Which signing requests are taken, and what the issued certificates say, as OpenSSL reads them.
 
 import { execFileSync } from "node:child_process";
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,14 +10,20 @@ import { type Authority, openAuthority } from "../../../hosts/cloud/pki/authorit
 import { openState } from "../../../hosts/cloud/state/state.js";
 import { makeRequest } from "../csr.js";
 
+/** The first authority of this file, whose keys the others take over. */
+let first: Authority | undefined;
+
 async function open(issuer: "RSA" | "EC" = "RSA"): Promise<Authority> {
-	return openAuthority({
+	const authority = await openAuthority({
 		state: await openState(),
 		now: Date.now,
 		serverNames: ["name.example", "192.0.2.1"],
 		issuer: () => issuer,
 		keyPairs: { ahead: 0, concurrency: 1 },
+		...(first && { identities: first.identities }),
 	});
+	first ??= authority;
+	return authority;
 }
 
 /** What `openssl` says of these PEM texts, each in a file of its own. */
@@ -199,6 +205,25 @@ t.test(
 		t.equal(more.rootCertificatePem, first.rootCertificatePem);
 	},
 );
+
+t.test("An authority takes over the keys and roots of another, and certifies its own names with them", async (t) => {
+	const others = await open();
+	const authority = await openAuthority({
+		state: await openState(),
+		now: Date.now,
+		serverNames: ["taken-over.example"],
+		issuer: () => "EC",
+		keyPairs: { ahead: 0, concurrency: 1 },
+		identities: others.identities,
+	});
+	for (const kind of ["rsa", "ecdsa"] as const) {
+		const { key, cert, root } = authority.servers[kind];
+		t.equal(root, others.servers[kind].root);
+		t.equal(key, others.servers[kind].key, "no key is made");
+		t.ok(new X509Certificate(cert).checkHost("taken-over.example"));
+		t.ok(new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)));
+	}
+});
 
 t.test("Key pairs are made ahead", async (t) => {
 	const authority = await openAuthority({

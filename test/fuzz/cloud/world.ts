@@ -5,10 +5,10 @@ import { randomBytes } from "node:crypto";
 import type { CloudEventBody } from "../../../hosts/cloud/base/events.js";
 import { provisioningTemplate } from "../../../hosts/cloud/base/samples.js";
 import { changeSettings, defaultSettings } from "../../../hosts/cloud/base/settings.js";
-import { openAuthority } from "../../../hosts/cloud/pki/authority.js";
+import { type Authority, openAuthority } from "../../../hosts/cloud/pki/authority.js";
 import { Provisioning } from "../../../hosts/cloud/provisioning/provisioning.js";
 import { type CertificateIssuer, Registry } from "../../../hosts/cloud/registry/registry.js";
-import { type IdentityRecord, openState } from "../../../hosts/cloud/state/state.js";
+import { openState } from "../../../hosts/cloud/state/state.js";
 import { Defect } from "../target.js";
 
 export const accountId = "123456789012";
@@ -22,17 +22,14 @@ export const everything = {
 	Statement: [{ Effect: "Allow", Action: "iot:*", Resource: "*" }],
 };
 
-/** The authority's own keys, made once for a process. */
-let identities: readonly IdentityRecord[] = [];
+/** The first authority of this process, whose keys the others take over. */
+let first: Authority | undefined;
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
 /** Opens one, with the policy `device` and the template `T`. Nothing is limited in rate. */
 export async function openWorld() {
 	const state = await openState({ accountId, region });
-	state.transaction(() => {
-		for (const identity of identities) state.identities.put(identity.name, identity);
-	});
 	const now = Date.now;
 	const authority = await openAuthority({
 		state,
@@ -40,8 +37,9 @@ export async function openWorld() {
 		serverNames: [],
 		issuer: () => "EC",
 		keyPairs: { ahead: 0, concurrency: 1 },
+		...(first && { identities: first.identities }),
 	});
-	identities = [...state.identities.values()];
+	first ??= authority;
 	const issuer: CertificateIssuer = {
 		rootCertificatePem: authority.rootCertificatePem,
 		createCertificateFromCsr: (csr) => authority.createCertificateFromCsr(csr),
