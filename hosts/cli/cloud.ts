@@ -23,7 +23,7 @@ import { CommandError, command, readPairs, UsageError, wholeNumber } from "./com
 import { printedCall, quote } from "./invocation.js";
 import { narrateCloud } from "./narration.js";
 import { clockTime, hanging, line, style } from "./terminal.js";
-import { templateName } from "./values.js";
+import { serverName, templateName } from "./values.js";
 
 const options = {
 	directory: { type: "string", value: "FOLDER", default: ".fleet/cloud", help: "where it keeps its state" },
@@ -76,6 +76,7 @@ plane takes any signature: development mode.`,
 		const httpPort = wholeNumber("http-port", values["http-port"], 0, 65_535);
 		if (values["access-key"] && values["access-keys"] !== undefined)
 			throw new UsageError("--access-key and --access-keys exclude each other");
+		const serverNames = values["server-name"]?.map(serverName) ?? [];
 		const certificates = oneOfKinds(values["server-certificate"]);
 		const given = values["access-keys"] === undefined ? [] : accessKeysIn(values["access-keys"]);
 		const hookCommands = readPairs("hook", values.hook, "ARN=COMMAND");
@@ -91,7 +92,7 @@ plane takes any signature: development mode.`,
 		const running = await startCloud({
 			directory,
 			host,
-			serverNames: values["server-name"],
+			serverNames,
 			...ports,
 			settings: {
 				...(certificates && { tls: { certificates } }),

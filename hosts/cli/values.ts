@@ -2,6 +2,7 @@
 // time has passed. What is found here is not found by a device that is already switched on.
 
 import { X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
 import { CommandError, UsageError } from "./command.js";
 
 /** @throws UsageError with the form in words and an example */
@@ -53,6 +54,18 @@ export function endpoint(text: string): string {
 		"abc123-ats.iot.eu-west-1.amazonaws.com",
 	);
 }
+
+/** A name or an address that the server's certificate is to bear. @throws UsageError */
+export const serverName = (text: string): string =>
+	isIP(text) !== 0
+		? text
+		: matching(
+				"server-name",
+				text,
+				/^(?=.{1,253}$)[a-zA-Z0-9_-]{1,63}(?:\.[a-zA-Z0-9_-]{1,63})*$/,
+				"a host name or an address, 1 to 253 of 0-9 A-Z a-z . _ -",
+				"factory-pc.local",
+			);
 
 /** A device's serial number. @throws UsageError */
 export const serialNumber = (text: string): string =>

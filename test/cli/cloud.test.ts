@@ -54,6 +54,14 @@ t.test("a cloud in a directory of its own", async (t) => {
 		saysInOneLine(t, second, 1, /cloud is in use by another process/);
 	});
 
+	await t.test("refuses a server name that no certificate can bear", async (t) => {
+		for (const name of ["a b*", "", "https://factory", `${"a".repeat(64)}.local`, "a..b"]) {
+			const elsewhere = join(temporaryFolder(t), "cloud");
+			const refused = await fleet("cloud", "--directory", elsewhere, ...FREE_PORTS, "--server-name", name);
+			saysInOneLine(t, refused, 2, /--server-name (must be a host name or an address|needs a value)/);
+		}
+	});
+
 	await t.test("does not share its port", async (t) => {
 		const { port, url } = first.facts;
 		const elsewhere = join(temporaryFolder(t), "cloud");

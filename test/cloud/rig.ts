@@ -23,7 +23,10 @@ export type Rig = Awaited<ReturnType<typeof startRig>>;
 /** The authority of the first cloud, which the others of this process take over: making its keys takes most of a start. */
 let authority: Cloud["authority"] | undefined;
 
-/** A cloud with an active claim certificate, the sample policies and a template. CONNECTs are not limited in rate. */
+/**
+ * A cloud with an active claim certificate, the sample policies and a template. CONNECTs are not limited in rate. It has the same
+ * authority as the others of its process, unless the options name another.
+ */
 export async function startRig(options: CloudOptions = {}) {
 	const events: CloudEvent[] = [];
 	const cloud = await startCloud({

@@ -10,5 +10,5 @@ await import("../moddable/sdk.js");
 const { tryMutations } = await import("../moddable/mutations.js");
 
 t.test("100,000 mutated certificates are read or refused, and never trusted", (t) =>
-	tryMutations(t, sampleSize(t, 100_000, 40), 10),
+	tryMutations(t, sampleSize(t, 100_000, 100), 10),
 );

@@ -22,7 +22,7 @@ async function playAll(
 	strays: number,
 ): Promise<void> {
 	const wrong: string[] = [];
-	const played = sample(test, stories, 11);
+	const played = sample(test, stories, 23);
 	for (const { name, fate } of played) {
 		const defects = await playCut([], { fate, settings }, undefined, strays);
 		if (defects.length > 0) wrong.push(`${name}: ${defects.join("; ")}`);

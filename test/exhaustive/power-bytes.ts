@@ -15,7 +15,7 @@ export function powerCutsAtEachByte(tear: Tear): void {
 			const cuts = writes.flatMap((size, i) =>
 				Array.from({ length: size + 1 }, (_, bytes) => ({ write: i + 1, bytes, tear, size })),
 			);
-			const played = sample(test, cuts, 97, ({ bytes, size }) => bytes <= 1 || bytes >= size - 1);
+			const played = sample(test, cuts, 197, ({ bytes, size }) => bytes <= 1 || bytes >= size - 1);
 			await playCuts(
 				test,
 				played.map(({ write, bytes }) => [{ write, bytes, tear }]),

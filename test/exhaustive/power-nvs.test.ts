@@ -22,7 +22,7 @@ for (const { pages, times } of [
 		async (test) => {
 			const image = await agedPartition(pages, times);
 			const { cuts, erases } = await cutsOn(image);
-			const played = sample(test, cuts, 83);
+			const played = sample(test, cuts, 167);
 			const wrong: string[] = [];
 			for (const cut of played) {
 				const defects = await playCut([cut], { flash: new NvsFlash(image), issuedBefore: NEXT });
@@ -37,7 +37,7 @@ t.test("given NVS, when the power fails twice, then the device recovers", async 
 	const image = await agedPartition(4, 3);
 	const { cuts } = await cutsOn(image);
 	const pairs = cuts.flatMap((first, i) => cuts.filter((_, j) => (i + j) % 23 === 0).map((second) => [first, second]));
-	const played = sample(test, pairs, 997);
+	const played = sample(test, pairs, 1997);
 	const wrong: string[] = [];
 	for (const pair of played) {
 		const defects = await playCut(pair, { flash: new NvsFlash(image), issuedBefore: NEXT });
@@ -142,7 +142,7 @@ t.test(
 		const plain = new NvsFlash(image, KEYS);
 		await provision(plain, NEXT);
 		const cuts = plain.sizes.flatMap((size, i) => [0, size >> 1, size].map((bytes) => ({ operation: i + 1, bytes })));
-		const played = sample(test, cuts, 83);
+		const played = sample(test, cuts, 167);
 		const wrong: string[] = [];
 		for (const cut of played) {
 			const defects = await playCut([cut], { flash: new NvsFlash(image, KEYS), issuedBefore: NEXT });

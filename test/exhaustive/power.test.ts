@@ -21,7 +21,7 @@ for (const keyPair of ["keys", "csr"] as const)
 			// RSA keys for signing requests take long to make: the second cut is left to the other story.
 			if (keyPair === "keys") {
 				const pairs = points.flatMap((first) => points.map((second) => [first, second]));
-				stories.push(...sample(test, pairs, 53));
+				stories.push(...sample(test, pairs, 101));
 			}
 			const played = await playCuts(test, stories, options);
 			test.comment(`${played} stories with one or two cuts at ${points.length} points`);

@@ -54,7 +54,7 @@ t.test("given a proved identity, when any one byte of flash rots, then it is sti
 	const proved = await provedFlash();
 	const found: Record<string, number> = {};
 	for (const [key, value] of proved.values)
-		for (const at of sample(test, [...value.keys()], 17)) {
+		for (const at of sample(test, [...value.keys()], 37)) {
 			const world = await World.make({
 				flash: copy(proved, (values) => {
 					values.get(key)![at]! ^= 1 << (at % 8);
@@ -91,7 +91,7 @@ t.test("given values of every length, then none is taken for a record", async (t
 	const proved = await provedFlash();
 	for (const key of ["state.a", "state.b", "cred.a", "state.live"]) {
 		const value = proved.values.get(key)!;
-		for (const length of sample(test, [...value.keys()], 17, (length) => length < 12)) {
+		for (const length of sample(test, [...value.keys()], 37, (length) => length < 12)) {
 			const flash = copy(proved, (values) => values.set(key, value.slice(0, length)));
 			const world = await World.make({ flash });
 			world.machine.powerOn();

@@ -29,7 +29,7 @@ t.test(
 				for (const bytes of new Set([0, 1, 7, size >> 2, size >> 1, size - 5, size - 1, size]))
 					if (bytes >= 0) cuts.push({ write: i + 1, bytes, tear });
 		const wrong: string[] = [];
-		const played = sample(test, cuts, 3);
+		const played = sample(test, cuts, 7);
 		for (const cut of played) {
 			const defects = await playCut([cut], { machine: (options) => new XsDevice(flash, options) });
 			if (defects.length > 0) wrong.push(`${JSON.stringify(cut)}: ${defects.join("; ")}`);
@@ -51,7 +51,7 @@ t.test(
 		]) {
 			const image = await agedPartition(pages, times);
 			const { cuts } = await cutsOn(image);
-			const played = sample(test, cuts, 151);
+			const played = sample(test, cuts, 307);
 			const wrong: string[] = [];
 			for (const cut of played) {
 				const defects = await playCut([cut], {

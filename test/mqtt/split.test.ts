@@ -24,7 +24,7 @@ t.test("given each packet of the story split at every byte boundary, then nothin
 	for (const { index, split } of sample(
 		test,
 		boundaries,
-		5,
+		17,
 		({ split, length }) => split <= 8 || split === length - 1,
 	)) {
 		const world = await World.make({ fate: (passing) => (passing.index === index ? { split } : "pass") });

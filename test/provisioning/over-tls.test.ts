@@ -199,7 +199,7 @@ t.test(
 );
 
 t.test("given a server that is not to be trusted, then the failure says why", async (test) => {
-	const stranger = await startRig();
+	const stranger = await startRig({ authority: { identities: [] } });
 	const cases: [string, Partial<Configuration>, Partial<SimulatedDeviceOptions>][] = [
 		["SERVER_UNTRUSTED", {}, { roots: [certificateDer(stranger.cloud.rootCertificate)] }],
 		["SERVER_UNTRUSTED", { serverName: "another.example" }, {}],

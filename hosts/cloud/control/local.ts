@@ -42,6 +42,7 @@ export function isLocalPath(target: string): boolean {
 export async function answerLocally(
 	{ settings, events, metrics, ...administration }: LocalAdministration,
 	request: IncomingMessage,
+	target: string,
 	response: ServerResponse,
 	receive: () => Promise<Buffer>,
 ): Promise<void> {
@@ -50,7 +51,7 @@ export async function answerLocally(
 	if (!fromHere || !/^(127\.[\d.]+|\[::1\]|localhost)(:\d+)?$/.test(request.headers.host ?? "")) {
 		throw new AwsError("AccessDeniedException", "The local administration is for programs on this machine.");
 	}
-	const { pathname, searchParams } = new URL(request.url!, "http://localhost");
+	const { pathname, searchParams } = new URL(target, "http://localhost");
 	switch (`${request.method} ${pathname}`) {
 		case "GET /_local/health":
 			return send(response, { status: "ok" });

@@ -125,6 +125,9 @@ function close(server: Server): Promise<void> {
 	});
 }
 
+/** The path and query of a request's target, which a client may put behind scheme and host as for a proxy (RFC 9112 section 3.2.2). */
+const originForm = (target: string): string => target.replace(/^https?:\/\/[^/?#]*(?=\/)/i, "");
+
 function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any" }) {
 	const { registry, signatures, events } = options;
 	const { now = Date.now } = options;
@@ -137,10 +140,10 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 		request.on("error", () => {});
 		response.on("error", () => {});
 		try {
-			const target = request.url!;
+			const target = originForm(request.url!);
 			if (isLocalPath(target)) {
 				refuseForeignSites(request);
-				await answerLocally(options, request, response, () => receive(request));
+				await answerLocally(options, request, target, response, () => receive(request));
 				return;
 			}
 			if (signatures === "any") refuseForeignSites(request);

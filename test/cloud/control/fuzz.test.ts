@@ -105,7 +105,7 @@ t.test("operations with members of every kind", async (t) => {
 	const slow: OperationName[] = ["CreateKeysAndCertificate", "CreateProvisioningClaim"];
 	const names = (Object.keys(operations) as OperationName[]).filter((name) => !slow.includes(name));
 	const seen = new Map<string, number>();
-	const count = sampleSize(t, 3_000, 5);
+	const count = sampleSize(t, 3_000, 8);
 	for (let i = 0; i < count; i++) {
 		const name = pick(names);
 		const { method, path, pathMembers, queryMembers, bodyMembers, headerMembers } = operations[name];
@@ -168,7 +168,7 @@ t.test("requests with bytes changed, left out, doubled and cut off", async (t) =
 		return bytes;
 	};
 	const statuses = new Map<string, number>();
-	const rounds = sampleSize(t, 60, 4);
+	const rounds = sampleSize(t, 60, 10);
 	for (let round = 0; round < rounds; round++) {
 		const answers = Array.from({ length: 50 }, async () => {
 			const socket = connect(port, "127.0.0.1");

@@ -52,6 +52,15 @@ t.test("answers carry what AWS's carry", async (t) => {
 	t.same(Object.keys((await bad.json()) as object), ["message"]);
 });
 
+t.test("a target may have scheme and host before its path, as for a proxy", async (t) => {
+	const { port } = await started(t, unsigned);
+	for (const path of ["/things", "/_local/health"]) {
+		const target = `http://127.0.0.1:${port}${path}`;
+		const head = `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`;
+		t.match(await exchange(t, port, head), /^HTTP\/1\.1 200 /, path);
+	}
+});
+
 t.test("the path is split before it is decoded", async (t) => {
 	const { url } = await started(t, unsigned);
 	t.match(await post(url, "/things/a%2Fprincipals", "{}"), { status: 400, message: /'a\/principals' at 'thingName'/ });

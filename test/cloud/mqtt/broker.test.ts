@@ -75,7 +75,7 @@ t.test("Who may connect", async (t) => {
 		const socket = await secure(rig, {});
 		t.equal(await received(socket), "");
 		t.match(rig.events.at(-1), { event: "refused", reason: "no certificate" });
-		const stranger = await startRig();
+		const stranger = await startRig({ authority: { identities: [] } });
 		t.teardown(() => stranger.cloud.close());
 		t.equal(await reasonOf(connect(rig, stranger.claim, "e")), "unknown certificate");
 		for (const status of ["INACTIVE", "REVOKED", "PENDING_ACTIVATION"] as const) {
