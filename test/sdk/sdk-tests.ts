@@ -11,6 +11,7 @@ import { join, relative } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { parseArgs } from "node:util";
 import { atEnd, buildProgram, findSdk, runToEnd, SimulatorError, startProgram } from "../../hosts/cli/desktop.js";
+import { buildPackages } from "../../hosts/moddable/packages/build.js";
 import { root } from "../../hosts/moddable/packages/root.js";
 import { makeChains, WILD } from "../moddable/chains.js";
 import { chain, issue, type Party, RSA, record, serverHello } from "../moddable/parties.js";
@@ -135,6 +136,7 @@ async function main(): Promise<void> {
 	mkdirSync(join(root, "build/sdk-tests"), { recursive: true });
 	writeFileSync(join(root, "build/sdk-tests/cases.js"), `export default ${JSON.stringify(cases)};\n`);
 
+	await buildPackages();
 	const output = await buildProgram("sdk-tests", join(root, "test/sdk/manifest.json"));
 	let finish = (_failures: number) => {};
 	const done = new Promise<number>((resolve) => {
