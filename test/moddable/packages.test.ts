@@ -87,6 +87,33 @@ t.test("cbor-x fails where the package fails, on every truncation and every chan
 	test.ok(compared > reply.length * 3, `${compared} changed replies were read`);
 });
 
+t.test("cbor-x reads each of the 65,536 floats of 16 bits as the package does", async (test) => {
+	const given = { useRecords: false, mapsAsObjects: true } as const;
+	const [reader, ourReader] = [new cbor.Decoder(given), new device.Decoder(given)];
+	const different: number[] = [];
+	for (let float = 0; float < 65_536; float++) {
+		const bytes = () => new Uint8Array([0xf9, float >> 8, float & 0xff]);
+		if (!Object.is(ourReader.decode(bytes()), reader.decode(bytes()))) different.push(float);
+	}
+	test.same(different, []);
+});
+
+/** Every object that can be reached from the bundles without calling anything, prototypes and statics included. */
+function reachable(from: unknown, seen = new Set<object>()): Set<object> {
+	if ((typeof from !== "object" && typeof from !== "function") || from === null || seen.has(from)) return seen;
+	seen.add(from);
+	for (const { value } of Object.values(Object.getOwnPropertyDescriptors(from))) reachable(value, seen);
+	return seen;
+}
+
+t.test("what lies in flash is frozen, so that it costs no RAM: prototypes of the bundles' classes", async (test) => {
+	const prototypes = [...reachable(Object.values(device))].filter(
+		(found) => Object.hasOwn(found, "constructor") && found !== Object.prototype,
+	);
+	test.ok(prototypes.length >= 2);
+	for (const prototype of prototypes) test.ok(Object.isFrozen(prototype), prototype.constructor.name);
+});
+
 t.test("cbor-x refuses what the bundle does not hold, and says what", async (test) => {
 	test.throws(
 		() => new device.Encoder({ useRecords: false, structuredClone: true }),
