@@ -68,9 +68,13 @@ function run(env: NodeJS.ProcessEnv, args: readonly string[]): Promise<Outcome> 
 function sizes(path: string): { readonly bytecode: number; readonly heap: number; readonly aliases: number } {
 	const text = readFileSync(path, "utf8");
 	const count = (name: string) => Number(new RegExp(`#define ${name} (\\d+)`).exec(text)?.[1]);
-	const bytecode = [...text.matchAll(/^static const txU1 gxCode\d+\[(\d+)\];$/gm)];
+	// Of a module in one piece where something of it is needed at run time, else of each of its functions.
+	const modules = [...text.matchAll(/^static const txU1 gxCode\d+\[(\d+)\];$/gm)].map(([, bytes]) => Number(bytes));
+	const functions = new Set(
+		[...text.matchAll(/\.code = \{ \(txByte\*\)"((?:\\x[0-9a-f]{2})*)"/g)].map(([, code]) => code!),
+	);
 	return {
-		bytecode: bytecode.reduce((sum, [, bytes]) => sum + Number(bytes), 0),
+		bytecode: [...modules, ...[...functions].map((code) => code.length / 4)].reduce((sum, bytes) => sum + bytes, 0),
 		heap: count("mxHeapCount") * SLOT,
 		aliases: count("mxAliasCount") * 4,
 	};
