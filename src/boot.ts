@@ -66,7 +66,7 @@ export async function boot(host: Host, application: Application): Promise<void> 
 /** Reports the state that flash holds. */
 function begin(device: Device): void {
 	const { record } = device;
-	const { firmwareVersion } = device.host.device;
+	const { firmwareVersion, build } = device.host.device;
 	const thing = "thingName" in record && { thingName: record.thingName };
-	device.report({ event: "boot", state: record.state, firmwareVersion, ...thing });
+	device.report({ event: "boot", state: record.state, firmwareVersion, ...(build && { build }), ...thing });
 }

@@ -40,6 +40,7 @@ export function createHost(machine: Machine, { claim, forget, stop, will, report
 		device: {
 			serialNumber: config.serialNumber ? String(config.serialNumber) : machine.serialNumber(storage),
 			firmwareVersion: String(config.firmwareVersion),
+			...(machine.build && { build: machine.build() }),
 		},
 		forget,
 		claim: claim ? givenClaim(claim) : embeddedClaim(storage),

@@ -11,6 +11,8 @@ export interface Machine {
 	openStorage(): Storage;
 	/** What the maker burned in, or what the simulator made up once and keeps in `storage`. */
 	serialNumber(storage: Storage): string;
+	/** Names the image that runs: another one for each build. Absent where there is no such name. */
+	build?(): string;
 	/** `count` random bytes. */
 	random(count: number): Uint8Array;
 	/** Starts the machine afresh. Absent where the program must be started again in its place. */

@@ -19,6 +19,8 @@ export type DeviceEvent =
 			readonly event: "boot";
 			readonly state: DeviceState;
 			readonly firmwareVersion: string;
+			/** Names the very image: see `DeviceFacts`. */
+			readonly build?: string;
 			readonly thingName?: string;
 	  }
 	/** The clock is unset or before its floor, and the device asks the host to set it. */

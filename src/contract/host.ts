@@ -88,6 +88,8 @@ export interface DeviceFacts {
 	readonly serialNumber: string;
 	/** Reported at power-on and handed to the application; it may be any text. */
 	readonly firmwareVersion: string;
+	/** Names the very image, of which there may be several of one version. Reported at power-on. */
+	readonly build?: string;
 }
 
 /** A certificate and the private key that belongs to it. */

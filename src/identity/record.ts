@@ -34,19 +34,19 @@ const CERTIFICATE = {
 	/** How often in a row the broker refused the new identity. */
 	refusals: "number?",
 } as const;
-const TOKEN = {
+const TOKEN = Object.freeze({
 	...CERTIFICATE,
 	/** Secret. */
 	ownershipToken: "string",
 	/** When the token stops working, ms since 1970. */
 	deadline: "number",
-} as const;
-const THING = {
+} as const);
+const THING = Object.freeze({
 	...CERTIFICATE,
 	thingName: "string",
 	/** From the template. Absent when RegisterThing's reply was lost but its effect was not. */
 	deviceConfiguration: "object?",
-} as const;
+} as const);
 
 /**
  * The members of a record, beside `state`, in each state; those with a question mark may be absent. The type of a record and
@@ -54,7 +54,7 @@ const THING = {
  */
 const MEMBERS = Object.freeze({
 	/** `forgotten`: the identity was to be forgotten, and its credentials are to be erased before anything else. */
-	unprovisioned: { ...ALWAYS, forgotten: "boolean?" },
+	unprovisioned: Object.freeze({ ...ALWAYS, forgotten: "boolean?" } as const),
 	created: TOKEN,
 	registering: TOKEN,
 	registered: THING,

@@ -2,6 +2,7 @@
 // Wi-Fi, name servers, time servers and sockets do; and no exception leaves a callback, which would be a restart.
 
 import t from "tap";
+import { secretIn } from "../secrets.js";
 import { sample } from "../support/sample.js";
 import { seededRandom } from "../support/world.js";
 import { SERVER } from "./parties.js";
@@ -18,11 +19,34 @@ t.test("given all in order, the firmware provisions itself, restarts, and runs t
 	t.equal(bench.chip.restarts, 1, "after one restart, a real one");
 	t.same(bench.chip.aborts, [], "no exception left a callback");
 	t.match(bench.cloud.messages, [{ clientId: "a4cf12000001" }], "under the MAC address");
-	t.ok(
-		bench.chip.traced.some((line) => line.includes('"event":"provisioned"')),
-		"events are traced as lines of JSON",
-	);
 });
+
+t.test(
+	"given a console that shows what is traced, each event is one line of JSON on it, and no line holds a secret",
+	async (t) => {
+		const bench = await Bench.make();
+		bench.powerOn();
+		await bench.play(() => bench.running);
+		bench.chip.accessPoint = { ssid: SSID, password: "another" };
+		bench.chip.loseWiFi();
+		await bench.chip.pass(10 * MINUTE);
+		const { traced } = bench.chip;
+		// The same test of a line as docs/firmware.md gives to those who read the console.
+		t.same(
+			traced.filter((line) => line.startsWith('{"event":')).map((line) => JSON.parse(line)),
+			bench.events,
+		);
+		t.match(bench.events[0], { event: "boot", firmwareVersion: "1.0.0", build: "0123456789abcdef" });
+		t.ok(bench.failures.includes("NETWORK_REFUSED"), "failures are among them");
+		t.ok(
+			traced.some((line) => line.includes("does not let this device in")),
+			"other lines are between them",
+		);
+		const printed = traced.join("\n");
+		t.equal(secretIn(printed), undefined);
+		t.notOk(printed.includes(PASSWORD));
+	},
+);
 
 t.test("given the desktop simulator, the firmware starts itself again where the chip would restart", async (t) => {
 	const bench = await Bench.make("simulator");

@@ -87,6 +87,35 @@ t.test("cbor-x fails where the package fails, on every truncation and every chan
 	test.ok(compared > reply.length * 3, `${compared} changed replies were read`);
 });
 
+t.test("cbor-x reads each of the 65,536 floats of 16 bits as the package does", async (test) => {
+	const given = { useRecords: false, mapsAsObjects: true } as const;
+	const [reader, ourReader] = [new cbor.Decoder(given), new device.Decoder(given)];
+	const different: number[] = [];
+	for (let float = 0; float < 65_536; float++) {
+		const bytes = () => new Uint8Array([0xf9, float >> 8, float & 0xff]);
+		if (!Object.is(ourReader.decode(bytes()), reader.decode(bytes()))) different.push(float);
+	}
+	test.same(different, []);
+});
+
+t.test("the prototypes of the bundles' classes are frozen, so that in flash they cost no RAM", async (test) => {
+	const parser = device.parser({}) as unknown as { packet: object; _list: object };
+	const instances = [
+		new device.Encoder({ useRecords: false }),
+		parser,
+		parser.packet,
+		parser._list,
+		device.generate(packets[5]!),
+	];
+	const prototypes = new Set<object>();
+	const builtIn = [Object.prototype, Uint8Array.prototype];
+	for (let one of instances)
+		for (one = Object.getPrototypeOf(one); !builtIn.includes(one); one = Object.getPrototypeOf(one))
+			prototypes.add(one);
+	test.equal(prototypes.size, 7, "Encoder, Decoder, Parser, EventEmitter, Packet, BufferList, Buffer");
+	for (const prototype of prototypes) test.ok(Object.isFrozen(prototype), prototype.constructor.name);
+});
+
 t.test("cbor-x refuses what the bundle does not hold, and says what", async (test) => {
 	test.throws(
 		() => new device.Encoder({ useRecords: false, structuredClone: true }),

@@ -13,8 +13,14 @@ declare const System: { restart(): void };
 // The NVS namespace; like a key at most 15 characters.
 const NAMESPACE = "fleet";
 
+/** From image.c. */
+function build(this: unknown): string {
+	return native("fleet_build").call(this);
+}
+
 /** What every ESP32 has, whatever its network: for a machine of an app's own, too. */
 export const esp32 = Object.freeze({
+	build,
 	openStorage: () => storageIn(keyValue.open({ path: NAMESPACE })),
 	// Math.random takes each number from the hardware's generator (esp_random), which is a true one while Wi-Fi is on.
 	random: (count: number) => new Uint8Array(count).map(() => Math.random() * 256),

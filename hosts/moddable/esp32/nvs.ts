@@ -5,7 +5,8 @@ import type { Storage } from "../../../src/contract/host.js";
 
 /** As much of the SDK's `embedded:storage/key-value` as is used. */
 export interface KeyValue {
-	read(key: string): ArrayBuffer | undefined;
+	/** An ArrayBuffer or undefined in the format that a namespace is opened with; in others something else. */
+	read(key: string): unknown;
 	write(key: string, value: ArrayBuffer): unknown;
 	delete(key: string): unknown;
 }
@@ -19,7 +20,7 @@ const FULL = /NVS_NOT_ENOUGH_SPACE|NVS_NO_FREE_PAGES|\b0x110[5d]\b|\b(4357|4365)
 
 /** Storage in an open namespace. */
 export const storageIn = (namespace: KeyValue): Storage => ({
-	read: (key) => namespace.read(key),
+	read: (key) => namespace.read(key) as ArrayBuffer | undefined,
 	write(key, value) {
 		try {
 			namespace.write(key, value);

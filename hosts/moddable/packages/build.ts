@@ -4,7 +4,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build, type Plugin } from "esbuild";
+import { build, type Plugin, transform } from "esbuild";
 import { cborReplacements, mqttReplacements, type Replacement } from "./replacements.js";
 import { root } from "./root.js";
 
@@ -34,11 +34,17 @@ export const bundles: readonly Bundle[] = [
 	},
 ];
 
+const TARGET = "es2022";
+
+// With Function gone, cbor-x writes no code at run time; that is what its no-eval build is.
+const GONE = { "globalThis.Buffer": "undefined", Buffer: "undefined", Function: "undefined" };
+
+/** Replaces, and leaves out what cannot be reached then. */
 function replace(replacements: readonly Replacement[]): Plugin {
 	return {
 		name: "replace",
 		setup({ onLoad }) {
-			onLoad({ filter: /node_modules.(cbor-x|mqtt-packet).[a-zA-Z]+\.js$/ }, ({ path }) => {
+			onLoad({ filter: /node_modules.(cbor-x|mqtt-packet).[a-zA-Z]+\.js$/ }, async ({ path }) => {
 				let contents = readFileSync(path, "utf8");
 				for (const { file, from, to } of replacements) {
 					if (file !== basename(path)) continue;
@@ -46,10 +52,25 @@ function replace(replacements: readonly Replacement[]): Plugin {
 					if (replaced === contents) throw new Error(`${path} has changed: there is no ${from} in it any more`);
 					contents = replaced;
 				}
-				return { contents };
+				const { code } = await transform(contents, { minifySyntax: true, target: TARGET, define: GONE });
+				return { contents: code };
 			});
 		},
 	};
+}
+
+/**
+ * Declares what never changes as `const`, where esbuild has `var` for all: XS keeps a pointer in RAM for every variable of a
+ * module in flash that could change.
+ */
+async function withConstants(code: string): Promise<string> {
+	const constant = code.replace(/^var (.+? = )/gm, "const $1");
+	const { warnings } = await transform(constant, { target: TARGET });
+	const changing = warnings.map(({ id, text }) => {
+		if (id !== "assign-to-constant") throw new Error(text);
+		return /"(\w+)"/.exec(text)![1]!;
+	});
+	return constant.replace(/^const (\w+) = /gm, (whole, name) => (changing.includes(name) ? `let ${name} = ` : whole));
 }
 
 /**
@@ -80,32 +101,30 @@ export declare class Encoder extends Decoder {
 export async function buildPackages(): Promise<void> {
 	mkdirSync(join(root, "build/packages"), { recursive: true });
 	for (const [path, text] of Object.entries(declarations())) writeFileSync(join(root, path), text);
-	for (const { path, entry, replacements } of bundles)
-		await build({
+	for (const { path, entry, replacements } of bundles) {
+		const { outputFiles } = await build({
 			entryPoints: [shims + entry],
-			outfile: path,
+			write: false,
 			absWorkingDir: root,
 			bundle: true,
 			format: "esm",
 			platform: "neutral",
-			mainFields: ["main"],
-			target: "es2022",
-			minifySyntax: true,
+			target: TARGET,
 			legalComments: "inline",
 			// what there is of Node and of the web: nothing but these
 			inject: [`${shims}text.js`],
 			alias: {
-				bl: `${shims}bl.cjs`,
+				bl: `${shims}bl.js`,
 				buffer: `${shims}buffer.js`,
-				debug: `${shims}debug.cjs`,
 				events: `${shims}events.js`,
 				"process-nextick-args": `${shims}nextTick.js`,
 			},
-			// with Function gone, cbor-x writes no code at run time; that is what its no-eval build is
-			define: { "globalThis.Buffer": "undefined", Buffer: "undefined", Function: "undefined" },
+			define: GONE,
 			plugins: [replace(replacements)],
 			logLevel: "warning",
 		});
+		writeFileSync(path, await withConstants(outputFiles[0]!.text));
+	}
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await buildPackages();

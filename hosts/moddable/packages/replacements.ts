@@ -127,11 +127,100 @@ if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRe
 	},
 	// What was read last, a reply of 3 KB, is let go.
 	{ file: "decode.js", from: "// finished reading this source, cleanup references", to: "dataView = null" },
+	// Variables that only serve what has gone above: each costs a pointer in RAM, and more once it is written to.
+	{ file: "decode.js", from: /try \{\s*new Function\(''\)[\s\S]*?\n\}\n/, to: "" },
+	{ file: "decode.js", from: "let currentDecoder = {}", to: "let currentDecoder" },
+	{ file: "decode.js", from: /\t\tstringPosition = 0\n[\s\S]*?(?=\t\tsrc = source\n)/, to: "" },
+	{
+		file: "decode.js",
+		from: /if \(this instanceof Decoder\) \{\s*currentDecoder = this[\s\S]*?(?=\t\treturn checkedRead\(\)\n\t\}\n)/,
+		to: "currentDecoder = this\n",
+	},
+	{ file: "decode.js", from: /if \(bundledStrings\) \{[\s\S]*?\n\t\t\}\n/, to: "" },
+	{
+		file: "decode.js",
+		from: /\t\t\tcurrentStructures = null\n(\t\t\tsrc = null\n)\t\t\tif \(referenceMap\)\s*referenceMap = null\n/,
+		to: "$1",
+	},
+	{ file: "decode.js", from: "} else if (!sequentialMode) {", to: "} else {" },
+	{ file: "decode.js", from: "if (nestedDecodeErrors.has(error)) {", to: "if (false) {" },
+	{ file: "decode.js", from: "\treferenceMap = null\n\tcurrentStructures = null\n}", to: "}" },
+	{ file: "encode.js", from: /else\s+bundledStrings = null\n/, to: "\n" },
+	{
+		file: "encode.js",
+		from: /throwOnIterable = encodeOptions[\s\S]*?if \(throwOnIterable\)\s*return;/,
+		to: "try {",
+	},
+	{ file: "encode.js", from: "export const { NEVER, ALWAYS, DECIMAL_ROUND, DECIMAL_FIT } = FLOAT32_OPTIONS", to: "" },
+	{ file: "decode.js", from: /let f32Array = .*\nlet u8Array = .*\n/, to: "" },
+	// A float of 16 bits is put together in an array of the module. In flash that cannot be written to.
+	{
+		file: "decode.js",
+		from: /\tu8Array\[3\] = [\s\S]*?return f32Array\[0\];/,
+		to: "\treturn (byte0 & 0x80 ? -1 : 1) * (1024 + ((byte0 & 3) << 8 | byte1)) * 2 ** (exponent - 25);",
+	},
+];
+
+/** CommonJS as ES modules, in one file: then all of them have one scope, without the wrappers of CommonJS, which change. */
+const asModules = (file: string): readonly Replacement[] => [
+	{ file, from: /^const (.+) = require\('(.+?)'\)$/gm, to: 'import $1 from "$2"' },
+	{ file, from: "module.exports =", to: "export default" },
 ];
 
 export const mqttReplacements: readonly Replacement[] = [
-	// A buffer is kept for every length that a packet ever had: on a device, a leak.
-	{ file: "writeToStream.js", from: "if (num < 16384) varByteIntCache[num] = buffer", to: "" },
+	{ file: "parser.js", from: /^const debug = .*$/m, to: "" },
+	{ file: "writeToStream.js", from: /^const debug = .*$/m, to: "" },
+	{
+		file: "writeToStream.js",
+		from: /^const nextTick = .*$/m,
+		to: 'import { nextTick } from "process-nextick-args"',
+	},
+	...["parser.js", "generate.js", "writeToStream.js", "numbers.js"].flatMap(asModules),
+	{ file: "packet.js", from: "module.exports =", to: "export default" },
+	{ file: "constants.js", from: "const protocol = module.exports", to: "const protocol = {}\nexport default protocol" },
+	{ file: "constants.js", from: /^const \{ Buffer \} = .*$/m, to: "" },
+	// The first packet would fill a cache of 65,536 buffers (11 MB), and one is kept for every length that a packet ever had.
+	{ file: "numbers.js", from: "const max = 65536\nconst cache = {}", to: "" },
+	{ file: "numbers.js", from: /function generateCache [\s\S]*?\n\}\n/, to: "" },
+	{
+		file: "numbers.js",
+		from: /function generate4ByteBuffer [\s\S]*/,
+		to: "export { generateBuffer as generateNumber, genBufVariableByteInt }\n",
+	},
+	{ file: "writeToStream.js", from: /^import numbers from .*$/m, to: "" },
+	{
+		file: "writeToStream.js",
+		from: /const numCache = [\s\S]*?let toGenerate = true\n/,
+		to: 'import { generateNumber, genBufVariableByteInt } from "./numbers"\n',
+	},
+	{ file: "writeToStream.js", from: / {2}if \(toGenerate\) \{[\s\S]*?\n {2}\}\n/, to: "" },
+	{ file: "writeToStream.js", from: /Object\.defineProperty\(generate, [\s\S]*?\n\}\)\n/, to: "" },
+	{ file: "writeToStream.js", from: /function writeNumberCached [\s\S]*?\n\}\n/, to: "" },
+	{ file: "writeToStream.js", from: "function writeNumberGenerated ", to: "function writeNumber " },
+	{ file: "writeToStream.js", from: "const varByteIntCache = {}", to: "" },
+	{
+		file: "writeToStream.js",
+		from: /let buffer = varByteIntCache\[num\][\s\S]*?\n {2}\}\n/,
+		to: "const buffer = genBufVariableByteInt(num)\n",
+	},
+	// What lies in flash and can change costs RAM. A typed array can be frozen only while it is empty, so that the bytes of
+	// headers are plain arrays, which those who take them copy from all the same.
+	{ file: "constants.js", from: /Buffer\.from\((\[.*\])\)/g, to: "$1" },
+	{
+		file: "constants.js",
+		from: /const buf = Buffer\.alloc\(1\)\s*buf\.writeUInt8\(([\s\S]*?), 0, true\)\s*return buf/,
+		to: "return [$1]",
+	},
+	{ file: "constants.js", from: /$/, to: "\nObject.freeze(protocol, true)\n" },
+	{
+		file: "writeToStream.js",
+		from: "const empty = Buffer.allocUnsafe(0)",
+		to: "const empty = Object.freeze(Buffer.allocUnsafe(0))",
+	},
+	{ file: "writeToStream.js", from: "const zeroBuf = Buffer.from([0])", to: "" },
+	{ file: "packet.js", from: /$/, to: "\nObject.freeze(Packet.prototype)\n" },
+	{ file: "parser.js", from: /$/, to: "\nObject.freeze(Parser.prototype)\n" },
+	{ file: "generate.js", from: /$/, to: "\nObject.freeze(Accumulator.prototype)\n" },
 	// Payloads are plain Uint8Arrays on the device.
 	{ file: "generate.js", from: "list[i].copy(result, pos)", to: "result.set(list[i], pos)" },
 	// A device is a client, and speaks MQTT 3.1.1: MQTT 5 and what only servers send or read is left out, for the

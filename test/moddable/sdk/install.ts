@@ -52,6 +52,7 @@ register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 const functions: Readonly<Record<string, () => unknown>> = {
 	fleet_buildDate: () => "Nov 22 2026",
 	fleet_wifiReason: () => machine.chip.reason,
+	fleet_build: () => "0123456789abcdef",
 };
 let line = "";
 Object.assign(globalThis, {

@@ -56,3 +56,4 @@ refuse(
 	Buffer.prototype,
 	"compare equals fill includes indexOf lastIndexOf readUInt8 readUInt16BE readUInt32BE slice swap16 toJSON toString writeUInt16BE",
 );
+Object.freeze(Buffer.prototype);

@@ -24,3 +24,4 @@ for (const name of ["addListener", "off", "once", "removeAllListeners", "removeL
 			throw new TypeError(`EventEmitter: ${name} is not provided`);
 		},
 	});
+Object.freeze(EventEmitter.prototype);

@@ -1,8 +1,9 @@
-// What the bundle of mqtt-packet exports.
+// What the bundle of mqtt-packet exports: the same as the package.
 
-import mqtt from "mqtt-packet";
+import generate from "mqtt-packet/generate";
+import Parser from "mqtt-packet/parser";
+import writeToStream from "mqtt-packet/writeToStream";
 
-export const { generate, parser, writeToStream } = mqtt;
+const { parser } = Parser;
 
-// or the first packet would fill a cache of 65,536 buffers
-writeToStream.cacheNumbers = false;
+export { generate, parser, writeToStream };

@@ -1,6 +1,6 @@
 // As much of the package bl (a list of buffers) as mqtt-packet's parser uses. Never copies what lies in one piece.
 
-const { textOf } = require("./text.js");
+import { textOf } from "./text.js";
 
 /** append, consume, length, readUInt8, readUInt16BE, readUInt32BE, slice (a view where it can be), toString. */
 class BufferList {
@@ -61,10 +61,11 @@ class BufferList {
 		return textOf(this.slice(start, end));
 	}
 }
+Object.freeze(BufferList.prototype);
 
 function bl(bytes) {
 	if (bytes) throw new TypeError("bl: a list begins empty");
 	return new BufferList();
 }
 
-module.exports = bl;
+export default bl;
