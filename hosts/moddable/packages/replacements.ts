@@ -163,7 +163,7 @@ if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRe
 
 /** CommonJS as ES modules, in one file: then all of them have one scope, without the wrappers of CommonJS, which change. */
 const asModules = (file: string): readonly Replacement[] => [
-	{ file, from: /^const (.+) = require\('(.+?)'\)$/gm, to: 'import $1 from "$2"' },
+	{ file, from: /^const (.+) = require\('(.+?)'\)$/gm, to: "import $1 from '$2'" },
 	{ file, from: "module.exports =", to: "export default" },
 ];
 
@@ -173,7 +173,7 @@ export const mqttReplacements: readonly Replacement[] = [
 	{
 		file: "writeToStream.js",
 		from: /^const nextTick = .*$/m,
-		to: 'import { nextTick } from "process-nextick-args"',
+		to: "import { nextTick } from 'process-nextick-args'",
 	},
 	...["parser.js", "generate.js", "writeToStream.js", "numbers.js"].flatMap(asModules),
 	{ file: "packet.js", from: "module.exports =", to: "export default" },
@@ -191,7 +191,7 @@ export const mqttReplacements: readonly Replacement[] = [
 	{
 		file: "writeToStream.js",
 		from: /const numCache = [\s\S]*?let toGenerate = true\n/,
-		to: 'import { generateNumber, genBufVariableByteInt } from "./numbers"\n',
+		to: "import { generateNumber, genBufVariableByteInt } from './numbers'\n",
 	},
 	{ file: "writeToStream.js", from: / {2}if \(toGenerate\) \{[\s\S]*?\n {2}\}\n/, to: "" },
 	{ file: "writeToStream.js", from: /Object\.defineProperty\(generate, [\s\S]*?\n\}\)\n/, to: "" },
