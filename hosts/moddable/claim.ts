@@ -5,9 +5,9 @@ import Resource from "Resource";
 import { Digest } from "crypt";
 import { Failure } from "../../src/base/failure.js";
 import type { ClaimStore, Credentials, Storage } from "../../src/contract/host.js";
+import { readCredentials } from "../../src/identity/credentials.js";
 import { DerReader, SEQUENCE } from "../../src/identity/der.js";
-import { decodePem } from "../../src/identity/pem.js";
-import { wrapPkcs1 } from "../../src/identity/rsa.js";
+import { ecdsa } from "./tls/ecdsa.js";
 
 const CERTIFICATE = "claim.certificate.der";
 const KEY = "claim.key.der";
@@ -67,14 +67,12 @@ export interface GivenClaim {
 
 /**
  * A claim that a trusted user handed over: kept in memory only, and good for five minutes by AWS's clock.
- * @throws Failure CONFIGURATION_INVALID when it is not PEM of a certificate and an RSA key
+ * @throws Failure CONFIGURATION_INVALID when it is not PEM of a certificate and its own key, RSA or EC
  */
 export function givenClaim({ certificatePem, privateKeyPem }: GivenClaim): ClaimStore {
 	let claim: Credentials | undefined;
 	try {
-		const { der } = decodePem(privateKeyPem);
-		const key = privateKeyPem.startsWith("-----BEGIN RSA") ? wrapPkcs1(der) : der;
-		claim = { certificate: decodePem(certificatePem).der, key };
+		claim = readCredentials(certificatePem, privateKeyPem, ecdsa);
 	} catch (error) {
 		throw new Failure("CONFIGURATION_INVALID", `claim: ${(error as Error).message}`);
 	}

@@ -9,6 +9,8 @@ import { embeddedClaim, embeddedRoots, type GivenClaim, givenClaim, sha256 } fro
 import { createClock } from "./clock.js";
 import { readConfiguration } from "./configuration.js";
 import type { Machine } from "./machine.js";
+import { signsWithEc } from "./tls/certificateVerify.js";
+import { ecdsa } from "./tls/ecdsa.js";
 import { openSocket } from "./tls/socket.js";
 
 /** What a Host is made of, beside its machine. */
@@ -73,6 +75,7 @@ export function createHost(machine: Machine, { claim, forget, stop, will, report
 			Timer.set(again);
 		},
 		report,
+		...(signsWithEc && { ecdsa }),
 		sha256,
 	};
 }

@@ -17,6 +17,7 @@ import type {
 	TimerId,
 } from "../../src/contract/host.js";
 import { type ClockOptions, SimulatedClock } from "./clock.js";
+import { ecdsa } from "./ecdsa.js";
 import { openTlsSocket, type Traffic } from "./socket.js";
 import { realTime, type Time } from "./time.js";
 
@@ -231,6 +232,7 @@ class PowerOn {
 				if (!this.#ended) this.#options.onEvent?.(event);
 			},
 			...(createKeyPair === undefined ? {} : { createKeyPair }),
+			ecdsa,
 			sha256: (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()),
 		};
 	}

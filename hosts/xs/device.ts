@@ -12,10 +12,11 @@ import type {
 	Stop,
 } from "../../src/contract/application.js";
 import type { DeviceEvent } from "../../src/contract/events.js";
-import type { Credentials, Socket, SocketError, TimerId } from "../../src/contract/host.js";
+import type { Credentials, CurveName, Socket, SocketError, TimerId } from "../../src/contract/host.js";
 import { Routes } from "../../src/mqtt/routes.js";
 import { SimulatedClock } from "../node/clock.js";
 import type { SimulatedDeviceOptions } from "../node/device.js";
+import { ecdsa } from "../node/ecdsa.js";
 import { openTlsSocket } from "../node/socket.js";
 import { realTime, type Time } from "../node/time.js";
 import type { Frame } from "./channel.js";
@@ -223,6 +224,8 @@ class PowerOn {
 					return createHash("sha256").update(bytes).digest();
 				case kinds.KEY_PAIR_KEY:
 					return this.#keyPairKey;
+				case kinds.PUBLIC_KEY:
+					return ecdsa.publicKey(`P-${number}` as CurveName, bytes);
 				default:
 					throw new Error(`the device asks a question of the unknown kind ${kind}`);
 			}

@@ -78,6 +78,8 @@ export interface Host {
 	report(event: DeviceEvent): void;
 	/** Makes an RSA-2048 key pair and a signing request for it. Absent where the machine cannot. */
 	createKeyPair?(commonName: string): Promise<KeyPair>;
+	/** Computes with EC keys. Absent where the machine cannot: then it takes EC keys as they are. */
+	readonly ecdsa?: Ecdsa;
 	/** SHA-256 (32 bytes). Absent where the machine has none; then the certificate id is not compared. */
 	sha256?(bytes: Uint8Array): Uint8Array;
 }
@@ -94,8 +96,20 @@ export interface DeviceFacts {
 export interface Credentials {
 	/** X.509, DER. */
 	readonly certificate: Uint8Array;
-	/** PKCS#8, DER. RSA, because the TLS of the Moddable SDK can sign with nothing else. */
+	/** PKCS#8, DER: RSA, or EC on P-256 or P-384. */
 	readonly key: Uint8Array;
+}
+
+/** A curve, by its name in FIPS 186-5. */
+export type CurveName = "P-256" | "P-384";
+
+/** Arithmetic with keys on elliptic curves: the machine's own, since it takes long without help. */
+export interface Ecdsa {
+	/**
+	 * The public key of a private one, uncompressed (SEC 1, 2.3.3): 4, x, y.
+	 * @param scalar from 1 to below the order: big-endian, as many bytes as the order has
+	 */
+	publicKey(curve: CurveName, scalar: Uint8Array): Uint8Array;
 }
 
 /** The shared credentials that a device leaves the factory with, or gets for five minutes from a trusted user. */

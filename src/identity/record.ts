@@ -3,8 +3,10 @@
 
 import { Decoder } from "cbor-x/index-no-eval";
 import { checkCbor, encodeCbor } from "../base/cbor.js";
+import { fromHex } from "../base/hex.js";
 import type { DeviceState } from "../contract/events.js";
 import type { Credentials } from "../contract/host.js";
+import { equalBytes } from "./der.js";
 
 /** Which of the two places credentials or a record are in. */
 export type Slot = "a" | "b";
@@ -146,7 +148,7 @@ export const decodeRecord = (buffer: ArrayBuffer | undefined): Read<DeviceRecord
 /** Certificate id (32 bytes), length of the certificate (2 bytes), certificate, key. */
 export function encodeCredentials(certificateId: string, { certificate, key }: Credentials): ArrayBuffer {
 	const body = new Uint8Array(34 + certificate.length + key.length);
-	for (let i = 0; i < 32; i++) body[i] = Number.parseInt(certificateId.slice(2 * i, 2 * i + 2), 16);
+	body.set(fromHex(certificateId));
 	body.set([certificate.length >> 8, certificate.length & 0xff], 32);
 	body.set(certificate, 34);
 	body.set(key, 34 + certificate.length);
@@ -156,8 +158,7 @@ export function encodeCredentials(certificateId: string, { certificate, key }: C
 /** The credentials of this certificate; others are as good as damaged. Never throws. */
 export const decodeCredentials = (buffer: ArrayBuffer | undefined, certificateId: string): Read<Credentials> =>
 	unframe(CREDENTIALS, buffer, (body) => {
-		for (let i = 0; i < 32; i++)
-			if (body[i] !== Number.parseInt(certificateId.slice(2 * i, 2 * i + 2), 16)) throw new Error();
+		if (!equalBytes(body.subarray(0, 32), fromHex(certificateId))) throw new Error();
 		const end = 34 + ((body[32]! << 8) | body[33]!);
 		if (end >= body.length) throw new Error();
 		return { certificate: body.slice(34, end), key: body.slice(end) };

@@ -1,6 +1,7 @@
 // The step of a device without a certificate: gets one and keeps it, with the token that lets it be registered.
 
 import { Failure } from "../base/failure.js";
+import { fromHex } from "../base/hex.js";
 import { equalBytes } from "../identity/der.js";
 import type { DeviceRecord } from "../identity/record.js";
 import type { Device, Next } from "./device.js";
@@ -35,6 +36,5 @@ export async function create(device: Device, record: DeviceRecord): Promise<Next
 function checkId({ host }: Device, certificateId: string, certificate: Uint8Array): void {
 	const digest = host.sha256?.(certificate);
 	if (digest === undefined) return;
-	const id = Uint8Array.from(digest, (_, i) => Number.parseInt(certificateId.slice(2 * i, 2 * i + 2), 16));
-	if (!equalBytes(digest, id)) host.report({ event: "certificate.id-mismatch", certificateId });
+	if (!equalBytes(digest, fromHex(certificateId))) host.report({ event: "certificate.id-mismatch", certificateId });
 }

@@ -78,11 +78,11 @@ export class Exchange {
 		const encoding = this.#encoding;
 		if (keyPair === undefined) {
 			const payload = await this.#request("CreateKeysAndCertificate", encodeCreateKeys());
-			return readIssuedCertificate(encoding, payload);
+			return readIssuedCertificate(encoding, payload, { ecdsa: this.#host.ecdsa });
 		}
 		const request = encodeCreateFromCsr(encoding, keyPair.certificateSigningRequest);
 		const payload = await this.#request("CreateCertificateFromCsr", request);
-		return readIssuedCertificate(encoding, payload, keyPair.key);
+		return readIssuedCertificate(encoding, payload, { ownKey: keyPair.key });
 	}
 
 	/** Registers the thing that owns `ownershipToken`. @throws Failure of step `register` */

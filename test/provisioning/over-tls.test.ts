@@ -12,6 +12,7 @@ import { createKeyPair } from "../../hosts/node/key-pair.js";
 import type { Configuration } from "../../src/contract/configuration.js";
 import type { DeviceEvent } from "../../src/contract/events.js";
 import { eventually, startRig, templateName } from "../cloud/rig.js";
+import { issueCertificate, newKey } from "../support/credentials.js";
 import { sample } from "../support/sample.js";
 import { hello } from "../support/world.js";
 
@@ -117,6 +118,18 @@ t.test("given pipelining, when a subscription is refused, then the failure is th
 		"the request had gone out",
 	);
 	changeSettings(rig.cloud.settings, { connection: { subscribeDenied: "close" } });
+});
+
+t.test("given a claim with an EC key, then the broker takes it, and the device is provisioned", async (test) => {
+	for (const kind of ["P-256", "P-384"] as const) {
+		const { certificatePem, credentials } = await issueCertificate(newKey(kind));
+		const { certificateArn } = rig.cloud.registry.certificates.registerCertificateWithoutCA({
+			certificatePem,
+			status: "ACTIVE",
+		});
+		rig.cloud.registry.policies.attachPolicy({ policyName: "claim", target: certificateArn });
+		test.same((await bootDevice(rig.cloud, {}, { claim: credentials })).failures, [], kind);
+	}
 });
 
 const REJECTIONS: readonly [ReplyFault["operation"], number, string, string][] = [

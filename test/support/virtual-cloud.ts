@@ -15,6 +15,7 @@ import {
 import { Provisioning } from "../../hosts/cloud/provisioning/provisioning.js";
 import { type CertificateIssuer, Registry } from "../../hosts/cloud/registry/registry.js";
 import { openState } from "../../hosts/cloud/state/state.js";
+import { credentialsFromPem } from "../../hosts/node/credentials.js";
 import type { Network } from "../../hosts/node/device.js";
 import type { Credentials, Socket, SocketErrorReason } from "../../src/contract/host.js";
 import { certifyRequest, type Issued, issueCertificate, newKey } from "./credentials.js";
@@ -117,7 +118,7 @@ export class VirtualCloud {
 	readonly registry: Registry;
 	readonly settings: Settings;
 	readonly claim: Credentials;
-	readonly claimCertificateId: string;
+	claimCertificateId: string;
 	/** Messages published under an identity: thing name and topic. */
 	readonly messages: { readonly clientId: string; readonly topic: string }[] = [];
 	/** Ticks of each CONNECT, by client id. */
@@ -164,11 +165,20 @@ export class VirtualCloud {
 			enabled: options.templateEnabled ?? true,
 			provisioningRoleArn: "arn:aws:iam::123456789012:role/provisioning",
 		});
-		const { certificateId, certificatePem } = await registry.certificates.createKeysAndCertificate({
+		const { certificateId, certificatePem, keyPair } = await registry.certificates.createKeysAndCertificate({
 			setAsActive: true,
 		});
-		const certificate = new Uint8Array(new X509Certificate(certificatePem).raw);
-		return new VirtualCloud(options, registry, settings, certificateId, { certificate, key: new Uint8Array(1) });
+		const claim = credentialsFromPem(certificatePem, keyPair.PrivateKey);
+		return new VirtualCloud(options, registry, settings, certificateId, claim);
+	}
+
+	/** Lets this certificate (PEM) be the claim from now on. */
+	takeClaim(certificatePem: string): void {
+		const { certificates } = this.registry;
+		this.claimCertificateId = certificates.registerCertificateWithoutCA({
+			certificatePem,
+			status: "ACTIVE",
+		}).certificateId;
 	}
 
 	/** Certificates ever issued, the claim not counted. */

@@ -98,6 +98,9 @@ export function createHost(): { readonly host: Host; readonly handlers: Handlers
 		restart: () => machine.tell(14), // `restart` in ../channel.ts
 		report: (event) => machine.tell(kinds.REPORT, 0, 0, JSON.stringify(event)),
 		sha256: (bytes) => askView(kinds.SHA256, 0, 0, bytes) as Uint8Array,
+		ecdsa: {
+			publicKey: (curve, scalar) => askView(kinds.PUBLIC_KEY, 0, Number(curve.slice(2)), scalar) as Uint8Array,
+		},
 		...(settings.hasKeyPairs
 			? {
 					createKeyPair: (commonName: string) =>

@@ -61,6 +61,8 @@ export const SOCKET_READ = 56;
 export const SHA256 = 58;
 /** PKCS#8 of the key pair just made. */
 export const KEY_PAIR_KEY = 60;
+/** number: bits of the curve's order; a scalar: its point. */
+export const PUBLIC_KEY = 62;
 
 // told by the host
 /** id, count. */

@@ -1,0 +1,16 @@
+// A simulated device's arithmetic with EC keys: OpenSSL's, as a machine with a crypto engine would have it.
+
+import { createECDH } from "node:crypto";
+import type { Ecdsa } from "../../src/contract/host.js";
+
+/** OpenSSL's names of the curves. */
+const CURVES = { "P-256": "prime256v1", "P-384": "secp384r1" } as const;
+
+/** A device's `ecdsa`. */
+export const ecdsa: Ecdsa = {
+	publicKey(curve, scalar) {
+		const pair = createECDH(CURVES[curve]);
+		pair.setPrivateKey(scalar);
+		return new Uint8Array(pair.getPublicKey());
+	},
+};
