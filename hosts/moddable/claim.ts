@@ -2,12 +2,12 @@
 // cannot be erased from within it: a spent claim stays there, and a mark in storage keeps it from being used again.
 
 import Resource from "Resource";
-import { Digest } from "crypt";
 import { Failure } from "../../src/base/failure.js";
 import type { ClaimStore, Credentials, Storage } from "../../src/contract/host.js";
 import { readCredentials } from "../../src/identity/credentials.js";
 import { DerReader, SEQUENCE } from "../../src/identity/der.js";
 import { ecdsa } from "./tls/ecdsa.js";
+import { sha256 } from "./tls/sha256.js";
 
 const CERTIFICATE = "claim.certificate.der";
 const KEY = "claim.key.der";
@@ -19,14 +19,6 @@ const SPENT = "claim.spent";
 /** Views the resource in place: costs no memory. */
 function resource(name: string): Uint8Array {
 	return new Uint8Array(new Resource(name));
-}
-
-/** SHA-256, 32 bytes. */
-export function sha256(bytes: Uint8Array): Uint8Array {
-	const digest = new Digest("SHA256");
-	// A view will do, whatever the SDK declares.
-	digest.write(bytes as unknown as ArrayBuffer);
-	return new Uint8Array(digest.close());
 }
 
 /** The root certificates, DER: one after another in their resource. @throws Failure CONFIGURATION_INVALID without any */

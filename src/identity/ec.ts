@@ -114,7 +114,7 @@ function curveOf(wanted: Uint8Array | undefined): CurveName {
 }
 
 /** Whether these bytes are a private key: from 1 to below the order. */
-function isScalar(curve: CurveName, scalar: Uint8Array): boolean {
+export function isScalar(curve: CurveName, scalar: Uint8Array): boolean {
 	const { order } = CURVES[curve];
 	if (scalar.length !== order.length || scalar.every((byte) => byte === 0)) return false;
 	const at = scalar.findIndex((byte, index) => byte !== order[index]);

@@ -19,6 +19,7 @@ interface Kinds {
 	readonly id: string;
 	readonly slot: Slot;
 	readonly object: Readonly<Record<string, string>>;
+	readonly scalar: Uint8Array;
 }
 
 const ALWAYS = {
@@ -50,17 +51,22 @@ const THING = {
 	deviceConfiguration: "object?",
 } as const;
 
+const WITHOUT = {
+	/** The private key of the certificate that is being asked for, on P-256: it is made once, however often one asks. Secret. */
+	pendingKey: "scalar?",
+} as const;
+
 /**
  * The members of a record, beside `state`, in each state; those with a question mark may be absent. The type of a record and
  * the check of what is read follow from it.
  */
 const MEMBERS = Object.freeze({
 	/** `forgotten`: the identity was to be forgotten, and its credentials are to be erased before anything else. */
-	unprovisioned: { ...ALWAYS, forgotten: "boolean?" },
+	unprovisioned: { ...ALWAYS, ...WITHOUT, forgotten: "boolean?" },
 	created: TOKEN,
 	registering: TOKEN,
 	registered: THING,
-	refused: THING,
+	refused: { ...THING, ...WITHOUT },
 	proved: THING,
 } as const satisfies Record<DeviceState, Record<string, keyof Kinds | `${keyof Kinds}?`>>);
 
@@ -78,6 +84,7 @@ function isOf(kind: string, value: unknown): boolean {
 	if (kind.endsWith("?")) return value === undefined || isOf(kind.slice(0, -1), value);
 	if (kind === "id") return typeof value === "string" && value.length === 64;
 	if (kind === "slot") return value === "a" || value === "b";
+	if (kind === "scalar") return value instanceof Uint8Array && value.length === 32;
 	return typeof value === kind && value !== null;
 }
 
@@ -172,7 +179,8 @@ function readRecord(body: Uint8Array): DeviceRecord {
 	for (const [name, kind] of Object.entries(MEMBERS[state])) {
 		const member = value[name];
 		if (!isOf(kind, member)) throw new Error();
-		if (member !== undefined) record[name] = member;
+		// Bytes are a view of what was read, and would keep it in memory.
+		if (member !== undefined) record[name] = member instanceof Uint8Array ? new Uint8Array(member) : member;
 	}
 	return record as DeviceRecord;
 }

@@ -28,6 +28,14 @@ export interface IssuedCertificate {
 	readonly ownershipToken: string;
 }
 
+/** A private key that this device has made, and the request for a certificate for it. */
+export interface OwnKey {
+	/** PKCS#8, DER. Secret. */
+	readonly key: Uint8Array;
+	/** PKCS#10, PEM, signed with that key. */
+	readonly certificateSigningRequest: string;
+}
+
 /** The result of RegisterThing. */
 export interface Registration {
 	readonly thingName: string;

@@ -196,19 +196,22 @@ t.test("a device against a cloud", async (t) => {
 		secrets.push(after.key);
 	});
 
-	await t.test("makes its own key with --csr, speaks JSON, and uses serial number and topic as told", async (t) => {
-		const args = deviceArguments(cloud, join(folder, "two.flash"));
-		const told = ["--csr", "--format", "json", "--serial", "board-7", "--topic", "devices/{ThingName}/up"];
-		const result = await fleet(...args, ...told, "--once", "--json");
-		t.equal(result.code, 0, result.stderr);
-		const events = eventsOf(result);
-		t.match(
-			events.filter(({ event }) => event === "request").map(({ topic }) => topic),
-			["$aws/certificates/create-from-csr/json", "$aws/provisioning-templates/fleet/provision/json"],
-		);
-		t.match(events.at(-1), { event: "acknowledged", topic: "devices/board-7/up" });
-		secrets.push(credentialsInFlash(join(folder, "two.flash")).key);
-	});
+	await t.test(
+		"takes a key from the service with --keys, speaks JSON, and uses serial number and topic as told",
+		async (t) => {
+			const args = deviceArguments(cloud, join(folder, "two.flash"));
+			const told = ["--keys", "--format", "json", "--serial", "board-7", "--topic", "devices/{ThingName}/up"];
+			const result = await fleet(...args, ...told, "--once", "--json");
+			t.equal(result.code, 0, result.stderr);
+			const events = eventsOf(result);
+			t.match(
+				events.filter(({ event }) => event === "request").map(({ topic }) => topic),
+				["$aws/certificates/create/json", "$aws/provisioning-templates/fleet/provision/json"],
+			);
+			t.match(events.at(-1), { event: "acknowledged", topic: "devices/board-7/up" });
+			secrets.push(credentialsInFlash(join(folder, "two.flash")).key);
+		},
+	);
 
 	await t.test("runs for as long as it is told", async (t) => {
 		await aMoment();

@@ -8,7 +8,6 @@ import { changeSettings, type ReplyFault } from "../../hosts/cloud/base/settings
 import type { Cloud } from "../../hosts/cloud/cloud.js";
 import { SimulatedDevice, type SimulatedDeviceOptions } from "../../hosts/node/device.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
-import { createKeyPair } from "../../hosts/node/key-pair.js";
 import type { Configuration } from "../../src/contract/configuration.js";
 import type { DeviceEvent } from "../../src/contract/events.js";
 import { eventually, startRig, templateName } from "../cloud/rig.js";
@@ -47,6 +46,7 @@ async function bootDevice(
 				port: cloud.port,
 				serverName: cloud.endpoint,
 				template: templateName,
+				keyPair: "keys",
 				...configuration,
 			},
 			device: { serialNumber, firmwareVersion: "1.0.0" },
@@ -54,7 +54,6 @@ async function bootDevice(
 			roots: [certificateDer(cloud.rootCertificate)],
 			storage: flash,
 			application: hello,
-			createKeyPair,
 			bootTime: 0,
 			...options,
 			onEvent: (event) => {

@@ -57,10 +57,10 @@ async function certify(key: KeyObject) {
 	});
 }
 
-/** Issues a certificate for a signing request (PEM). */
+/** Issues a certificate for a signing request (PEM), and says for which public key. */
 export async function certifyRequest(
 	certificateSigningRequest: string,
-): Promise<{ certificateId: string; certificatePem: string }> {
+): Promise<{ certificateId: string; certificatePem: string; publicKey: string }> {
 	authority ??= (await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
 	const request = new Pkcs10CertificateRequest(certificateSigningRequest);
 	const certificate = await X509CertificateGenerator.create({
@@ -75,5 +75,6 @@ export async function certifyRequest(
 	return {
 		certificateId: createHash("sha256").update(new Uint8Array(certificate.rawData)).digest("hex"),
 		certificatePem: `${certificate.toString("pem")}\n`,
+		publicKey: Buffer.from(request.publicKey.rawData).toString("hex"),
 	};
 }

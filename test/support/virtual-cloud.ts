@@ -54,8 +54,15 @@ export type Fate =
 	| { readonly pieces: number }
 	| { readonly replace: Packet };
 
+/** An issuer that counts. */
+export interface Issuer extends CertificateIssuer {
+	issued: number;
+	/** The public keys that signing requests were for, in order, in hexadecimal. */
+	readonly asked: string[];
+}
+
 /** Issues certificates that were made before, in turn. Each story begins with the first. */
-export async function makeIssuer(count: number): Promise<() => CertificateIssuer & { issued: number }> {
+export async function makeIssuer(count: number): Promise<() => Issuer> {
 	const pool: Issued[] = [];
 	// Few keys and many certificates: keys take long to make.
 	const keys = [newKey(), newKey(), newKey()];
@@ -63,6 +70,7 @@ export async function makeIssuer(count: number): Promise<() => CertificateIssuer
 	return () => ({
 		rootCertificatePem: "",
 		issued: 0,
+		asked: [],
 		async createKeysAndCertificate() {
 			const { certificateId, certificatePem, privateKey } = pool[this.issued++]!;
 			const dates = { notBefore: Date.UTC(2026, 0, 1), notAfter: Date.UTC(2049, 11, 31) };
@@ -70,7 +78,9 @@ export async function makeIssuer(count: number): Promise<() => CertificateIssuer
 		},
 		async createCertificateFromCsr(request: string) {
 			this.issued++;
-			return { ...(await certifyRequest(request)), notBefore: Date.UTC(2026, 0, 1), notAfter: Date.UTC(2049, 11, 31) };
+			const { publicKey, ...certificate } = await certifyRequest(request);
+			this.asked.push(publicKey);
+			return { ...certificate, notBefore: Date.UTC(2026, 0, 1), notAfter: Date.UTC(2049, 11, 31) };
 		},
 	});
 }
@@ -101,7 +111,7 @@ const TEMPLATE_BODY = templateBody(
 /** Options of a virtual cloud. */
 export interface VirtualCloudOptions {
 	readonly time: VirtualTime;
-	readonly issuer: CertificateIssuer & { issued: number };
+	readonly issuer: Issuer;
 	readonly settings?: SettingsPatch;
 	readonly templateBody?: object;
 	readonly templateEnabled?: boolean;
@@ -184,6 +194,11 @@ export class VirtualCloud {
 	/** Certificates ever issued, the claim not counted. */
 	get issued(): number {
 		return this.#options.issuer.issued - this.#issuedBefore;
+	}
+
+	/** The public keys that signing requests were for, in order. */
+	get asked(): readonly string[] {
+		return this.#options.issuer.asked;
 	}
 
 	/** Packets that have passed, in both directions. */

@@ -12,6 +12,7 @@ import { Malformed } from "../../../src/base/malformed.js";
 import type { CurveName, Ecdsa } from "../../../src/contract/host.js";
 import { encodeDer, INTEGER, SEQUENCE } from "../../../src/identity/der.js";
 import type { EcKey } from "../../../src/identity/ec.js";
+import { sha256 } from "./sha256.js";
 
 /** The SDK's names of the curves. */
 const NAMES = Object.freeze({ "P-256": "secp256r1", "P-384": "secp384r1" } as const satisfies Record<
@@ -30,6 +31,9 @@ export const ecdsa: Ecdsa = Object.freeze({
 		point.set(toBytes(X, size), 1);
 		point.set(toBytes(Y, size), 1 + size);
 		return point;
+	},
+	sign(name: CurveName, scalar: Uint8Array, message: Uint8Array): Uint8Array {
+		return sign({ curve: name, scalar, point: this.publicKey(name, scalar) }, sha256(message));
 	},
 });
 

@@ -6,6 +6,7 @@
 // Puts the stand-ins in the place of the SDK's modules, and gives Node what XS has beyond the language. Import it ahead of
 // anything of hosts/moddable, which has to be imported dynamically then.
 
+import { randomBytes } from "node:crypto";
 import { register } from "node:module";
 import { machine } from "./chip.js";
 
@@ -54,9 +55,10 @@ const hooks = `
 `;
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 
-const functions: Readonly<Record<string, () => unknown>> = {
+const functions: Readonly<Record<string, (...given: never[]) => unknown>> = {
 	fleet_buildDate: () => "Nov 22 2026",
 	fleet_wifiReason: () => machine.chip.reason,
+	fleet_random: (count: number) => new Uint8Array(randomBytes(count)).buffer,
 };
 let line = "";
 Object.assign(globalThis, {
