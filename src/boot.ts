@@ -5,6 +5,7 @@ import { asFailure } from "./base/failure.js";
 import type { Application } from "./contract/application.js";
 import { checkConfiguration } from "./contract/configuration.js";
 import type { Host } from "./contract/host.js";
+import type { DeviceRecord } from "./identity/record.js";
 import { Device } from "./life/device.js";
 import { forget } from "./life/identity.js";
 import { takeStep } from "./life/steps.js";
@@ -38,7 +39,7 @@ export async function boot(host: Host, application: Application): Promise<void> 
 				device.record = device.store.load();
 				begin(device);
 				begun = true;
-				if (host.forget === true && device.record.state !== "unprovisioned") await forget(device);
+				if (host.forget === true && hasIdentity(device.record)) await forget(device);
 				const { startSpread = 0 } = host.configuration;
 				if (startSpread > 0) await device.wait(device.backoff.spread(0, startSpread));
 			}
@@ -62,6 +63,9 @@ export async function boot(host: Host, application: Application): Promise<void> 
 		}
 	}
 }
+
+/** Whether there is anything to forget: an identity, or the key of one to come. */
+const hasIdentity = (record: DeviceRecord): boolean => record.state !== "unprovisioned" || "pendingKey" in record;
 
 /** Reports the state that flash holds. */
 function begin(device: Device): void {

@@ -14,7 +14,7 @@ export const claimEmbed = command({
 			help: "a root certificate that the endpoint's chain may end in (Amazon Root CA 1, and 3): PEM or DER",
 		},
 		certificate: { type: "string", value: "FILE", help: "the claim certificate: PEM, DER, or PKCS#12 with its key" },
-		key: { type: "string", value: "FILE", help: "its private key, RSA: PEM or DER; not needed with PKCS#12" },
+		key: { type: "string", value: "FILE", help: "its private key, RSA or EC: PEM or DER; not needed with PKCS#12" },
 		json: { type: "boolean", help: "print one JSON object that says what was embedded" },
 		folder: {
 			type: "string",
@@ -22,8 +22,8 @@ export const claimEmbed = command({
 			help: "where to put them (default: where the firmware's manifest looks)",
 		},
 	},
-	details: `Checks that the key is RSA and the certificate's, that the root is one, and that both are valid today, before
-anything is written. A password is taken from IDENTITY_PASSWORD or asked for, never from an argument. Without
+	details: `Checks that a device can use the key and that it is the certificate's, that the root is one, and that both are valid
+today, before anything is written. A password is taken from IDENTITY_PASSWORD or asked for, never from an argument. Without
 --certificate only the roots are embedded, for devices that a trusted user hands a claim.`,
 	async run({ root, certificate, key, folder, json }) {
 		const embedded = await embedClaim({

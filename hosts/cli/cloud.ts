@@ -15,7 +15,7 @@ import {
 	readAccessKeys,
 } from "../cloud/control/iam.js";
 import { type ControlPlane, startControlPlane } from "../cloud/control/server.js";
-import { createClaim, policyNames, prepareTemplate } from "../cloud/prepare.js";
+import { type ClaimOptions, createClaim, policyNames, prepareTemplate } from "../cloud/prepare.js";
 import { fingerprint } from "../cloud/registry/certificates.js";
 import { StateInUseError } from "../cloud/state/state.js";
 import { claimFiles, writeClaim } from "./claim-files.js";
@@ -43,6 +43,11 @@ const options = {
 	"alpn-port": { type: "string", value: "PORT", default: "8443", help: "the same with ALPN, AWS's port 443" },
 	"http-port": { type: "string", value: "PORT", default: "8880", help: "the control plane, for AWS's SDKs and CLI" },
 	template: { type: "string", value: "NAME", default: "fleet", help: "the template to begin with, made when absent" },
+	"claim-key": {
+		type: "string",
+		value: "KIND",
+		help: "the claim's key is rsa, as AWS makes them (default), or ec, on P-256",
+	},
 	"access-key": {
 		type: "boolean",
 		help: "check signatures; an administrator's access key is made on first use and kept in FOLDER/aws-credentials",
@@ -78,6 +83,7 @@ plane takes any signature: development mode.`,
 			throw new UsageError("--access-key and --access-keys exclude each other");
 		const serverNames = values["server-name"]?.map(serverName) ?? [];
 		const certificates = oneOfKinds(values["server-certificate"]);
+		const claimKey = claimKeyOf(values["claim-key"]);
 		const given = values["access-keys"] === undefined ? [] : accessKeysIn(values["access-keys"]);
 		const hookCommands = readPairs("hook", values.hook, "ARN=COMMAND");
 
@@ -106,7 +112,7 @@ plane takes any signature: development mode.`,
 		});
 		try {
 			prepareTemplate(running, template);
-			const claim = await keepClaim(running, directory, template);
+			const claim = await keepClaim(running, directory, template, claimKey);
 			const { accountId, region } = running.registry.state.account;
 			const accessKeys = values["access-key"] ? ownAccessKey(directory, accountId) : given;
 			const control = await startControlPlane({
@@ -156,6 +162,11 @@ plane takes any signature: development mode.`,
 function oneOfKinds(kind: string | undefined): Settings["tls"]["certificates"] | undefined {
 	if (kind === undefined || kind === "rsa" || kind === "ecdsa" || kind === "both") return kind;
 	throw new UsageError(`--server-certificate must be rsa, ecdsa or both, not ${kind}`);
+}
+
+function claimKeyOf(kind: string | undefined): ClaimOptions["key"] {
+	if (kind === undefined || kind === "rsa" || kind === "ec") return kind;
+	throw new UsageError(`--claim-key must be rsa or ec, not ${kind}`);
 }
 
 /** What whoever wants to use it must know. */
@@ -250,19 +261,27 @@ function accessKeysIn(path: string): AccessKey[] {
 }
 
 /** The claim of this template, from its files while it is good, else a new one. */
-async function keepClaim(running: Cloud, directory: string, template: string) {
+async function keepClaim(running: Cloud, directory: string, template: string, key: ClaimOptions["key"]) {
 	const files = claimFiles(directory, template);
 	if (existsSync(files.certificate) && existsSync(files.key)) {
-		try {
-			const id = fingerprint(new Uint8Array(new X509Certificate(readFileSync(files.certificate)).raw));
-			if (running.registry.certificates.get(id)?.status === "ACTIVE") return files;
-		} catch {
-			// Not a certificate: somebody has put something else there.
-			throw new CommandError(`${files.certificate} is not a certificate: move it away`);
+		const kept = certificateIn(files.certificate);
+		if (running.registry.certificates.get(fingerprint(new Uint8Array(kept.raw)))?.status === "ACTIVE") {
+			const kind = kept.publicKey.asymmetricKeyType;
+			if (key === undefined || key === kind) return files;
+			throw new CommandError(`${files.certificate} has an ${kind} key: move it away, and a claim with another is made`);
 		}
 	}
-	writeClaim(directory, template, await createClaim(running, template));
+	writeClaim(directory, template, await createClaim(running, template, { key }));
 	return files;
+}
+
+function certificateIn(path: string): X509Certificate {
+	try {
+		return new X509Certificate(readFileSync(path));
+	} catch {
+		// Not a certificate: somebody has put something else there.
+		throw new CommandError(`${path} is not a certificate: move it away`);
+	}
 }
 
 const CREDENTIALS_FILE = "aws-credentials";

@@ -48,6 +48,9 @@ export async function readCredentials(certificatePath: string, keyPath: string):
 	return { certificate, key: deviceKey(key) };
 }
 
+/** OpenSSL's names of the curves that devices take. */
+const CURVES: readonly string[] = ["prime256v1", "secp384r1"];
+
 /** That a device can sign with the key, and that it is the certificate's. @throws CommandError */
 export function checkPair(
 	certificate: X509Certificate,
@@ -55,17 +58,21 @@ export function checkPair(
 	key: KeyObject,
 	keyPath: string,
 ): void {
-	if (key.asymmetricKeyType !== "rsa")
-		throw new CommandError(`${keyPath} is no RSA key, and a device on the Moddable SDK can sign with nothing else`);
-	const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-	if (bits < 2048)
+	const { asymmetricKeyType: kind, asymmetricKeyDetails: details } = key;
+	const onCurve = kind === "ec" && CURVES.includes(details?.namedCurve ?? "");
+	if (kind !== "rsa" && !onCurve)
+		throw new CommandError(
+			`${keyPath} is neither an RSA key nor one on P-256 or P-384: a device can sign with no other`,
+		);
+	const bits = details?.modulusLength ?? 0;
+	if (kind === "rsa" && bits < 2048)
 		throw new CommandError(`the key in ${keyPath} has ${bits} bits: AWS IoT takes RSA keys of 2048 and more`);
 	if (!certificate.checkPrivateKey(key))
 		throw new CommandError(`the key in ${keyPath} does not belong to the certificate in ${certificatePath}`);
 }
 
 /**
- * The private key of a file: PEM, or DER (PKCS#8 or PKCS#1). `password` is asked for when the file is locked; without it
+ * The private key of a file: PEM, or DER (PKCS#8, PKCS#1 or SEC 1). `password` is asked for when the file is locked; without it
  * such a file is refused.
  * @throws CommandError
  */
@@ -79,6 +86,7 @@ export async function readPrivateKey(path: string, password?: () => Promise<stri
 		{ key: bytes, format: "pem", ...(passphrase === undefined ? {} : { passphrase }) },
 		{ key: bytes, format: "der", type: "pkcs8" },
 		{ key: bytes, format: "der", type: "pkcs1" },
+		{ key: bytes, format: "der", type: "sec1" },
 	] as const;
 	for (const form of forms) {
 		try {

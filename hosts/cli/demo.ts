@@ -10,7 +10,6 @@ import { type Cloud, startCloud } from "../cloud/cloud.js";
 import { createClaim, policyNames, prepareTemplate } from "../cloud/prepare.js";
 import { SimulatedDevice } from "../node/device.js";
 import { FileFlash, MemoryFlash } from "../node/flash.js";
-import { createKeyPair } from "../node/key-pair.js";
 import { HELLO_TOPIC, helloApplication } from "./application.js";
 import { claimFiles, writeClaim } from "./claim-files.js";
 import { CommandError, command } from "./command.js";
@@ -28,7 +27,10 @@ const LIMIT = 60_000;
 export const demo = command({
 	options: {
 		format: { type: "string", value: "cbor|json", default: "cbor", help: "encoding of requests and replies" },
-		csr: { type: "boolean", help: "the device makes its own key pair, which then never travels" },
+		keys: {
+			type: "boolean",
+			help: "AWS makes the key pair and sends it; else the device makes its own, which never travels",
+		},
 		pipeline: { type: "boolean", help: "the device asks in the same flight as it subscribes: one round trip less" },
 		keep: { type: "string", value: "FOLDER", help: "leave the cloud's state, the claim and the device's flash there" },
 		json: { type: "boolean", help: "print nothing but one JSON summary" },
@@ -36,10 +38,10 @@ export const demo = command({
 	details: `Starts a local AWS IoT on free ports of this machine, with nothing in it but a template, a policy for devices
 and a claim certificate; switches on an ESP32 with empty flash; ends when the cloud has the first message from
 the device under its new identity. Exit code 0 only if the cloud confirms that.`,
-	async run({ format, csr, pipeline, keep, json }) {
+	async run({ format, keys, pipeline, keep, json }) {
 		const choices: Choices = {
 			encoding: format,
-			keyPair: csr ? "csr" : "keys",
+			keyPair: keys ? "keys" : "csr",
 			pipeline,
 			...(keep === undefined ? {} : { folder: emptyFolder(keep) }),
 		};
@@ -163,7 +165,6 @@ async function provision(
 		claim,
 		roots: certificatesIn(cloud.rootCertificate),
 		storage: flash,
-		createKeyPair,
 		traffic: wire,
 		application: helloApplication({
 			topic: HELLO_TOPIC,

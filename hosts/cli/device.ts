@@ -8,7 +8,6 @@ import type { Credentials, Storage } from "../../src/contract/host.js";
 import { lock, StateInUseError } from "../cloud/state/state.js";
 import { SimulatedDevice } from "../node/device.js";
 import { FileFlash } from "../node/flash.js";
-import { createKeyPair } from "../node/key-pair.js";
 import { HELLO_TOPIC, helloApplication } from "./application.js";
 import { CommandError, command, readPairs, UsageError, wholeNumber } from "./command.js";
 import { readCertificates, readCredentials } from "./credentials.js";
@@ -53,7 +52,10 @@ const options = {
 		help: "how the template names things, as in esp32-{SerialNumber} (default {SerialNumber})",
 	},
 	format: { type: "string", value: "cbor|json", default: "cbor", help: "encoding of requests and replies" },
-	csr: { type: "boolean", help: "the device makes its own key pair, which then never travels" },
+	keys: {
+		type: "boolean",
+		help: "AWS makes the key pair and sends it; else the device makes its own, which never travels",
+	},
 	pipeline: { type: "boolean", help: "ask in the same flight as it subscribes: one round trip less" },
 	topic: { type: "string", value: "TOPIC", default: HELLO_TOPIC, help: "where it says hello once it has its identity" },
 	once: { type: "boolean", help: "end after the first message; exit code 1 when it does not come to that" },
@@ -83,7 +85,7 @@ the image forgets everything, the serial number too.`,
 			parameters: readPairs("parameter", values.parameter),
 			...(values["thing-name"] === undefined ? {} : { thingName: thingName(values["thing-name"]) }),
 			encoding: values.format,
-			keyPair: values.csr ? "csr" : "keys",
+			keyPair: values.keys ? "keys" : "csr",
 			pipeline: values.pipeline,
 		};
 		const reset = values["factory-reset"];
@@ -150,7 +152,6 @@ async function run(given: Run): Promise<number> {
 			...(claim === undefined ? {} : { claim }),
 			roots: given.roots,
 			storage: given.flash,
-			createKeyPair,
 			forget: given.reset === "forget",
 			application: helloApplication({
 				topic: given.topic,

@@ -20,7 +20,7 @@ export const failureWords: Readonly<Record<FailureCode, FailureWords>> = {
 		advice: "embed a claim (fleet claim embed), or let a trusted user hand the device one",
 	},
 	KEY_PAIR_UNSUPPORTED: {
-		meaning: "keyPair is csr, but this machine cannot make a key pair",
+		meaning: "keyPair is csr, but this machine cannot make a key pair, or its TLS cannot sign with one",
 		advice: "set keyPair to keys",
 	},
 	CLAIM_NOT_ERASED: {

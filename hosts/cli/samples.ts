@@ -30,23 +30,23 @@ export const samples = command({
 		account: { type: "string", value: "NUMBER", required: true, help: "the AWS account's id, 12 digits" },
 		region: { type: "string", value: "REGION", required: true, help: "the region, such as eu-west-1" },
 		template: { type: "string", value: "NAME", required: true, help: "what the provisioning template is to be called" },
-		csr: { type: "boolean", help: "devices make their own key pair: the claim may use create-from-csr, not create" },
+		keys: { type: "boolean", help: "AWS makes the key pairs: the claim may use create, not create-from-csr" },
 		out: { type: "string", value: "FOLDER", default: ".", help: "where to write them; made when absent" },
 		force: { type: "boolean", help: "replace files that are there already" },
 		json: { type: "boolean", help: "print one JSON object with the paths that were written" },
 	},
 	details: `Writes ${FILES.claimPolicy}, ${FILES.devicePolicy} and ${FILES.template}, and ${FILES.explanation}, which says what each statement grants and how to create them with AWS's command line. Each grants what provisioning needs and no more. Touches no account.`,
-	async run({ account, region, template, csr, out, force, json }) {
+	async run({ account, region, template, keys, out, force, json }) {
 		accountId(account);
 		regionName(region);
 		templateName(template);
-		const creation = csr ? "create-from-csr" : "create";
+		const creation = keys ? "create" : "create-from-csr";
 		const documents = sampleDocuments({ accountId: account, region }, template, creation);
 		const texts: Record<keyof typeof FILES, string> = {
 			claimPolicy: asJson(documents.claimPolicy),
 			devicePolicy: asJson(documents.devicePolicy),
 			template: asJson(documents.template),
-			explanation: explanation(documents, { account, region, template, csr }),
+			explanation: explanation(documents, { account, region, template, keys }),
 		};
 		const paths = Object.fromEntries(
 			Object.entries(FILES).map(([document, file]) => [document, join(out, file)]),
@@ -67,7 +67,7 @@ ${columns([
 ])}
 
 Try them before they are in an account:
-${policyCheckCall(out, template, csr)}`);
+${policyCheckCall(out, template, keys)}`);
 		return 0;
 	},
 });
@@ -105,13 +105,13 @@ function write(folder: string, files: readonly (readonly [path: string, text: st
 	}
 }
 
-const policyCheckCall = (out: string, template: string, csr: boolean): string =>
+const policyCheckCall = (out: string, template: string, keys: boolean): string =>
 	printedCall("policy check", {
 		"claim-policy": join(out, FILES.claimPolicy),
 		"device-policy": join(out, FILES.devicePolicy),
 		template,
 		"template-body": join(out, FILES.template),
-	}) + (csr ? " --csr" : "");
+	}) + (keys ? " --keys" : "");
 
 /** What the statements of the sample policies grant, by `Sid`. */
 const GRANTS: Readonly<Record<"claimPolicy" | "devicePolicy", Readonly<Record<string, string>>>> = {
@@ -136,10 +136,10 @@ interface Given {
 	readonly account: string;
 	readonly region: string;
 	readonly template: string;
-	readonly csr: boolean;
+	readonly keys: boolean;
 }
 
-function explanation(documents: Documents, { account, region, template, csr }: Given): string {
+function explanation(documents: Documents, { account, region, template, keys }: Given): string {
 	const names = policyNames(template);
 	const role = `${template}-provisioning`;
 	const statements = (which: "claimPolicy" | "devicePolicy"): string =>
@@ -154,9 +154,9 @@ function explanation(documents: Documents, { account, region, template, csr }: G
 	return `# What these documents grant
 
 Made by \`fleet samples\` for account ${account} in ${region}. ${
-		csr
-			? "Devices make their own key pair and send a certificate signing request (`create-from-csr`)."
-			: "AWS IoT makes each device's key pair (`create`); for devices that make their own, use `fleet samples --csr`."
+		keys
+			? "AWS IoT makes each device's key pair and sends it (`create`)."
+			: "Devices make their own key pair and send a certificate signing request (`create-from-csr`); for devices whose key pair AWS makes, use `fleet samples --keys`."
 	}
 
 ## ${FILES.claimPolicy}: the policy of the claim certificate, ${names.claim}

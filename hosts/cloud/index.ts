@@ -36,7 +36,7 @@ export type { AccessKey } from "./control/iam.js";
 export type { ControlPlane, ControlPlaneOptions } from "./control/server.js";
 export type { CertificateAuthority, ServerIdentities, ServerIdentity } from "./pki/authority.js";
 export type { Condition, NamedPolicy, Policy, Statement } from "./policy/policy.js";
-export { type Claim, createClaim, prepareTemplate } from "./prepare.js";
+export { type Claim, type ClaimOptions, createClaim, prepareTemplate } from "./prepare.js";
 export type { Encoding } from "./provisioning/codec.js";
 export type { HookCaller, HookTarget } from "./provisioning/hook.js";
 export type {

@@ -3,6 +3,7 @@
 
 import { claimPolicy, devicePolicy, provisioningTemplate } from "./base/samples.js";
 import type { Cloud } from "./cloud.js";
+import { newRequest } from "./pki/request.js";
 
 /** A claim certificate with its key, which is secret. */
 export interface Claim {
@@ -10,8 +11,14 @@ export interface Claim {
 	readonly certificateId: string;
 	/** The certificate. */
 	readonly certificatePem: string;
-	/** RSA, PKCS#1. Secret. */
+	/** RSA, PKCS#1; or EC, SEC 1. Secret. */
 	readonly privateKeyPem: string;
+}
+
+/** What a claim is to be like. */
+export interface ClaimOptions {
+	/** The kind of its key: RSA-2048, which AWS makes (default); or EC on P-256, certified by a signing request. */
+	readonly key?: "rsa" | "ec" | undefined;
 }
 
 /** Client ids that a claim may use. AWS's own sample allows any, which lets a claim connect as any device. */
@@ -68,9 +75,23 @@ export function prepareTemplate({ registry }: Cloud, templateName: string): void
  * const claim = credentialsFromPem(certificatePem, privateKeyPem); // what a SimulatedDevice takes
  * ```
  */
-export async function createClaim({ registry }: Cloud, templateName: string): Promise<Claim> {
-	const { certificateId, certificatePem, certificateArn, keyPair } =
-		await registry.certificates.createKeysAndCertificate({ setAsActive: true });
+export async function createClaim(
+	{ registry }: Cloud,
+	templateName: string,
+	{ key = "rsa" }: ClaimOptions = {},
+): Promise<Claim> {
+	const { certificateArn, ...claim } = await (key === "rsa" ? rsaClaim(registry) : ecClaim(registry));
 	registry.policies.attachPolicy({ policyName: policyNames(templateName).claim, target: certificateArn });
-	return { certificateId, certificatePem, privateKeyPem: keyPair.PrivateKey };
+	return claim;
+}
+
+async function rsaClaim({ certificates }: Cloud["registry"]) {
+	const { keyPair, ...certificate } = await certificates.createKeysAndCertificate({ setAsActive: true });
+	return { ...certificate, privateKeyPem: keyPair.PrivateKey };
+}
+
+async function ecClaim({ certificates }: Cloud["registry"]) {
+	const { privateKeyPem, certificateSigningRequest } = await newRequest("claim");
+	const certificate = await certificates.createCertificateFromCsr({ certificateSigningRequest, setAsActive: true });
+	return { ...certificate, privateKeyPem };
 }

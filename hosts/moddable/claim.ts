@@ -2,12 +2,12 @@
 // cannot be erased from within it: a spent claim stays there, and a mark in storage keeps it from being used again.
 
 import Resource from "Resource";
-import { Digest } from "crypt";
 import { Failure } from "../../src/base/failure.js";
 import type { ClaimStore, Credentials, Storage } from "../../src/contract/host.js";
+import { readCredentials } from "../../src/identity/credentials.js";
 import { DerReader, SEQUENCE } from "../../src/identity/der.js";
-import { decodePem } from "../../src/identity/pem.js";
-import { wrapPkcs1 } from "../../src/identity/rsa.js";
+import { ecdsa } from "./tls/ecdsa.js";
+import { sha256 } from "./tls/sha256.js";
 
 const CERTIFICATE = "claim.certificate.der";
 const KEY = "claim.key.der";
@@ -19,14 +19,6 @@ const SPENT = "claim.spent";
 /** Views the resource in place: costs no memory. */
 function resource(name: string): Uint8Array {
 	return new Uint8Array(new Resource(name));
-}
-
-/** SHA-256, 32 bytes. */
-export function sha256(bytes: Uint8Array): Uint8Array {
-	const digest = new Digest("SHA256");
-	// A view will do, whatever the SDK declares.
-	digest.write(bytes as unknown as ArrayBuffer);
-	return new Uint8Array(digest.close());
 }
 
 /** The root certificates, DER: one after another in their resource. @throws Failure CONFIGURATION_INVALID without any */
@@ -67,14 +59,12 @@ export interface GivenClaim {
 
 /**
  * A claim that a trusted user handed over: kept in memory only, and good for five minutes by AWS's clock.
- * @throws Failure CONFIGURATION_INVALID when it is not PEM of a certificate and an RSA key
+ * @throws Failure CONFIGURATION_INVALID when it is not PEM of a certificate and its own key, RSA or EC
  */
 export function givenClaim({ certificatePem, privateKeyPem }: GivenClaim): ClaimStore {
 	let claim: Credentials | undefined;
 	try {
-		const { der } = decodePem(privateKeyPem);
-		const key = privateKeyPem.startsWith("-----BEGIN RSA") ? wrapPkcs1(der) : der;
-		claim = { certificate: decodePem(certificatePem).der, key };
+		claim = readCredentials(certificatePem, privateKeyPem, ecdsa);
 	} catch (error) {
 		throw new Failure("CONFIGURATION_INVALID", `claim: ${(error as Error).message}`);
 	}

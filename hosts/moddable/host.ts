@@ -5,10 +5,13 @@ import config from "mc/config";
 import Timer from "timer";
 import type { DeviceEvent } from "../../src/contract/events.js";
 import type { Host, Socket } from "../../src/contract/host.js";
-import { embeddedClaim, embeddedRoots, type GivenClaim, givenClaim, sha256 } from "./claim.js";
+import { embeddedClaim, embeddedRoots, type GivenClaim, givenClaim } from "./claim.js";
 import { createClock } from "./clock.js";
 import { readConfiguration } from "./configuration.js";
 import type { Machine } from "./machine.js";
+import { signsWithEc } from "./tls/certificateVerify.js";
+import { ecdsa } from "./tls/ecdsa.js";
+import { sha256 } from "./tls/sha256.js";
 import { openSocket } from "./tls/socket.js";
 
 /** What a Host is made of, beside its machine. */
@@ -74,6 +77,7 @@ export function createHost(machine: Machine, { claim, forget, stop, will, report
 			Timer.set(again);
 		},
 		report,
+		...(signsWithEc && { ecdsa }),
 		sha256,
 	};
 }

@@ -10,13 +10,13 @@ import type {
 	Credentials,
 	DeviceFacts,
 	Host,
-	KeyPair,
 	Socket,
 	SocketOptions,
 	Storage,
 	TimerId,
 } from "../../src/contract/host.js";
 import { type ClockOptions, SimulatedClock } from "./clock.js";
+import { ecdsa } from "./ecdsa.js";
 import { openTlsSocket, type Traffic } from "./socket.js";
 import { realTime, type Time } from "./time.js";
 
@@ -48,8 +48,8 @@ export interface SimulatedDeviceOptions extends ClockOptions {
 	readonly network?: Network;
 	/** Is told the MQTT bytes of the default network, to count them. */
 	readonly traffic?: Traffic;
-	/** Makes key pairs for signing requests. Without it, the device cannot make any. */
-	readonly createKeyPair?: (commonName: string) => Promise<KeyPair>;
+	/** Whether the machine computes with EC keys, and so can make one of its own. Default true. */
+	readonly hasEcdsa?: boolean;
 	/** Default: the machine's own random bytes. Tests give a seeded source. */
 	readonly random?: (count: number) => Uint8Array;
 	/** Whether a button is held down at the first power-on, which makes the device forget its identity. */
@@ -198,7 +198,7 @@ class PowerOn {
 	};
 
 	#host(): Host {
-		const { configuration, device, claim, roots, storage, createKeyPair, random, clockFloor } = this.#options;
+		const { configuration, device, claim, roots, storage, hasEcdsa = true, random, clockFloor } = this.#options;
 		const now = () => this.#clock.now();
 		return {
 			configuration,
@@ -230,7 +230,7 @@ class PowerOn {
 			report: (event) => {
 				if (!this.#ended) this.#options.onEvent?.(event);
 			},
-			...(createKeyPair === undefined ? {} : { createKeyPair }),
+			...(hasEcdsa ? { ecdsa } : {}),
 			sha256: (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()),
 		};
 	}

@@ -7,6 +7,5 @@ export type { ClockOptions } from "./clock.js";
 export { certificateFromPem, credentialsFromPem } from "./credentials.js";
 export { type Network, SimulatedDevice, type SimulatedDeviceOptions } from "./device.js";
 export { FileFlash, MemoryFlash } from "./flash.js";
-export { createKeyPair } from "./key-pair.js";
 export type { Traffic } from "./socket.js";
 export { realTime, type Time } from "./time.js";

@@ -12,10 +12,11 @@ import type {
 	Stop,
 } from "../../src/contract/application.js";
 import type { DeviceEvent } from "../../src/contract/events.js";
-import type { Credentials, Socket, SocketError, TimerId } from "../../src/contract/host.js";
+import type { Credentials, CurveName, Socket, SocketError, TimerId } from "../../src/contract/host.js";
 import { Routes } from "../../src/mqtt/routes.js";
 import { SimulatedClock } from "../node/clock.js";
 import type { SimulatedDeviceOptions } from "../node/device.js";
+import { ecdsa } from "../node/ecdsa.js";
 import { openTlsSocket } from "../node/socket.js";
 import { realTime, type Time } from "../node/time.js";
 import type { Frame } from "./channel.js";
@@ -137,7 +138,6 @@ class PowerOn {
 	#certificate: Uint8Array = new Uint8Array(0);
 	#key: Uint8Array = new Uint8Array(0);
 	#roots: Uint8Array[] = [];
-	#keyPairKey: Uint8Array | undefined;
 
 	constructor(flash: Flash, options: XsDeviceOptions, board: Board) {
 		this.#options = options;
@@ -180,12 +180,12 @@ class PowerOn {
 		try {
 			switch (kind) {
 				case kinds.SETTINGS: {
-					const { configuration, device, clockFloor = 0, createKeyPair } = this.#options;
+					const { configuration, device, clockFloor = 0, hasEcdsa = true } = this.#options;
 					const settings: kinds.Settings = {
 						configuration,
 						device,
 						floor: clockFloor,
-						hasKeyPairs: createKeyPair !== undefined,
+						hasEcdsa,
 					};
 					return Buffer.from(JSON.stringify(settings));
 				}
@@ -221,8 +221,10 @@ class PowerOn {
 					return read(this.#sockets.get(id)?.read());
 				case kinds.SHA256:
 					return createHash("sha256").update(bytes).digest();
-				case kinds.KEY_PAIR_KEY:
-					return this.#keyPairKey;
+				case kinds.PUBLIC_KEY:
+					return ecdsa.publicKey(`P-${number}` as CurveName, bytes);
+				case kinds.SIGN:
+					return ecdsa.sign(`P-${number}` as CurveName, bytes.subarray(0, number / 8), bytes.subarray(number / 8));
 				default:
 					throw new Error(`the device asks a question of the unknown kind ${kind}`);
 			}
@@ -277,22 +279,9 @@ class PowerOn {
 					(callback, milliseconds) => this.#time.set(callback, milliseconds),
 				);
 				break;
-			case kinds.KEY_PAIR_MAKE:
-				this.#makeKeyPair(bytes.toString());
-				break;
 			default:
 				this.#takeFromApplication(kind, id, bytes);
 		}
-	}
-
-	#makeKeyPair(commonName: string): void {
-		this.#options.createKeyPair?.(commonName).then(
-			({ key, certificateSigningRequest }) => {
-				this.#keyPairKey = key;
-				this.#event(kinds.KEY_PAIR_MADE, 0, 0, certificateSigningRequest);
-			},
-			(error: Error) => this.#event(kinds.KEY_PAIR_MADE, 0, 1, error.message),
-		);
 	}
 
 	#openSocket(id: number, port: number, options: { host: string; serverName: string; protocols?: string[] }): void {

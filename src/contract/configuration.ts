@@ -21,7 +21,10 @@ export interface Configuration {
 	readonly thingName?: string;
 	/** Encoding of requests and replies. Default `cbor`. */
 	readonly encoding?: "cbor" | "json";
-	/** `keys` (default): the service makes the key pair. `csr`: the device makes it, and the key never leaves it. */
+	/**
+	 * `csr`: the device makes its key pair, on P-256, and the key never leaves it; the default where the machine can. `keys`: the
+	 * service makes it, RSA-2048, and sends it.
+	 */
 	readonly keyPair?: "keys" | "csr";
 	/**
 	 * Whether the first request is sent right after SUBSCRIBE, without waiting for SUBACK: two round trips instead of three.

@@ -70,14 +70,20 @@ export interface Host {
 	will?(identity: Identity): Will | undefined;
 	/** Begins a TLS connection and returns at once. The callbacks in the options are called later, never within this call. */
 	openSocket(options: SocketOptions): Socket;
-	/** `count` bytes that nobody can guess. */
+	/**
+	 * `count` bytes that nobody can guess: private keys are made from them. Asked for keys only when the network is up, as some
+	 * chips have randomness only while their radio is on.
+	 */
 	random(count: number): Uint8Array;
 	/** Restarts the machine: only flash survives. May return before it happens; the caller must not begin anything more. */
 	restart(): void;
 	/** Shows or logs what the device does: LED, serial log, factory screen. Events never hold a secret. Must not throw. */
 	report(event: DeviceEvent): void;
-	/** Makes an RSA-2048 key pair and a signing request for it. Absent where the machine cannot. */
-	createKeyPair?(commonName: string): Promise<KeyPair>;
+	/**
+	 * Computes with EC keys. Absent where the machine cannot: then EC keys are taken as they are, and the device makes none of its
+	 * own.
+	 */
+	readonly ecdsa?: Ecdsa;
 	/** SHA-256 (32 bytes). Absent where the machine has none; then the certificate id is not compared. */
 	sha256?(bytes: Uint8Array): Uint8Array;
 }
@@ -96,8 +102,25 @@ export interface DeviceFacts {
 export interface Credentials {
 	/** X.509, DER. */
 	readonly certificate: Uint8Array;
-	/** PKCS#8, DER. RSA, because the TLS of the Moddable SDK can sign with nothing else. */
+	/** PKCS#8, DER: RSA, or EC on P-256 or P-384. */
 	readonly key: Uint8Array;
+}
+
+/** A curve, by its name in FIPS 186-5. */
+export type CurveName = "P-256" | "P-384";
+
+/** Arithmetic with keys on elliptic curves: the machine's own, since it takes long without help. */
+export interface Ecdsa {
+	/**
+	 * The public key of a private one, uncompressed (SEC 1, 2.3.3): 4, x, y.
+	 * @param scalar from 1 to below the order: big-endian, as many bytes as the order has
+	 */
+	publicKey(curve: CurveName, scalar: Uint8Array): Uint8Array;
+	/**
+	 * Signs a message with SHA-256; r and s in DER (RFC 3279, 2.2.3). Nonces must be such that nobody can guess anything of them:
+	 * those of RFC 6979, say.
+	 */
+	sign(curve: CurveName, scalar: Uint8Array, message: Uint8Array): Uint8Array;
 }
 
 /** The shared credentials that a device leaves the factory with, or gets for five minutes from a trusted user. */
@@ -106,14 +129,6 @@ export interface ClaimStore {
 	read(): Credentials | undefined;
 	/** Makes `read` never return the claim again. @throws Error where the machine cannot do that */
 	erase(): void;
-}
-
-/** A private key (PKCS#8, DER) and a PKCS#10 certificate signing request for it (PEM). */
-export interface KeyPair {
-	/** PKCS#8, DER. Secret. */
-	readonly key: Uint8Array;
-	/** PKCS#10, PEM, signed with that key. */
-	readonly certificateSigningRequest: string;
 }
 
 /**

@@ -1,4 +1,4 @@
-// Reads DER (ITU-T X.690), as far as certificates and RSA keys need it. Never recurses, never reads past the end.
+// Reads and writes DER (ITU-T X.690), as far as certificates and keys need it. Never recurses, never reads past the end.
 
 import { Malformed } from "../base/malformed.js";
 
@@ -42,6 +42,13 @@ export class DerReader {
 		const from = this.#at;
 		this.read(tag);
 		return this.#bytes.subarray(from, this.#at);
+	}
+
+	/** The bytes of the next element, a BIT STRING of whole bytes; a view, not a copy. @throws Malformed */
+	readBits(): Uint8Array {
+		const bits = this.read(BIT_STRING);
+		if (bits[0] !== 0) throw new Malformed("DER has a bit string that is not whole bytes");
+		return bits.subarray(1);
 	}
 
 	/** Checks that there are no more elements. @throws Malformed */
@@ -105,6 +112,9 @@ export function encodeDer(tag: number, ...contents: readonly Uint8Array[]): Uint
 	}
 	return bytes;
 }
+
+/** A BIT STRING of these bytes. */
+export const encodeBits = (bytes: Uint8Array): Uint8Array => encodeDer(BIT_STRING, Uint8Array.of(0), bytes);
 
 /**
  * Whether two byte strings are the same. Compares four bytes at a time, since it stands between a certificate and its place in

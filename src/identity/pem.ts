@@ -1,4 +1,4 @@
-// Decodes PEM text (RFC 7468) to DER bytes. Strict: refuses whatever is not exactly PEM.
+// PEM text (RFC 7468) from DER bytes and back. Reads strictly: refuses whatever is not exactly PEM.
 
 import { Malformed } from "../base/malformed.js";
 import { encodeText } from "../base/utf8.js";
@@ -31,6 +31,18 @@ export function decodePem(text: string): PemBlock {
 	const der = decodeBase64(text, bodyStart, bodyEnd);
 	if (der.length === 0) throw new Malformed("PEM is empty");
 	return { label, der };
+}
+
+/** A block, in lines of 64 characters. For short ones: it takes its time. */
+export function encodePem(label: string, der: Uint8Array): string {
+	let body = "";
+	for (let at = 0; at < der.length; at += 3) {
+		if (at % 48 === 0) body += "\n";
+		const group = (der[at]! << 16) | ((der[at + 1] ?? 0) << 8) | (der[at + 2] ?? 0);
+		for (let symbol = 0; symbol < 4; symbol++)
+			body += at + symbol <= der.length ? SYMBOLS[(group >> (18 - 6 * symbol)) & 63] : "=";
+	}
+	return `${BEGIN}${label}${DASHES}${body}\n${DASHES}END ${label}${DASHES}\n`;
 }
 
 /** Uint8Array.fromBase64 of ES2026: XS has it in the Moddable SDK, other engines may not. */

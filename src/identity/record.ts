@@ -3,8 +3,10 @@
 
 import { Decoder } from "cbor-x/index-no-eval";
 import { checkCbor, encodeCbor } from "../base/cbor.js";
+import { fromHex } from "../base/hex.js";
 import type { DeviceState } from "../contract/events.js";
 import type { Credentials } from "../contract/host.js";
+import { equalBytes } from "./der.js";
 
 /** Which of the two places credentials or a record are in. */
 export type Slot = "a" | "b";
@@ -17,6 +19,7 @@ interface Kinds {
 	readonly id: string;
 	readonly slot: Slot;
 	readonly object: Readonly<Record<string, string>>;
+	readonly scalar: Uint8Array;
 }
 
 const ALWAYS = {
@@ -48,17 +51,22 @@ const THING = Object.freeze({
 	deviceConfiguration: "object?",
 } as const);
 
+const WITHOUT = Object.freeze({
+	/** The private key of the certificate that is being asked for, on P-256: it is made once, however often one asks. Secret. */
+	pendingKey: "scalar?",
+} as const);
+
 /**
  * The members of a record, beside `state`, in each state; those with a question mark may be absent. The type of a record and
  * the check of what is read follow from it.
  */
 const MEMBERS = Object.freeze({
 	/** `forgotten`: the identity was to be forgotten, and its credentials are to be erased before anything else. */
-	unprovisioned: Object.freeze({ ...ALWAYS, forgotten: "boolean?" } as const),
+	unprovisioned: Object.freeze({ ...ALWAYS, ...WITHOUT, forgotten: "boolean?" } as const),
 	created: TOKEN,
 	registering: TOKEN,
 	registered: THING,
-	refused: THING,
+	refused: { ...THING, ...WITHOUT },
 	proved: THING,
 } as const satisfies Record<DeviceState, Record<string, keyof Kinds | `${keyof Kinds}?`>>);
 
@@ -76,6 +84,7 @@ function isOf(kind: string, value: unknown): boolean {
 	if (kind.endsWith("?")) return value === undefined || isOf(kind.slice(0, -1), value);
 	if (kind === "id") return typeof value === "string" && value.length === 64;
 	if (kind === "slot") return value === "a" || value === "b";
+	if (kind === "scalar") return value instanceof Uint8Array && value.length === 32;
 	return typeof value === kind && value !== null;
 }
 
@@ -146,7 +155,7 @@ export const decodeRecord = (buffer: ArrayBuffer | undefined): Read<DeviceRecord
 /** Certificate id (32 bytes), length of the certificate (2 bytes), certificate, key. */
 export function encodeCredentials(certificateId: string, { certificate, key }: Credentials): ArrayBuffer {
 	const body = new Uint8Array(34 + certificate.length + key.length);
-	for (let i = 0; i < 32; i++) body[i] = Number.parseInt(certificateId.slice(2 * i, 2 * i + 2), 16);
+	body.set(fromHex(certificateId));
 	body.set([certificate.length >> 8, certificate.length & 0xff], 32);
 	body.set(certificate, 34);
 	body.set(key, 34 + certificate.length);
@@ -156,8 +165,7 @@ export function encodeCredentials(certificateId: string, { certificate, key }: C
 /** The credentials of this certificate; others are as good as damaged. Never throws. */
 export const decodeCredentials = (buffer: ArrayBuffer | undefined, certificateId: string): Read<Credentials> =>
 	unframe(CREDENTIALS, buffer, (body) => {
-		for (let i = 0; i < 32; i++)
-			if (body[i] !== Number.parseInt(certificateId.slice(2 * i, 2 * i + 2), 16)) throw new Error();
+		if (!equalBytes(body.subarray(0, 32), fromHex(certificateId))) throw new Error();
 		const end = 34 + ((body[32]! << 8) | body[33]!);
 		if (end >= body.length) throw new Error();
 		return { certificate: body.slice(34, end), key: body.slice(end) };
@@ -171,7 +179,8 @@ function readRecord(body: Uint8Array): DeviceRecord {
 	for (const [name, kind] of Object.entries(MEMBERS[state])) {
 		const member = value[name];
 		if (!isOf(kind, member)) throw new Error();
-		if (member !== undefined) record[name] = member;
+		// Bytes are a view of what was read, and would keep it in memory.
+		if (member !== undefined) record[name] = member instanceof Uint8Array ? new Uint8Array(member) : member;
 	}
 	return record as DeviceRecord;
 }

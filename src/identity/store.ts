@@ -116,10 +116,13 @@ export class Store {
 		return [slot, this.#write(CREDENTIALS_KEYS[slot], encodeCredentials(certificateId, credentials))];
 	}
 
-	/** Erases all credentials: for a device whose record says that it has none. @throws Failure STORE_WRITE_FAILED */
-	eraseCredentials(): void {
+	/**
+	 * Erases all credentials, and the record that holds no more, in which a key or a token may be: for a device whose record says
+	 * that it has none. @throws Failure STORE_WRITE_FAILED
+	 */
+	eraseSecrets(): void {
 		try {
-			for (const key of [CREDENTIALS_KEYS.a, CREDENTIALS_KEYS.b])
+			for (const key of [CREDENTIALS_KEYS.a, CREDENTIALS_KEYS.b, RECORD_KEYS[other(this.#live)]])
 				if (this.#read(key) !== undefined) this.#storage.delete(key);
 		} catch {
 			throw new Failure("STORE_WRITE_FAILED", "credentials are not erased");

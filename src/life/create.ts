@@ -1,31 +1,56 @@
-// The step of a device without a certificate: gets one and keeps it, with the token that lets it be registered.
+// The step of a device without a certificate: gets one and keeps it, with the token that lets it be registered. A key that the
+// device makes is in flash before it is asked about, so that a power cut does not make another.
 
 import { Failure } from "../base/failure.js";
+import { fromHex } from "../base/hex.js";
 import { equalBytes } from "../identity/der.js";
-import type { DeviceRecord } from "../identity/record.js";
+import { encodeEcKey, isScalar, keyPair, newScalar } from "../identity/ec.js";
+import type { RecordOf } from "../identity/record.js";
+import { signingRequest } from "../identity/signing-request.js";
+import { makesOwnKey } from "../provisioning/exchange.js";
+import type { OwnKey } from "../provisioning/messages.js";
 import type { Device, Next } from "./device.js";
 
 /** ms that an ownership token is relied upon: its documented hour, less a minute for slow clocks and networks. */
 const TOKEN_LIFE = 59 * 60_000;
 
+/** The curve of the keys that devices make: AWS IoT takes it, and it is the quickest. */
+const CURVE = "P-256";
+
+/** A device that has no certificate, or one that is of no use. */
+type Without = RecordOf<"unprovisioned" | "refused">;
+
 /** Asks for a certificate. @throws Failure of step `create`, or why the provisioning API cannot be reached */
-export async function create(device: Device, record: DeviceRecord): Promise<Next> {
-	const { host, store } = device;
-	if (record.state === "unprovisioned" && record.forgotten) await device.persist(() => store.eraseCredentials());
-	if (host.configuration.keyPair === "csr" && device.keyPair === undefined) {
-		if (host.createKeyPair === undefined) throw new Failure("KEY_PAIR_UNSUPPORTED");
-		// Before connecting: making an RSA key takes longer than the broker waits.
-		device.keyPair = await host.createKeyPair(host.device.serialNumber);
-	}
+export async function create(device: Device, record: Without): Promise<Next> {
+	const { store } = device;
+	if (record.state === "unprovisioned" && record.forgotten) await device.persist(() => store.eraseSecrets());
+	// Ahead of connecting, since the broker does not wait long for a client that computes.
+	const own = makesOwnKey(device.host) ? await ownKey(device, record) : undefined;
 	const exchange = await device.visit();
-	const { certificateId, credentials, ownershipToken } = await exchange.createCertificate(device.keyPair);
+	const { certificateId, credentials, ownershipToken } = await exchange.createCertificate(own);
 	checkId(device, certificateId, credentials.certificate);
 	const deadline = device.now() + TOKEN_LIFE;
 	const [slot, bytes] = await device.persist(() => store.saveCredentials(record, certificateId, credentials));
-	device.keyPair = undefined;
 	const { setAsides } = record;
 	await device.keep({ state: "created", setAsides, certificateId, slot, ownershipToken, deadline }, bytes);
 	return "continue";
+}
+
+/** The key that flash has kept for the certificate to come, or a new one that it keeps now; and the request for it. */
+async function ownKey(device: Device, record: Without): Promise<OwnKey> {
+	const { host } = device;
+	const { ecdsa } = host;
+	if (ecdsa === undefined) throw new Failure("KEY_PAIR_UNSUPPORTED");
+	let scalar = record.pendingKey;
+	if (scalar === undefined || !isScalar(CURVE, scalar)) {
+		await device.prepare();
+		scalar = newScalar(CURVE, (count) => host.random(count));
+		const kept =
+			record.state === "refused" ? record : ({ state: "unprovisioned", setAsides: record.setAsides } as const);
+		await device.keep({ ...kept, pendingKey: scalar });
+	}
+	const key = keyPair(CURVE, scalar, undefined, ecdsa);
+	return { key: encodeEcKey(key), certificateSigningRequest: signingRequest(key, host.device.serialNumber, ecdsa) };
 }
 
 /**
@@ -35,6 +60,5 @@ export async function create(device: Device, record: DeviceRecord): Promise<Next
 function checkId({ host }: Device, certificateId: string, certificate: Uint8Array): void {
 	const digest = host.sha256?.(certificate);
 	if (digest === undefined) return;
-	const id = Uint8Array.from(digest, (_, i) => Number.parseInt(certificateId.slice(2 * i, 2 * i + 2), 16));
-	if (!equalBytes(digest, id)) host.report({ event: "certificate.id-mismatch", certificateId });
+	if (!equalBytes(digest, fromHex(certificateId))) host.report({ event: "certificate.id-mismatch", certificateId });
 }

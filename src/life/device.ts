@@ -4,7 +4,7 @@ import { Backoff, backoffSeed, CONNECT_INTERVAL } from "../base/backoff.js";
 import { asFailure, catalogue, Failure } from "../base/failure.js";
 import type { Application, Will } from "../contract/application.js";
 import type { DeviceEvent, Role } from "../contract/events.js";
-import type { Credentials, Host, KeyPair, TimerId } from "../contract/host.js";
+import type { Credentials, Host, TimerId } from "../contract/host.js";
 import { type DeviceRecord, UNPROVISIONED, type UnsavedRecord } from "../identity/record.js";
 import { Store } from "../identity/store.js";
 import { Connection } from "../mqtt/connection.js";
@@ -34,8 +34,6 @@ export class Device {
 	record: DeviceRecord;
 	/** An open visit to the provisioning API, kept from one step to the next. */
 	exchange: Exchange | undefined;
-	/** A key pair for which no certificate has been stored yet. */
-	keyPair: KeyPair | undefined;
 	/** A connection under the thing's name, made while proving it and kept for the application. */
 	connection: Connection | undefined;
 
@@ -209,8 +207,7 @@ export class Device {
 		packetLimit: number,
 		will?: Will,
 	): Promise<Connection> {
-		await this.#joinNetwork();
-		await this.#setClock();
+		await this.prepare();
 		if (this.#stopped) throw new Failure("CONNECTION_LOST", "the program is to end");
 		this.report({ event: "connecting", role, clientId, attempt: this.backoff.attempts + 1 });
 		try {
@@ -223,6 +220,15 @@ export class Device {
 			this.#clockDoubted = asFailure(error).code === "SERVER_DATES";
 			throw error;
 		}
+	}
+
+	/**
+	 * Waits for what every connection needs: the network, and the time of day.
+	 * @throws Failure of step `network` or `clock`
+	 */
+	async prepare(): Promise<void> {
+		await this.#joinNetwork();
+		await this.#setClock();
 	}
 
 	/** Waits until the network is up, where the machine joins one. @throws Failure NETWORK_DOWN, NETWORK_REFUSED */

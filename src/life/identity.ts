@@ -88,9 +88,9 @@ async function setAside(device: Device, { code }: Failure, certificateId: string
 	return "continue";
 }
 
-/** Forgets the identity. When the power fails in between, the next power-on goes on with it. */
+/** Forgets the identity, and the key of one to come. When the power fails in between, the next power-on goes on with it. */
 export async function forget(device: Device): Promise<void> {
 	await device.keep({ state: "unprovisioned", setAsides: 0, forgotten: true });
-	await device.persist(() => device.store.eraseCredentials());
+	await device.persist(() => device.store.eraseSecrets());
 	device.report({ event: "identity.forgotten" });
 }

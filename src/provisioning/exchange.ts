@@ -3,13 +3,14 @@
 
 import { asFailure, Failure, type FailureCode, type Rejection } from "../base/failure.js";
 import type { DeviceEvent, Operation } from "../contract/events.js";
-import type { Host, KeyPair, TimerId } from "../contract/host.js";
+import type { Host, TimerId } from "../contract/host.js";
 import type { Connection } from "../mqtt/connection.js";
 import {
 	encodeCreateFromCsr,
 	encodeCreateKeys,
 	encodeRegisterThing,
 	type IssuedCertificate,
+	type OwnKey,
 	type Registration,
 	readIssuedCertificate,
 	readRegistration,
@@ -56,14 +57,8 @@ export class Exchange {
 
 	/** Subscribes to the replies. To be awaited before any request. @throws Failure of step `subscribe` */
 	async subscribe(): Promise<void> {
-		const filters = [
-			...replyTopics(
-				this.#topic(
-					this.#host.configuration.keyPair === "csr" ? "CreateCertificateFromCsr" : "CreateKeysAndCertificate",
-				),
-			),
-			...replyTopics(this.#topic("RegisterThing")),
-		];
+		const create = makesOwnKey(this.#host) ? "CreateCertificateFromCsr" : "CreateKeysAndCertificate";
+		const filters = [...replyTopics(this.#topic(create)), ...replyTopics(this.#topic("RegisterThing"))];
 		try {
 			await this.#connection.subscribe(filters);
 		} catch (error) {
@@ -73,16 +68,16 @@ export class Exchange {
 		this.#report({ event: "subscribed", filters: filters.length });
 	}
 
-	/** Asks for a certificate. Without `keyPair` the service makes the key pair. @throws Failure of step `create` */
-	async createCertificate(keyPair?: KeyPair): Promise<IssuedCertificate> {
+	/** Asks for a certificate. Without a key of this device's own the service makes the key pair. @throws Failure of step `create` */
+	async createCertificate(own?: OwnKey): Promise<IssuedCertificate> {
 		const encoding = this.#encoding;
-		if (keyPair === undefined) {
+		if (own === undefined) {
 			const payload = await this.#request("CreateKeysAndCertificate", encodeCreateKeys());
-			return readIssuedCertificate(encoding, payload);
+			return readIssuedCertificate(encoding, payload, { ecdsa: this.#host.ecdsa });
 		}
-		const request = encodeCreateFromCsr(encoding, keyPair.certificateSigningRequest);
+		const request = encodeCreateFromCsr(encoding, own.certificateSigningRequest);
 		const payload = await this.#request("CreateCertificateFromCsr", request);
-		return readIssuedCertificate(encoding, payload, keyPair.key);
+		return readIssuedCertificate(encoding, payload, { ownKey: own.key });
 	}
 
 	/** Registers the thing that owns `ownershipToken`. @throws Failure of step `register` */
@@ -151,6 +146,10 @@ export class Exchange {
 		this.#host.report(event);
 	}
 }
+
+/** Whether the device asks for a certificate for a key of its own. */
+export const makesOwnKey = ({ configuration, ecdsa }: Host): boolean =>
+	(configuration.keyPair ?? (ecdsa === undefined ? "keys" : "csr")) === "csr";
 
 /** The step of an operation, as it stands in the codes of its failures. */
 const stepOf = (operation: Operation) => (operation === "RegisterThing" ? "REGISTER" : "CREATE");

@@ -7,16 +7,8 @@ import { Failure, type FailureCode, type Rejection } from "../base/failure.js";
 import { checkJson } from "../base/json.js";
 import { Malformed } from "../base/malformed.js";
 import { fromUtf8, toUtf8 } from "../base/utf8.js";
-import type { Credentials } from "../contract/host.js";
-import { decodePem } from "../identity/pem.js";
-import {
-	type PublicKey,
-	readCertificate,
-	readPrivateKey,
-	samePublicKey,
-	unwrapPkcs8,
-	wrapPkcs1,
-} from "../identity/rsa.js";
+import type { Credentials, Ecdsa } from "../contract/host.js";
+import { readCredentials } from "../identity/credentials.js";
 import type { Encoding } from "./topics.js";
 
 /** Longest token, characters. AWS's samples reserve 512 to 1,024; the real length is not documented. */
@@ -34,6 +26,14 @@ export interface IssuedCertificate {
 	readonly credentials: Credentials;
 	/** Secret: proves to RegisterThing that this device got the certificate. */
 	readonly ownershipToken: string;
+}
+
+/** A private key that this device has made, and the request for a certificate for it. */
+export interface OwnKey {
+	/** PKCS#8, DER. Secret. */
+	readonly key: Uint8Array;
+	/** PKCS#10, PEM, signed with that key. */
+	readonly certificateSigningRequest: string;
 }
 
 /** The result of RegisterThing. */
@@ -61,11 +61,14 @@ function encode(encoding: Encoding, message: object): Uint8Array {
 }
 
 /**
- * Reads the reply to a request for a certificate. Without `ownKey` the private key is in the reply; with it (PKCS#8)
- * the certificate must be for that key.
+ * Reads the reply to a request for a certificate. The private key is in the reply, or this device's own.
  * @throws Failure CREATE_REPLY_MALFORMED, CERTIFICATE_MALFORMED, KEY_MISMATCH
  */
-export function readIssuedCertificate(encoding: Encoding, payload: Uint8Array, ownKey?: Uint8Array): IssuedCertificate {
+export function readIssuedCertificate(
+	encoding: Encoding,
+	payload: Uint8Array,
+	{ ownKey, ecdsa }: { readonly ownKey?: Uint8Array | undefined; readonly ecdsa?: Ecdsa | undefined } = {},
+): IssuedCertificate {
 	const members = decode(encoding, payload, "CREATE_REPLY_MALFORMED");
 	const text = (name: string, limit: number): string => textMember(members, name, limit, "CREATE_REPLY_MALFORMED");
 	const certificateId = text("certificateId", 64);
@@ -75,32 +78,12 @@ export function readIssuedCertificate(encoding: Encoding, payload: Uint8Array, o
 	if (!isPlain(ownershipToken))
 		throw new Failure("CREATE_REPLY_MALFORMED", "certificateOwnershipToken is not plain text");
 	const certificatePem = text("certificatePem", PEM_LIMIT);
-	const keyPem = ownKey === undefined ? text("privateKey", PEM_LIMIT) : undefined;
-
-	let certificatePublic: PublicKey | undefined;
-	let keyPublic: PublicKey;
-	let credentials: Credentials;
+	const key = ownKey ?? text("privateKey", PEM_LIMIT);
 	try {
-		const { label, der } = decodePem(certificatePem);
-		if (label !== "CERTIFICATE") throw new Malformed("PEM is not of a certificate");
-		certificatePublic = readCertificate(der);
-		const key = keyPem === undefined ? ownKey! : readKeyPem(keyPem);
-		keyPublic = readPrivateKey(unwrapPkcs8(key));
-		credentials = { certificate: der, key };
+		return { certificateId, credentials: readCredentials(certificatePem, key, ecdsa), ownershipToken };
 	} catch (error) {
 		throw error instanceof Malformed ? new Failure("CERTIFICATE_MALFORMED", error.message) : error;
 	}
-	if (certificatePublic === undefined || !samePublicKey(certificatePublic, keyPublic))
-		throw new Failure("KEY_MISMATCH");
-	return { certificateId, credentials, ownershipToken };
-}
-
-/** A private key in PEM, PKCS#1 as AWS sends it or PKCS#8, as PKCS#8 DER. */
-function readKeyPem(pem: string): Uint8Array {
-	const { label, der } = decodePem(pem);
-	if (label === "RSA PRIVATE KEY") return wrapPkcs1(der);
-	if (label === "PRIVATE KEY") return der;
-	throw new Malformed("PEM is not of a private key");
 }
 
 /**

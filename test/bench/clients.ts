@@ -5,9 +5,9 @@ import { randomBytes } from "node:crypto";
 import { iot, mqtt } from "aws-crt";
 import { iotidentity } from "aws-iot-device-sdk-v2";
 import { certificatesIn } from "../../hosts/cli/credentials.js";
+import { newRequest } from "../../hosts/cloud/pki/request.js";
 import { SimulatedDevice } from "../../hosts/node/device.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
-import { createKeyPair } from "../../hosts/node/key-pair.js";
 import { claimOf, type Endpoint, TEMPLATE } from "./cloud.js";
 
 /** Times in ms since the client was told to connect. */
@@ -31,8 +31,8 @@ export interface Client {
 	provision(endpoint: Endpoint): Promise<Times>;
 }
 
-/** All clients use the same request, which the cloud signs each time anew. Making it is not part of what is measured. */
-export const keyPair = createKeyPair("bench");
+/** AWS's clients use the same request, which the cloud signs each time anew. Making it is not part of what is measured. */
+const request = newRequest("bench");
 
 const newSerial = (): string => `bench-${randomBytes(6).toString("hex")}`;
 
@@ -42,7 +42,6 @@ const deviceProgram = (encoding: "cbor" | "json", kind: "keys" | "csr", pipeline
 	encoding,
 	keyPair: kind,
 	async provision(endpoint) {
-		const pair = await keyPair;
 		const claim = claimOf(endpoint);
 		const roots = certificatesIn(endpoint.rootCertificate);
 		return new Promise<Times>((resolve, reject) => {
@@ -62,7 +61,6 @@ const deviceProgram = (encoding: "cbor" | "json", kind: "keys" | "csr", pipeline
 				claim,
 				roots,
 				storage: new MemoryFlash(),
-				createKeyPair: async () => pair,
 				application: () => undefined,
 				bootTime: 0,
 				onEvent(event) {
@@ -91,7 +89,7 @@ const awsClient = (name: Client["name"], kind: "keys" | "csr", provision: AwsPro
 	encoding: "json",
 	keyPair: kind,
 	async provision({ port, rootCertificate, claim }) {
-		const { certificateSigningRequest } = await keyPair;
+		const { certificateSigningRequest } = await request;
 		const configuration = iot.AwsIotMqttConnectionConfigBuilder.new_mtls_builder(
 			claim.certificatePem,
 			claim.privateKeyPem,

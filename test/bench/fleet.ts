@@ -7,7 +7,6 @@ import { fileURLToPath } from "node:url";
 import { certificatesIn } from "../../hosts/cli/credentials.js";
 import { SimulatedDevice } from "../../hosts/node/device.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
-import { keyPair } from "./clients.js";
 import { type Answered, CloudProcess, claimOf, TEMPLATE } from "./cloud.js";
 import { UNLIMITED } from "./round-trips.js";
 import { quantile, round } from "./statistics.js";
@@ -59,7 +58,7 @@ export function measureFleet(plan: FleetPlan, log: (line: string) => void): Prom
 	});
 }
 
-/** Switches a fleet on and waits until all its devices run. All use one key pair, ready before. */
+/** Switches a fleet on and waits until all its devices run. */
 async function powerOnFleet(
 	{ devices, throttled, startSpread = 0 }: FleetPlan,
 	log: (line: string) => void,
@@ -67,7 +66,6 @@ async function powerOnFleet(
 	const cloud = await CloudProcess.start(throttled ? {} : UNLIMITED);
 	const machines: SimulatedDevice[] = [];
 	try {
-		const pair = await keyPair;
 		const claim = claimOf(cloud.endpoint);
 		const roots = certificatesIn(cloud.endpoint.rootCertificate);
 		const registered: number[] = [];
@@ -89,7 +87,6 @@ async function powerOnFleet(
 					claim,
 					roots,
 					storage: new MemoryFlash(),
-					createKeyPair: async () => pair,
 					application: () => {
 						running += 1;
 						return () => {

@@ -3,7 +3,6 @@
 
 import { SimulatedDevice } from "../../hosts/node/device.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
-import { createKeyPair } from "../../hosts/node/key-pair.js";
 import { makeIssuer, TEMPLATE, VirtualCloud } from "../support/virtual-cloud.js";
 import { VirtualTime } from "../support/virtual-time.js";
 import { seededRandom } from "../support/world.js";
@@ -31,7 +30,6 @@ const LIMIT = 3_600_000;
 export async function powerOnAtOnce(devices: number, startSpread: number): Promise<MassPowerOn> {
 	const time = new VirtualTime();
 	const cloud = await VirtualCloud.open({ time, issuer: (await makeIssuer(1))() });
-	const pair = await createKeyPair("bench");
 	const registered: number[] = [];
 	const throttled: number[] = [];
 	let connections = 0;
@@ -43,7 +41,6 @@ export async function powerOnAtOnce(devices: number, startSpread: number): Promi
 			claim: cloud.claim,
 			roots: [],
 			storage: new MemoryFlash(),
-			createKeyPair: async () => pair,
 			application: () => undefined,
 			time,
 			network: cloud.network,

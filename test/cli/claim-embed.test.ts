@@ -9,6 +9,8 @@ import t, { type Test } from "tap";
 import { type ClaimEmbedOptions, embedClaim } from "../../hosts/cli/claim-embed.js";
 import { CommandError, UsageError } from "../../hosts/cli/command.js";
 import { readCredentials } from "../../hosts/cli/credentials.js";
+import { ecdsa } from "../../hosts/node/ecdsa.js";
+import { publicKeyOf } from "../../src/identity/private-key.js";
 
 const files = t.testdir();
 const path = (name: string) => join(files, name);
@@ -35,11 +37,20 @@ makeRoot("other-root");
 makeClaim("claim", ["rsa:2048"]);
 makeClaim("short", ["rsa:1024"]);
 makeClaim("curve", ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
+makeClaim("curve-384", ["ec", "-pkeyopt", "ec_paramgen_curve:secp384r1"]);
+makeClaim("curve-521", ["ec", "-pkeyopt", "ec_paramgen_curve:secp521r1"]);
+makeClaim("edwards", ["ed25519"]);
 openssl("x509", "-in", "claim.pem", "-outform", "der", "-out", "claim.der");
 openssl("x509", "-in", "root.pem", "-outform", "der", "-out", "root.der");
 openssl("pkcs8", "-topk8", "-nocrypt", "-in", "claim.key", "-outform", "der", "-out", "claim.pkcs8.der");
 openssl("rsa", "-in", "claim.key", "-traditional", "-out", "claim.pkcs1.pem");
 openssl("rsa", "-in", "claim.key", "-traditional", "-outform", "der", "-out", "claim.pkcs1.der");
+openssl("pkcs8", "-topk8", "-nocrypt", "-in", "curve.key", "-outform", "der", "-out", "curve.pkcs8.der");
+// As `openssl ecparam -genkey` makes it: the curve in a block of its own, ahead of the key.
+openssl("ec", "-in", "curve.key", "-out", "curve.sec1.pem");
+const parameters = openssl("ecparam", "-name", "prime256v1");
+writeFileSync(path("curve.sec1.pem"), Buffer.concat([parameters, readFileSync(path("curve.sec1.pem"))]));
+openssl("ec", "-in", "curve.key", "-outform", "der", "-out", "curve.sec1.der");
 openssl("pkcs8", "-topk8", "-in", "claim.key", "-passout", `pass:${PASSWORD}`, "-out", "claim.locked.pem");
 
 const pkcs12 = (name: string, claim: string, ...more: string[]) =>
@@ -49,7 +60,6 @@ const pkcs12 = (name: string, claim: string, ...more: string[]) =>
 	);
 
 const certificate = new X509Certificate(readFileSync(path("claim.pem")));
-const publicKey = certificate.publicKey.export({ type: "spki", format: "der" });
 
 const never = () => Promise.reject(new Error("asked for a password"));
 
@@ -65,10 +75,11 @@ function options(test: Test, given: Partial<ClaimEmbedOptions> = {}): ClaimEmbed
 }
 
 /** What is in the folder is this claim and this root, DER, and for nobody else to read. */
-function isEmbedded(test: Test, folder: string): void {
+function isEmbedded(test: Test, folder: string, claim = certificate): void {
 	const read = (name: string) => readFileSync(join(folder, name));
+	const publicKey = claim.publicKey.export({ type: "spki", format: "der" });
 	test.strictSame(readdirSync(folder).sort(), ["claim.certificate.der", "claim.key.der", "root.der"]);
-	test.ok(read("claim.certificate.der").equals(certificate.raw), "the certificate");
+	test.ok(read("claim.certificate.der").equals(claim.raw), "the certificate");
 	test.ok(read("root.der").equals(readFileSync(path("root.der"))), "the root");
 	const key = createPrivateKey({ key: read("claim.key.der"), format: "der", type: "pkcs8" });
 	test.ok(createPublicKey(key).export({ type: "spki", format: "der" }).equals(publicKey), "the key, as PKCS#8");
@@ -93,6 +104,24 @@ for (const [what, key] of [
 		const given = options(t, { certificate: path("claim.der"), key: path(key), roots: [path("root.der")] });
 		await embedClaim(given);
 		isEmbedded(t, given.folder);
+	});
+}
+
+for (const [what, name, key] of [
+	["on P-256, PKCS#8 in PEM", "curve", "curve.key"],
+	["on P-256, PKCS#8 in DER", "curve", "curve.pkcs8.der"],
+	["on P-256, SEC 1 in PEM behind its parameters", "curve", "curve.sec1.pem"],
+	["on P-256, SEC 1 in DER", "curve", "curve.sec1.der"],
+	["on P-384", "curve-384", "curve-384.key"],
+] as const) {
+	t.test(`a key ${what} will do, as the device program reads it`, async (t) => {
+		const given = options(t, { certificate: path(`${name}.pem`), key: path(key) });
+		await embedClaim(given);
+		const claim = new X509Certificate(readFileSync(path(`${name}.pem`)));
+		isEmbedded(t, given.folder, claim);
+		const embedded = new Uint8Array(readFileSync(join(given.folder, "claim.key.der")));
+		const spki = claim.publicKey.export({ type: "spki", format: "der" });
+		t.equal(Buffer.from(publicKeyOf(embedded, ecdsa)).compare(spki), 0);
 	});
 }
 
@@ -123,6 +152,13 @@ for (const [what, more] of [
 	});
 }
 
+t.test("PKCS#12 with a key on a curve", async (t) => {
+	pkcs12("curve.pfx", "curve");
+	const given = options(t, { certificate: path("curve.pfx"), key: undefined, password: async () => PASSWORD });
+	await embedClaim(given);
+	isEmbedded(t, given.folder, new X509Certificate(readFileSync(path("curve.pem"))));
+});
+
 t.test(
 	"the root alone is embedded for devices that are handed their claim, and takes the old claim away",
 	async (t) => {
@@ -135,7 +171,7 @@ t.test(
 );
 
 t.test("files that will not do are refused, and nothing is written", async (t) => {
-	pkcs12("curve.pfx", "curve");
+	pkcs12("curve-521.pfx", "curve-521");
 	openssl("pkcs12", "-export", "-nokeys", "-in", "claim.pem", "-passout", `pass:${PASSWORD}`, "-out", "keyless.pfx");
 	writeFileSync(path("text"), "Amazon Root CA 1");
 	writeFileSync(path("two.pem"), Buffer.concat([readFileSync(path("root.pem")), readFileSync(path("other-root.pem"))]));
@@ -147,8 +183,22 @@ t.test("files that will not do are refused, and nothing is written", async (t) =
 			{ key: path("root.key") },
 			/the key in .*root.key does not belong to the certificate in .*claim.pem/,
 		],
-		["a key on a curve", { certificate: path("curve.pem"), key: path("curve.key") }, /curve.key is no RSA key/],
-		["a key on a curve in PKCS#12", { certificate: path("curve.pfx"), key: undefined }, /curve.pfx is no RSA key/],
+		[
+			"a key on another curve",
+			{ certificate: path("curve-521.pem"), key: path("curve-521.key") },
+			/curve-521.key is neither an RSA key nor one on P-256 or P-384/,
+		],
+		[
+			"a key on another curve in PKCS#12",
+			{ certificate: path("curve-521.pfx"), key: undefined },
+			/curve-521.pfx is neither an RSA key/,
+		],
+		[
+			"a key of another kind",
+			{ certificate: path("edwards.pem"), key: path("edwards.key") },
+			/edwards.key is neither an RSA key/,
+		],
+		["another curve's key", { key: path("curve.key") }, /curve.key does not belong to the certificate/],
 		["a key of 1024 bits", { certificate: path("short.pem"), key: path("short.key") }, /has 1024 bits/],
 		["a certificate as key", { key: path("claim.pem") }, /claim.pem is not a private key/],
 		["a key as certificate", { certificate: path("claim.key") }, /claim.key is not a certificate/],
@@ -226,7 +276,8 @@ t.test("a mistake is told in the same words by fleet claim embed and by fleet de
 		["claim.pem", "nowhere.key"],
 		["claim.pem", "claim.pem"],
 		["claim.pem", "root.key"],
-		["curve.pem", "curve.key"],
+		["curve.pem", "claim.key"],
+		["edwards.pem", "edwards.key"],
 		["short.pem", "short.key"],
 	];
 	const said = (work: Promise<unknown>) =>

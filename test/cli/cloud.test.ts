@@ -1,6 +1,6 @@
 // `fleet cloud`: what it makes, that it keeps it, and what it says when it cannot start.
 
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
@@ -195,4 +195,25 @@ t.test("its server has an RSA and an ECDSA certificate, or one of the two; each 
 		await cloud.stop();
 	}
 	saysInOneLine(t, await fleet("cloud", "--server-certificate", "dsa"), 2, /must be rsa, ecdsa or both, not dsa/);
+});
+
+t.test("its claim has an RSA key, or an EC key when it is asked for one, and stays what it is", async (t) => {
+	const folder = temporaryFolder(t);
+	const claimIn = async (directory: string, ...args: string[]) => {
+		const cloud = await startCloud(t, directory, ...args);
+		await cloud.stop();
+		const { claimCertificate, claimKey } = cloud.facts as Record<string, string>;
+		const certificate = new X509Certificate(readFileSync(claimCertificate!));
+		t.ok(certificate.checkPrivateKey(createPrivateKey(readFileSync(claimKey!))));
+		return { kind: certificate.publicKey.asymmetricKeyType, id: certificate.fingerprint256 };
+	};
+	const ec = join(folder, "ec");
+	const first = await claimIn(ec, "--claim-key", "ec");
+	t.equal(first.kind, "ec");
+	t.same(await claimIn(ec), first, "kept");
+	t.same(await claimIn(ec, "--claim-key", "ec"), first);
+	t.equal((await claimIn(join(folder, "plain"))).kind, "rsa");
+	const other = await fleet("cloud", "--directory", ec, ...FREE_PORTS, "--claim-key", "rsa");
+	saysInOneLine(t, other, 1, /fleet-claim\.pem has an ec key: move it away/);
+	saysInOneLine(t, await fleet("cloud", "--claim-key", "dsa"), 2, /--claim-key must be rsa or ec, not dsa/);
 });

@@ -32,7 +32,7 @@ t.test("files that will not do", async (t) => {
 	const folder = temporaryFolder(t);
 	const at = (name: string) => join(folder, name);
 	const [claim, other] = [await issueCertificate(), await issueCertificate()];
-	const { privateKey: elliptic } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+	const { privateKey: elliptic } = generateKeyPairSync("ec", { namedCurve: "P-521" });
 	const { privateKey: locked } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 	writeFileSync(at("claim.pem"), claim.certificatePem);
 	writeFileSync(at("claim.key"), claim.privateKey);
@@ -54,7 +54,7 @@ t.test("files that will not do", async (t) => {
 		["a claim that is a key", { claim: "claim.key" }, /claim\.key is not a certificate/],
 		["a key that is a certificate", { "claim-key": "claim.pem" }, /claim\.pem is not a private key/],
 		["a key of another certificate", { "claim-key": "other.key" }, /other\.key does not belong to the certificate/],
-		["a key that a device cannot sign with", { "claim-key": "ec.key" }, /ec\.key is no RSA key/],
+		["a key that a device cannot sign with", { "claim-key": "ec.key" }, /ec\.key is neither an RSA key nor/],
 		["a key behind a password", { "claim-key": "locked.key" }, /locked\.key is protected by a password/],
 		["flash that is not an image", { flash: "broken.flash" }, /broken\.flash is not a flash image/],
 		["flash that is another JSON file", { flash: "foreign.flash" }, /foreign\.flash is not a flash image/],
@@ -196,19 +196,22 @@ t.test("a device against a cloud", async (t) => {
 		secrets.push(after.key);
 	});
 
-	await t.test("makes its own key with --csr, speaks JSON, and uses serial number and topic as told", async (t) => {
-		const args = deviceArguments(cloud, join(folder, "two.flash"));
-		const told = ["--csr", "--format", "json", "--serial", "board-7", "--topic", "devices/{ThingName}/up"];
-		const result = await fleet(...args, ...told, "--once", "--json");
-		t.equal(result.code, 0, result.stderr);
-		const events = eventsOf(result);
-		t.match(
-			events.filter(({ event }) => event === "request").map(({ topic }) => topic),
-			["$aws/certificates/create-from-csr/json", "$aws/provisioning-templates/fleet/provision/json"],
-		);
-		t.match(events.at(-1), { event: "acknowledged", topic: "devices/board-7/up" });
-		secrets.push(credentialsInFlash(join(folder, "two.flash")).key);
-	});
+	await t.test(
+		"takes a key from the service with --keys, speaks JSON, and uses serial number and topic as told",
+		async (t) => {
+			const args = deviceArguments(cloud, join(folder, "two.flash"));
+			const told = ["--keys", "--format", "json", "--serial", "board-7", "--topic", "devices/{ThingName}/up"];
+			const result = await fleet(...args, ...told, "--once", "--json");
+			t.equal(result.code, 0, result.stderr);
+			const events = eventsOf(result);
+			t.match(
+				events.filter(({ event }) => event === "request").map(({ topic }) => topic),
+				["$aws/certificates/create/json", "$aws/provisioning-templates/fleet/provision/json"],
+			);
+			t.match(events.at(-1), { event: "acknowledged", topic: "devices/board-7/up" });
+			secrets.push(credentialsInFlash(join(folder, "two.flash")).key);
+		},
+	);
 
 	await t.test("runs for as long as it is told", async (t) => {
 		await aMoment();

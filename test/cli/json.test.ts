@@ -41,7 +41,7 @@ t.test("of fleet samples, and of fleet policy check when devices get through and
 		...["--template-body", join(out, "template.json")],
 	];
 	await prints(t, "policy check", ...files, "--template", "one");
-	await prints(t, "policy check", ...files, "--template", "one", "--csr");
+	await prints(t, "policy check", ...files, "--template", "one", "--keys");
 	await prints(t, "policy check", ...files, "--template", "other");
 });
 

@@ -21,7 +21,7 @@ t.test("policies and a template from files", async (t) => {
 		...["--template-body", file("template.json", provisioningTemplate("device"))],
 	];
 	const check = (claimPath: string, ...args: string[]) =>
-		fleet("policy", "check", "--claim-policy", claimPath, ...rest, ...args);
+		fleet("policy", "check", "--keys", "--claim-policy", claimPath, ...rest, ...args);
 
 	await t.test("that fit: devices get through, and the claim can do nothing else", async (t) => {
 		const { code, stdout } = await check(narrow, "--template", "fleet", "--parameter", "SerialNumber=board-7");
@@ -56,6 +56,15 @@ t.test("policies and a template from files", async (t) => {
 		const report = JSON.parse(stdout);
 		t.ok(report.succeeded);
 		t.match(report.excess, [{ action: "iot:Connect" }, { resource: /create-from-csr/ }]);
+	});
+
+	await t.test("for devices that make their own keys, unless told otherwise", async (t) => {
+		const own = file("own.json", claimPolicy(account, "fleet", { creation: ["create-from-csr"], clientId: "claim-*" }));
+		const ask = (path: string) => fleet("policy", "check", "--claim-policy", path, ...rest, "--template", "fleet");
+		t.equal((await ask(own)).code, 0);
+		const other = await ask(narrow);
+		t.equal(other.code, 1);
+		t.match(other.stdout, /NO {2}claim {3}iot:Subscribe .*create-from-csr/);
 	});
 
 	await t.test("that are none are told in one line", async (t) => {

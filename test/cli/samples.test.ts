@@ -42,7 +42,7 @@ t.test("it says what it wrote, and never replaces a file unless told to", async 
 
 t.test("what each statement grants stands beside them, for every statement", async (t) => {
 	const out = temporaryFolder(t);
-	await samples(out, "123456789012", "eu-west-1", "--csr");
+	await samples(out, "123456789012", "eu-west-1");
 	const text = readFileSync(join(out, "what-they-grant.md"), "utf8");
 	t.notMatch(text, "undefined");
 	for (const file of ["claim-policy.json", "device-policy.json"])
@@ -51,6 +51,10 @@ t.test("what each statement grants stands beside them, for every statement", asy
 			for (const resource of [Resource].flat()) t.ok(text.includes(`\`${resource}\``), resource);
 		}
 	t.match(text, "create-from-csr/*");
+	await samples(out, "123456789012", "eu-west-1", "--keys", "--force");
+	const keys = readFileSync(join(out, "claim-policy.json"), "utf8");
+	t.match(keys, "certificates/create/*");
+	t.notMatch(keys, "create-from-csr");
 });
 
 t.test(

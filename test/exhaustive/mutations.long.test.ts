@@ -57,6 +57,12 @@ const MUTATIONS: readonly Mutation[] = [
 		replace: "if (true) {",
 	},
 	{
+		name: "pending key: a key is asked about that is nowhere but in memory",
+		file: "life/create.ts",
+		find: "await device.keep({ ...kept, pendingKey: scalar });",
+		replace: "",
+	},
+	{
 		name: "persistence: what cannot be written is given up",
 		file: "life/device.ts",
 		find: "await this.pauseAfter(failure);\n\t\t\t}",
@@ -106,6 +112,8 @@ async function* stories(): AsyncGenerator<readonly [readonly Cut[], WorldOptions
 	}
 	for (let packet = 1; packet <= packets; packet++)
 		for (const gotThrough of [false, true]) yield [[{ packet, gotThrough }], {}];
+	for (let packet = 1; packet <= packets; packet++)
+		yield [[{ packet, gotThrough: true }], { configuration: { keyPair: "csr" } }];
 	// A token that was taken but whose answer was lost, with the connection kept.
 	yield [
 		[],

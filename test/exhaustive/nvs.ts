@@ -4,6 +4,9 @@ import { Store } from "../../src/identity/store.js";
 import { type FlashCut, NvsFlash } from "../support/nvs.js";
 import { World } from "../support/world.js";
 
+/** Who makes the key pair: see Configuration. */
+export type KeyPair = "keys" | "csr";
+
 /** A partition of so many pages with what the SDK's Wi-Fi keeps in it: the calibration of the radio, once and for all. */
 export function newPartition(pages: number, keys?: Uint8Array): NvsFlash {
 	const flash = new NvsFlash(pages, keys);
@@ -15,8 +18,8 @@ export function newPartition(pages: number, keys?: Uint8Array): NvsFlash {
 }
 
 /** Provisions a device on this flash, for the nth time, from 0. @throws Error when it does not come up: why */
-export async function provision(flash: NvsFlash, nth: number): Promise<void> {
-	const world = await World.make({ flash, issuedBefore: nth % 20 });
+export async function provision(flash: NvsFlash, nth: number, keyPair: KeyPair = "keys"): Promise<void> {
+	const world = await World.make({ flash, issuedBefore: nth % 20, configuration: { keyPair } });
 	world.machine.powerOn();
 	const running = await world.play(undefined, 600_000);
 	world.machine.powerOff();
@@ -35,7 +38,7 @@ export function forget(flash: NvsFlash): void {
 	const store = new Store(flash.device, () => {});
 	store.load();
 	store.save({ state: "unprovisioned", savedAt: 0, setAsides: 0, forgotten: true });
-	store.eraseCredentials();
+	store.eraseSecrets();
 }
 
 /** The bytes of a partition on which a device has been provisioned so many times, and its identity forgotten or given up. */
@@ -53,9 +56,12 @@ export async function agedPartition(pages: number, times: number): Promise<Uint8
 export const NEXT = 20;
 
 /** Cuts in each operation of the chip in the plain story on a copy of this partition: before it, in its middle, after it. */
-export async function cutsOn(image: Uint8Array): Promise<{ cuts: FlashCut[]; erases: number }> {
+export async function cutsOn(
+	image: Uint8Array,
+	keyPair: KeyPair = "keys",
+): Promise<{ cuts: FlashCut[]; erases: number }> {
 	const flash = new NvsFlash(image);
-	await provision(flash, NEXT);
+	await provision(flash, NEXT, keyPair);
 	const cuts = flash.sizes.flatMap((size, i) =>
 		[...new Set([0, size >> 1, size])].map((bytes) => ({ operation: i + 1, bytes })),
 	);

@@ -10,22 +10,26 @@ import { sample } from "../support/sample.js";
 import { type Cut, World } from "../support/world.js";
 import { agedPartition, cutsOn, forget, NEXT, newPartition, provision, startAgain } from "./nvs.js";
 
-for (const { pages, times } of [
-	{ pages: 6, times: 0 },
-	{ pages: 6, times: 4 },
-	{ pages: 5, times: 3 },
-	{ pages: 4, times: 2 },
-	{ pages: 4, times: 7 },
-])
+for (const { pages, times, keyPair } of [
+	{ pages: 6, times: 0, keyPair: "keys" },
+	{ pages: 6, times: 0, keyPair: "csr" },
+	{ pages: 6, times: 4, keyPair: "keys" },
+	{ pages: 5, times: 3, keyPair: "keys" },
+	{ pages: 4, times: 2, keyPair: "keys" },
+	{ pages: 4, times: 2, keyPair: "csr" },
+	{ pages: 4, times: 7, keyPair: "keys" },
+	{ pages: 4, times: 7, keyPair: "csr" },
+] as const)
 	t.test(
-		`given NVS of ${pages * 4} KB after ${times} provisionings, when the power fails in any operation, then the device recovers`,
+		`given NVS of ${pages * 4} KB after ${times} provisionings, by ${keyPair}, when the power fails in any operation, then the device recovers`,
 		async (test) => {
 			const image = await agedPartition(pages, times);
-			const { cuts, erases } = await cutsOn(image);
-			const played = sample(test, cuts, 167);
+			const { cuts, erases } = await cutsOn(image, keyPair);
+			const played = sample(test, cuts, 251);
 			const wrong: string[] = [];
 			for (const cut of played) {
-				const defects = await playCut([cut], { flash: new NvsFlash(image), issuedBefore: NEXT });
+				const configuration = { keyPair };
+				const defects = await playCut([cut], { flash: new NvsFlash(image), issuedBefore: NEXT, configuration });
 				if (defects.length > 0) wrong.push(`${JSON.stringify(cut)}: ${defects.join("; ")}`);
 			}
 			test.same(wrong.slice(0, 5), [], `${wrong.length} of ${played.length} stories end wrong`);

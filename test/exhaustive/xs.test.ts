@@ -14,30 +14,32 @@ import { agedPartition, cutsOn, NEXT } from "./nvs.js";
 
 const { engine, skip } = await engineOrReason("ordinary");
 
-t.test(
-	"given a device in XS, when the power fails at any packet or at the edges of any write, then it recovers",
-	{ skip },
-	async (test) => {
-		const flash = new Flash(engine, await deviceFirmware());
-		test.teardown(() => flash.close());
-		const { writes, packets } = await survey();
-		const cuts: Cut[] = [];
-		for (let packet = 1; packet <= packets; packet++)
-			for (const gotThrough of [false, true]) cuts.push({ packet, gotThrough });
-		for (const [i, size] of writes.entries())
-			for (const tear of ["short", "mixed", "erased"] satisfies Tear[])
-				for (const bytes of new Set([0, 1, 7, size >> 2, size >> 1, size - 5, size - 1, size]))
-					if (bytes >= 0) cuts.push({ write: i + 1, bytes, tear });
-		const wrong: string[] = [];
-		const played = sample(test, cuts, 7);
-		for (const cut of played) {
-			const defects = await playCut([cut], { machine: (options) => new XsDevice(flash, options) });
-			if (defects.length > 0) wrong.push(`${JSON.stringify(cut)}: ${defects.join("; ")}`);
-		}
-		test.same(wrong.slice(0, 5), [], `${wrong.length} of ${played.length} stories end wrong`);
-		test.ok(cuts.length >= 200, `${cuts.length} cuts in XS`);
-	},
-);
+for (const keyPair of ["keys", "csr"] as const)
+	t.test(
+		`given a device in XS, by ${keyPair}, when the power fails at any packet or at the edges of any write, then it recovers`,
+		{ skip },
+		async (test) => {
+			const flash = new Flash(engine, await deviceFirmware());
+			test.teardown(() => flash.close());
+			const configuration = { keyPair };
+			const { writes, packets } = await survey({ configuration });
+			const cuts: Cut[] = [];
+			for (let packet = 1; packet <= packets; packet++)
+				for (const gotThrough of [false, true]) cuts.push({ packet, gotThrough });
+			for (const [i, size] of writes.entries())
+				for (const tear of ["short", "mixed", "erased"] satisfies Tear[])
+					for (const bytes of new Set([0, 1, 7, size >> 2, size >> 1, size - 5, size - 1, size]))
+						if (bytes >= 0) cuts.push({ write: i + 1, bytes, tear });
+			const wrong: string[] = [];
+			const played = sample(test, cuts, keyPair === "keys" ? 13 : 31);
+			for (const cut of played) {
+				const defects = await playCut([cut], { configuration, machine: (options) => new XsDevice(flash, options) });
+				if (defects.length > 0) wrong.push(`${JSON.stringify(cut)}: ${defects.join("; ")}`);
+			}
+			test.same(wrong.slice(0, 5), [], `${wrong.length} of ${played.length} stories end wrong`);
+			test.ok(cuts.length >= 200, `${cuts.length} cuts in XS`);
+		},
+	);
 
 t.test(
 	"given NVS under a device in XS, when the power fails in any operation, then it recovers",

@@ -1,19 +1,20 @@
 // What is fuzzed: every reader of bytes that a device does not control, with seeds of its kind, and all that strangers reach of
 // the cloud. A device's reader may return or throw a Failure; whatever else it does is a defect.
 
-import { createPrivateKey } from "node:crypto";
 import { encode } from "cborg";
 import { generate } from "mqtt-packet";
+import { ecdsa } from "../../hosts/node/ecdsa.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
 import { Failure } from "../../src/base/failure.js";
 import { Malformed } from "../../src/base/malformed.js";
+import { publicKeyIn } from "../../src/identity/certificate.js";
 import { decodePem } from "../../src/identity/pem.js";
+import { privateKeyFromPem, publicKeyOf } from "../../src/identity/private-key.js";
 import { decodeCredentials, encodeCredentials, encodeRecord } from "../../src/identity/record.js";
-import { readCertificate, readPrivateKey, unwrapPkcs8 } from "../../src/identity/rsa.js";
 import { Store } from "../../src/identity/store.js";
 import { PacketReader } from "../../src/mqtt/packets.js";
 import { readIssuedCertificate, readRegistration, readRejection } from "../../src/provisioning/messages.js";
-import { issueCertificate } from "../support/credentials.js";
+import { issueCertificate, newKey } from "../support/credentials.js";
 import { payloadTarget, pemTarget, policyTarget, templateTarget } from "./cloud/documents.js";
 import { httpTarget } from "./cloud/http.js";
 import { mqttTarget, mqttTlsTarget } from "./mqtt/target.js";
@@ -29,6 +30,7 @@ interface Reader {
 }
 
 const issued = await issueCertificate();
+const ec = await issueCertificate(newKey("P-256"));
 const { certificateId, certificatePem, privateKey, credentials } = issued;
 const reply = { certificateId, certificatePem, privateKey, certificateOwnershipToken: "token".repeat(90) };
 const registration = { deviceConfiguration: { color: "blue", empty: "" }, thingName: "thing-1" };
@@ -89,18 +91,20 @@ const readers: readonly Reader[] = [
 		seeds: [Buffer.from(certificatePem), Buffer.from(privateKey), Buffer.from(certificatePem + certificatePem)],
 		run: (bytes) => void decodePem(text(bytes)),
 	},
-	{ name: "certificate", seeds: [credentials.certificate], run: (bytes) => void readCertificate(bytes) },
+	{
+		name: "certificate",
+		seeds: [credentials.certificate, ec.credentials.certificate],
+		run: (bytes) => void publicKeyIn(bytes),
+	},
 	{
 		name: "private key",
-		seeds: [credentials.key, new Uint8Array(createPrivateKey(privateKey).export({ type: "pkcs1", format: "der" }))],
-		run: (bytes) => {
-			try {
-				readPrivateKey(unwrapPkcs8(bytes));
-			} catch (error) {
-				if (!(error instanceof Malformed)) throw error;
-				readPrivateKey(bytes);
-			}
-		},
+		seeds: [credentials.key, ec.credentials.key],
+		run: (bytes) => void publicKeyOf(bytes, ecdsa),
+	},
+	{
+		name: "private key, PEM",
+		seeds: [Buffer.from(privateKey), Buffer.from(ec.privateKey)],
+		run: (bytes) => void publicKeyOf(privateKeyFromPem(text(bytes), ecdsa)),
 	},
 	{
 		name: "stored record",

@@ -3,12 +3,14 @@
 
 import { X509Certificate } from "node:crypto";
 import t from "tap";
+import { ecdsa } from "../../hosts/node/ecdsa.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
 import type { DeviceState } from "../../src/contract/events.js";
-import { type DeviceRecord, encodeCredentials, encodeRecord } from "../../src/identity/record.js";
+import { publicKeyOf } from "../../src/identity/private-key.js";
+import { type DeviceRecord, decodeCredentials, encodeCredentials, encodeRecord } from "../../src/identity/record.js";
 import { Store } from "../../src/identity/store.js";
 import { World } from "../support/world.js";
-import { CERTIFICATE_ID, CREDENTIALS, MARKER, RECORDS } from "./golden.js";
+import { CERTIFICATE_ID, CREDENTIALS, EC_CERTIFICATE_ID, EC_CREDENTIALS, MARKER, RECORDS } from "./golden.js";
 
 const savedAt = Date.UTC(2026, 10, 24);
 const certificate = { certificateId: CERTIFICATE_ID, slot: "a" } as const;
@@ -108,5 +110,18 @@ t.test(
 		flash.values.set("cred.a", changed);
 		test.equal(store.loadCredentials(record), undefined);
 		test.same(damaged, ["state.live", "cred.a"]);
+	},
+);
+
+t.test(
+	"given an image of credentials with an EC key, then they are read, whole, and written byte for byte",
+	async (test) => {
+		const read = decodeCredentials(bytes(EC_CREDENTIALS).buffer as ArrayBuffer, EC_CERTIFICATE_ID);
+		if (read.is !== "good") return test.fail(read.is);
+		const certificate = new X509Certificate(read.value.certificate);
+		test.equal(certificate.fingerprint256.replaceAll(":", "").toLowerCase(), EC_CERTIFICATE_ID);
+		const spki = certificate.publicKey.export({ type: "spki", format: "der" });
+		test.equal(Buffer.from(publicKeyOf(read.value.key, ecdsa)).compare(spki), 0, "the key is the certificate's");
+		test.ok(same(hex(encodeCredentials(EC_CERTIFICATE_ID, read.value)), EC_CREDENTIALS));
 	},
 );

@@ -3,6 +3,7 @@
 
 import t from "tap";
 import { secretIn } from "../secrets.js";
+import { issueCertificate, newKey } from "../support/credentials.js";
 import { sample } from "../support/sample.js";
 import { seededRandom } from "../support/world.js";
 import { SERVER } from "./parties.js";
@@ -345,6 +346,22 @@ t.test("given settings that cannot be right, one event says which, and nothing i
 	await bench.chip.pass(MINUTE);
 	t.match(bench.details[0], /^claim: PEM/);
 	t.notOk(bench.chip.traced.join().includes("secret"));
+	const [one, other] = [await issueCertificate(newKey("P-256")), await issueCertificate(newKey("P-256"))];
+	const mixed = await Bench.make();
+	mixed.powerOn({ claim: { certificatePem: one.certificatePem, privateKeyPem: other.privateKey } });
+	await mixed.chip.pass(MINUTE);
+	t.match(mixed.details[0], "claim: KEY_MISMATCH");
+});
+
+t.test("given an EC claim from a trusted user, the device provisions itself with it", async (t) => {
+	for (const kind of ["P-256", "P-384"] as const) {
+		const bench = await Bench.make();
+		const { certificatePem, privateKey } = await issueCertificate(newKey(kind));
+		bench.cloud.takeClaim(certificatePem);
+		bench.powerOn({ claim: { certificatePem, privateKeyPem: privateKey } });
+		t.ok(await bench.play(() => bench.running), kind);
+		t.same(bench.failures, []);
+	}
 });
 
 t.test("given a listener that throws at every event, the program goes on", async (t) => {

@@ -1,14 +1,17 @@
 /// <reference path="../../hosts/moddable/types/certificates.d.ts" />
 /// <reference path="../../hosts/moddable/types/crypt.d.ts" />
-// Replaces by plain arithmetic what signature.ts uses of the SDK. Import it before handshake.ts. `npm run sdk-tests` runs with
+// Replaces by plain arithmetic what signature.ts and ecdsa.ts use of the SDK. Import it before handshake.ts. `npm run sdk-tests` runs with
 // the SDK's own modules.
 
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { register } from "node:module";
 import { INTEGER, openDer, SEQUENCE } from "../../src/identity/der.js";
 
 const modules = Object.fromEntries(
-	["crypt", "curve", "ecdsa", "ecp", "rsa"].map((name) => [name, new URL(`${name}.ts`, import.meta.url).href]),
+	["crypt", "curve", "ecdsa", "ecp", "hmac", "mont", "rsa"].map((name) => [
+		name,
+		new URL(`${name}.ts`, import.meta.url).href,
+	]),
 );
 const hooks = `
 	const modules = ${JSON.stringify(modules)};
@@ -18,7 +21,14 @@ register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 
 const number = (bytes: Uint8Array) => BigInt(`0x0${Buffer.from(bytes).toString("hex")}`);
 
-Object.assign(BigInt, { fromArrayBuffer: (bytes: ArrayBuffer) => number(new Uint8Array(bytes)) });
+Object.assign(BigInt, {
+	fromArrayBuffer: (bytes: ArrayBuffer) => number(new Uint8Array(bytes)),
+	bitLength: (value: bigint) => value.toString(2).length,
+});
+Object.assign(ArrayBuffer, {
+	// XS takes whole words, so that there may be zeros ahead.
+	fromBigInt: (value: bigint) => new Uint8Array(Buffer.from(value.toString(16).padStart(160, "0"), "hex")).buffer,
+});
 Object.assign(String, {
 	fromArrayBuffer: (bytes: ArrayBuffer) => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
 });
@@ -112,6 +122,15 @@ export class Curve {
 		return this.parameters.n;
 	}
 
+	get G(): ECPoint {
+		return new ECPoint(this.parameters.g);
+	}
+
+	get ec() {
+		const { p } = this.parameters;
+		return { mul: ({ point }: ECPoint, factor: bigint) => new ECPoint(times(point, factor, p)!) };
+	}
+
 	get orderSize(): number {
 		return this.n.toString(16).length / 2;
 	}
@@ -125,10 +144,46 @@ export class ECPoint {
 		this.point = point;
 	}
 
+	get X(): bigint {
+		return this.point[0];
+	}
+
+	get Y(): bigint {
+		return this.point[1];
+	}
+
 	static fromOctetString(bytes: Uint8Array): ECPoint {
 		used.push(Buffer.from(bytes).toString("hex"));
 		const half = (bytes.length + 1) / 2;
 		return new ECPoint([number(bytes.subarray(1, half)), number(bytes.subarray(half))]);
+	}
+}
+
+/** `mont`. */
+export class Mont {
+	readonly #modulus: bigint;
+
+	constructor({ m }: { m: bigint }) {
+		this.#modulus = m;
+	}
+
+	exp(base: bigint, exponent: bigint): bigint {
+		return power(base, exponent, this.#modulus);
+	}
+}
+
+/** `hmac`, with SHA-256. */
+export class HMAC {
+	readonly #key: Uint8Array;
+
+	constructor(_digest: Digest, key: Uint8Array) {
+		this.#key = key;
+	}
+
+	process(...message: readonly Uint8Array[]): ArrayBuffer {
+		const hmac = createHmac("sha256", this.#key);
+		for (const part of message) hmac.update(part);
+		return new Uint8Array(hmac.digest()).buffer;
 	}
 }
 

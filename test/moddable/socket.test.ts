@@ -2,11 +2,16 @@
 // a connection ended, and lets no exception out of a callback.
 
 import "./sdk/install.js";
+import { verify, X509Certificate } from "node:crypto";
 import t from "tap";
-import type { Socket, SocketError } from "../../src/contract/host.js";
+import type { Credentials, Socket, SocketError } from "../../src/contract/host.js";
+import { encodeEcKey } from "../../src/identity/ec.js";
+import { ecKeyIn } from "../../src/identity/private-key.js";
+import { issueCertificate, KEY_KINDS, newKey } from "../support/credentials.js";
 import { DAY, issue, names, record, SERVER } from "./parties.js";
 import { Chip, machine, type Peer, type Wire } from "./sdk/chip.js";
-import { serve } from "./sdk/server.js";
+import { SIGNED } from "./sdk/modules.js";
+import { records, serve } from "./sdk/server.js";
 
 const { openSocket } = await import("../../hosts/moddable/tls/socket.js");
 
@@ -14,6 +19,9 @@ const epoch = new Chip().time.timeOfDay();
 const valid = { from: epoch / DAY - 1, to: epoch / DAY + 30 };
 const root = await issue("Root", undefined, { ca: true, ...valid });
 const server = await issue("server", root, { names, ...valid });
+const [rsa, ec, ec384] = await Promise.all(
+	KEY_KINDS.map(async (kind) => (await issueCertificate(newKey(kind))).credentials),
+);
 
 /** What the owner was told, in order. */
 class Owner {
@@ -21,6 +29,7 @@ class Owner {
 	readonly told: string[] = [];
 	readonly errors: SocketError[] = [];
 	socket!: Socket;
+	credentials: Credentials = rsa!;
 	received = "";
 	/** Called at each callback. */
 	also = (_what: string): void => {};
@@ -42,7 +51,7 @@ class Owner {
 				host,
 				port: 8883,
 				serverName: SERVER,
-				credentials: { certificate: Uint8Array.of(1), key: Uint8Array.of(2) },
+				credentials: this.credentials,
 				roots: [root.certificate],
 				onReadable: () => {
 					for (let bytes = this.socket.read(); bytes; bytes = this.socket.read())
@@ -218,6 +227,70 @@ for (const { what, listener, before, host, reason, message, within = 1_000 } of 
 		t.same(owner.chip.aborts, []);
 	});
 }
+
+/** A server that is in order, and notes the CertificateVerify that it is sent. */
+function noting(noted: Buffer[]): (wire: Wire) => Peer {
+	return (wire) => {
+		const peer = good()(wire);
+		const note = records((type, body) => void (type === 22 && body[0] === 15 && noted.push(body)));
+		return {
+			received(bytes) {
+				note(bytes);
+				peer.received(bytes);
+			},
+		};
+	};
+}
+
+for (const [kind, credentials] of [
+	["P-256", ec],
+	["P-384", ec384],
+] as const)
+	t.test(`given a ${kind} key, the device proves itself with ECDSA, as its certificate says`, async (t) => {
+		const noted: Buffer[] = [];
+		const owner = new Owner(noting(noted));
+		owner.credentials = credentials!;
+		await owner.play();
+		t.same(owner.errors, []);
+		t.equal(noted.length, 1);
+		const [message] = noted as [Buffer];
+		t.equal(message.readUIntBE(1, 3), message.length - 4);
+		t.equal(message.readUInt16BE(4), 0x0403, "ECDSA with SHA-256");
+		t.equal(message.readUInt16BE(6), message.length - 8);
+		const { publicKey } = new X509Certificate(credentials!.certificate);
+		t.ok(verify("sha256", Buffer.from(SIGNED), publicKey, message.subarray(8)));
+	});
+
+t.test("given an RSA key, the SDK's own message proves it", async (t) => {
+	const noted: Buffer[] = [];
+	const owner = new Owner(noting(noted));
+	await owner.play();
+	t.same(owner.errors, []);
+	t.same(
+		noted.map((message) => message.readUInt16BE(4)),
+		[0x0401],
+	);
+});
+
+t.test("given a private key that cannot be read, nobody is spoken to, and the owner hears why", async (t) => {
+	let spoken = 0;
+	const owner = new Owner(strange(nothing, () => void spoken++));
+	owner.credentials = { ...ec!, key: ec!.key.slice(0, -1) };
+	await owner.play();
+	t.match(owner.errors, [{ reason: "tls", message: /^this device's private key: DER/ }]);
+	t.equal(spoken, 0);
+	t.same(owner.chip.aborts, []);
+});
+
+t.test("given a private key with another's point, the owner hears that it did not sign", async (t) => {
+	const owner = new Owner(good());
+	const key = ecKeyIn(ec!.key)!;
+	const other = ecKeyIn((await issueCertificate(newKey("P-256"))).credentials.key)!;
+	owner.credentials = { ...ec!, key: encodeEcKey({ ...key, point: other.point }) };
+	await owner.play();
+	t.match(owner.errors, [{ reason: "tls", message: "a signature came out wrong" }]);
+	t.same(owner.chip.aborts, []);
+});
 
 t.test("given data ahead of a hang-up, they are read first", async (t) => {
 	const owner = new Owner(

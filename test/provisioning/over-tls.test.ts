@@ -8,10 +8,10 @@ import { changeSettings, type ReplyFault } from "../../hosts/cloud/base/settings
 import type { Cloud } from "../../hosts/cloud/cloud.js";
 import { SimulatedDevice, type SimulatedDeviceOptions } from "../../hosts/node/device.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
-import { createKeyPair } from "../../hosts/node/key-pair.js";
 import type { Configuration } from "../../src/contract/configuration.js";
 import type { DeviceEvent } from "../../src/contract/events.js";
 import { eventually, startRig, templateName } from "../cloud/rig.js";
+import { issueCertificate, newKey } from "../support/credentials.js";
 import { sample } from "../support/sample.js";
 import { hello } from "../support/world.js";
 
@@ -46,6 +46,7 @@ async function bootDevice(
 				port: cloud.port,
 				serverName: cloud.endpoint,
 				template: templateName,
+				keyPair: "keys",
 				...configuration,
 			},
 			device: { serialNumber, firmwareVersion: "1.0.0" },
@@ -53,7 +54,6 @@ async function bootDevice(
 			roots: [certificateDer(cloud.rootCertificate)],
 			storage: flash,
 			application: hello,
-			createKeyPair,
 			bootTime: 0,
 			...options,
 			onEvent: (event) => {
@@ -117,6 +117,18 @@ t.test("given pipelining, when a subscription is refused, then the failure is th
 		"the request had gone out",
 	);
 	changeSettings(rig.cloud.settings, { connection: { subscribeDenied: "close" } });
+});
+
+t.test("given a claim with an EC key, then the broker takes it, and the device is provisioned", async (test) => {
+	for (const kind of ["P-256", "P-384"] as const) {
+		const { certificatePem, credentials } = await issueCertificate(newKey(kind));
+		const { certificateArn } = rig.cloud.registry.certificates.registerCertificateWithoutCA({
+			certificatePem,
+			status: "ACTIVE",
+		});
+		rig.cloud.registry.policies.attachPolicy({ policyName: "claim", target: certificateArn });
+		test.same((await bootDevice(rig.cloud, {}, { claim: credentials })).failures, [], kind);
+	}
 });
 
 const REJECTIONS: readonly [ReplyFault["operation"], number, string, string][] = [

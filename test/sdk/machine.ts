@@ -2,10 +2,11 @@
 // same with stand-ins for the SDK.
 
 import Timer from "timer";
-import { embeddedClaim, embeddedRoots, sha256 } from "../../hosts/moddable/claim.js";
+import { embeddedClaim, embeddedRoots } from "../../hosts/moddable/claim.js";
 import { createClock } from "../../hosts/moddable/clock.js";
 import { readConfiguration } from "../../hosts/moddable/configuration.js";
 import { createMachine } from "../../hosts/moddable/simulator/machine.js";
+import { sha256 } from "../../hosts/moddable/tls/sha256.js";
 
 const DAY = 86_400_000;
 

@@ -1,17 +1,25 @@
 // Runs in the simulator: the device's watch over TLS and its socket, on the SDK's own modules. Traces a line for each case,
 // and at the end "done" with the number of failures.
 
+import Curve from "curve";
 import cases from "sdk-tests/cases";
+import Time from "time";
 import Timer from "timer";
 import X509 from "x509";
 import type { Certificate } from "../../hosts/moddable/tls/certificate.js";
+import { signsWithEc } from "../../hosts/moddable/tls/certificateVerify.js";
+import { ecdsa, Nonces, sign } from "../../hosts/moddable/tls/ecdsa.js";
 import { Handshake } from "../../hosts/moddable/tls/handshake.js";
+import { sha256 } from "../../hosts/moddable/tls/sha256.js";
 import { openSocket } from "../../hosts/moddable/tls/socket.js";
+import { INTEGER, openDer, SEQUENCE } from "../../src/identity/der.js";
+import { ecKeyIn } from "../../src/identity/private-key.js";
 import { Fuzzer } from "../moddable/certificate-fuzz.js";
+import type { Vector } from "../moddable/rfc6979.js";
 import type { ChainCase, ServerCase } from "./cases.js";
 import { tryMachine } from "./machine.js";
 
-const { chains, servers, client, fuzz } = cases;
+const { chains, servers, clients, roots, fuzz, signatures } = cases;
 /** How many certificates are tried before the simulator has its turn. */
 const SLICE = 500;
 /** ms for one connection. */
@@ -88,7 +96,35 @@ function fuzzAll(then: () => void): void {
 	slice();
 }
 
-function connect({ what, host = "127.0.0.1", port, reason, message }: ServerCase, then: () => void): void {
+function trySignature({ curve, scalar, point, message, k, r, s }: Vector): void {
+	const key = { curve, scalar: bytesOf(scalar), point: bytesOf(`04${point}`) };
+	const digest = sha256(new Uint8Array(ArrayBuffer.fromString(message)));
+	const nonce = new Nonces(key.scalar, digest, new Curve(curve === "P-256" ? "secp256r1" : "secp384r1")).next();
+	const signature = sign(key, digest);
+	const numbers = openDer(signature, SEQUENCE);
+	const integer = () => BigInt.fromArrayBuffer(numbers.read(INTEGER).slice().buffer);
+	const right =
+		nonce === BigInt(`0x${k}`) &&
+		integer() === BigInt(`0x${r}`) &&
+		integer() === BigInt(`0x${s}`) &&
+		same(ecdsa.publicKey(curve, key.scalar), key.point);
+	tell(`RFC 6979, ${curve}: "${message}"`, right ? undefined : "another nonce, point or signature");
+}
+
+/** Time of one signature, of all its parts. */
+function timeSignatures(): void {
+	for (const kind of ["P-256", "P-384"] as const) {
+		const key = ecKeyIn(bytesOf(clients[kind].key))!;
+		const started = Time.ticks;
+		for (let i = 0; i < 10; i++) sign(key, sha256(key.point));
+		trace(`        ${kind}: ${Time.delta(started, Time.ticks) / 10} ms for a signature, with its verification\n`);
+	}
+}
+
+function connect(
+	{ what, host = "127.0.0.1", port, reason, message, key = "RSA-2048" }: ServerCase,
+	then: () => void,
+): void {
 	let ended = false;
 	let written = false;
 	const end = (how: string, said = ""): void => {
@@ -106,8 +142,8 @@ function connect({ what, host = "127.0.0.1", port, reason, message }: ServerCase
 			host,
 			port,
 			serverName: "127.0.0.1",
-			credentials: { certificate: bytesOf(client.certificate), key: bytesOf(client.key) },
-			roots: client.roots.map(bytesOf),
+			credentials: { certificate: bytesOf(clients[key].certificate), key: bytesOf(clients[key].key) },
+			roots: roots.map(bytesOf),
 			onReadable: () => end("open"),
 			// The device speaks first, as in MQTT; the server sends it back.
 			onWritable: () => {
@@ -127,4 +163,7 @@ function connectAll(left: readonly ServerCase[], then: () => void): void {
 }
 
 for (const chain of chains) judge(chain);
+for (const signature of signatures) trySignature(signature);
+timeSignatures();
+tell("the SDK's TLS signs with EC keys", signsWithEc ? undefined : "its handshake is not as expected");
 tryMachine(tell, () => connectAll(servers, () => fuzzAll(() => trace(`done ${failures}\n`))));

@@ -14,9 +14,12 @@ import { atEnd, buildProgram, findSdk, runToEnd, SimulatorError, startProgram } 
 import { buildPackages } from "../../hosts/moddable/packages/build.js";
 import { root } from "../../hosts/moddable/packages/root.js";
 import { makeChains, WILD } from "../moddable/chains.js";
-import { chain, issue, type Party, RSA, record, serverHello } from "../moddable/parties.js";
+import { chain, EC, issue, type Party, RSA, record, serverHello } from "../moddable/parties.js";
+import { vectors } from "../moddable/rfc6979.js";
+import { KEY_KINDS } from "../support/credentials.js";
 import type { Cases, ServerCase } from "./cases.js";
 
+const EC_KINDS = ["P-256", "P-384"] as const;
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const pem = (party: Party) =>
 	`-----BEGIN CERTIFICATE-----\n${Buffer.from(party.certificate).toString("base64")}\n-----END CERTIFICATE-----\n`;
@@ -82,11 +85,16 @@ async function startServers(rsaRoot: Party, ecRoot: Party): Promise<ServerCase[]
 	const rsa = await issue("server", rsaRoot, { names, algorithm: RSA });
 	const ec = await issue("server", ecRoot, { names });
 	await good("a server with an RSA certificate", rsa, "open");
+	for (const key of EC_KINDS) servers.push({ ...servers.at(-1)!, what: `the same, with a client key on ${key}`, key });
 	await good("a server with an ECDSA certificate", ec, "open");
+	for (const key of EC_KINDS) servers.push({ ...servers.at(-1)!, what: `the same, with a client key on ${key}`, key });
 	servers.push({ ...servers.at(-1)!, what: "the same by the name localhost", host: "localhost" });
 	servers.push({ what: "a name without an address", host: "nobody.invalid", port: 1, reason: "resolve" });
 	servers.push({ what: "a port where nobody listens", port: 1, reason: "connect", message: "nobody answers" });
 	await good("a server with AES-CBC", rsa, "open", { ciphers: "ECDHE-RSA-AES128-SHA256" });
+	const judge = { rejectUnauthorized: true, ca: pem(rsaRoot) };
+	await good("a server that judges the client's certificate", rsa, "open", judge);
+	for (const key of EC_KINDS) servers.push({ ...servers.at(-1)!, what: `the same, with a client key on ${key}`, key });
 	await good("a server with TLS 1.3 only", rsa, "tls", { minVersion: "TLSv1.3", maxVersion: "TLSv1.3" });
 	// OpenSSL looks at the client's certificate ahead of its own Finished: its alert is anybody's.
 	await good("a server that will not have the certificate", rsa, "tls", { rejectUnauthorized: true, ca: pem(ecRoot) });
@@ -116,18 +124,25 @@ async function main(): Promise<void> {
 	const trusted = chains.filter(({ rule }) => rule === undefined);
 	const rsaRoot = await issue("RSA root", undefined, { ca: true, algorithm: RSA });
 	const ecRoot = await issue("EC root", undefined, { ca: true });
-	const device = await issue("device", rsaRoot, { algorithm: RSA });
+	const clients = Object.fromEntries(
+		await Promise.all(
+			KEY_KINDS.map(async (kind) => {
+				const algorithm = kind === "RSA-2048" ? RSA : { ...EC, namedCurve: kind };
+				const device = await issue("device", rsaRoot, { algorithm });
+				const key = hex(keyOf(device, "der") as unknown as Uint8Array);
+				return [kind, { certificate: hex(device.certificate), key }] as const;
+			}),
+		),
+	) as Cases["clients"];
 	const cases: Cases = {
 		chains: chains.map(({ what, certificates, roots, serverName, rule }) => ({
 			...{ what, roots: roots.map(hex), serverName, ...(rule !== undefined && { rule }) },
 			record: hex(record(22, serverHello, chain(...certificates))),
 		})),
 		servers: await startServers(rsaRoot, ecRoot),
-		client: {
-			certificate: hex(device.certificate),
-			key: hex(keyOf(device, "der") as unknown as Uint8Array),
-			roots: [rsaRoot, ecRoot].map(({ certificate }) => hex(certificate)),
-		},
+		clients,
+		roots: [rsaRoot, ecRoot].map(({ certificate }) => hex(certificate)),
+		signatures: vectors,
 		fuzz: {
 			...{ count, seed, roots: trusted[0]!.roots.map(hex), serverName: trusted[0]!.serverName },
 			seeds: [...trusted.flatMap(({ certificates }) => certificates), WILD].map(hex),

@@ -10,17 +10,24 @@ cryptoProvider.set(webcrypto as unknown as Parameters<typeof cryptoProvider.set>
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 let authority: webcrypto.CryptoKeyPair | undefined;
 
-/** A certificate with its RSA-2048 key, in the forms in which AWS sends them. */
+/** A certificate with its key, in the forms in which AWS sends them. */
 export interface Issued {
 	readonly certificateId: string;
 	readonly certificatePem: string;
-	/** PKCS#1. */
+	/** PKCS#1, or SEC 1 for an EC key. */
 	readonly privateKey: string;
 	/** DER; the key PKCS#8. */
 	readonly credentials: Credentials;
 }
 
-export const newKey = (): KeyObject => generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
+/** The kinds of keys that a device takes. */
+export const KEY_KINDS = ["RSA-2048", "P-256", "P-384"] as const;
+export type KeyKind = (typeof KEY_KINDS)[number];
+
+export const newKey = (kind: KeyKind = "RSA-2048"): KeyObject =>
+	kind === "RSA-2048"
+		? generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey
+		: generateKeyPairSync("ec", { namedCurve: kind }).privateKey;
 
 /** Issues a certificate, for a new key unless one is given. */
 export async function issueCertificate(privateKey = newKey()): Promise<Issued> {
@@ -29,7 +36,9 @@ export async function issueCertificate(privateKey = newKey()): Promise<Issued> {
 	return {
 		certificateId: createHash("sha256").update(der).digest("hex"),
 		certificatePem: `${certificate.toString("pem")}\n`,
-		privateKey: privateKey.export({ type: "pkcs1", format: "pem" }) as string,
+		privateKey: (privateKey.asymmetricKeyType === "ec"
+			? privateKey.export({ type: "sec1", format: "pem" })
+			: privateKey.export({ type: "pkcs1", format: "pem" })) as string,
 		credentials: { certificate: der, key: new Uint8Array(privateKey.export({ type: "pkcs8", format: "der" })) },
 	};
 }
@@ -48,10 +57,10 @@ async function certify(key: KeyObject) {
 	});
 }
 
-/** Issues a certificate for a signing request (PEM). */
+/** Issues a certificate for a signing request (PEM), and says for which public key. */
 export async function certifyRequest(
 	certificateSigningRequest: string,
-): Promise<{ certificateId: string; certificatePem: string }> {
+): Promise<{ certificateId: string; certificatePem: string; publicKey: string }> {
 	authority ??= (await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
 	const request = new Pkcs10CertificateRequest(certificateSigningRequest);
 	const certificate = await X509CertificateGenerator.create({
@@ -66,5 +75,6 @@ export async function certifyRequest(
 	return {
 		certificateId: createHash("sha256").update(new Uint8Array(certificate.rawData)).digest("hex"),
 		certificatePem: `${certificate.toString("pem")}\n`,
+		publicKey: Buffer.from(request.publicKey.rawData).toString("hex"),
 	};
 }

@@ -59,11 +59,15 @@ export async function playCut(
 	};
 	const world = await World.make({ ...options, cuts, onCut: check });
 	const { events } = world;
+	/** How many signing requests the cloud had seen whenever a certificate was kept: only behind that may there be another key. */
+	const kept: number[] = [];
 	const push = events.push.bind(events);
 	events.push = (...given) => {
 		for (const event of given)
-			if (event.event === "stored")
+			if (event.event === "stored") {
 				last = { sequence: held(world.flash, StoreClass).sequence, proved: event.state === "proved" };
+				if (event.state === "created") kept.push(world.cloud.asked.length);
+			}
 		return push(...given);
 	};
 	world.machine.powerOn();
@@ -74,6 +78,11 @@ export async function playCut(
 	// One for the device, and one for each cut that came before it was kept.
 	if (world.cloud.issued > 1 + world.cuts + strays)
 		world.defects.push(`${world.cloud.issued} certificates after ${world.cuts} cuts`);
+	const { asked } = world.cloud;
+	for (let i = 1; i < asked.length; i++)
+		if (asked[i] !== asked[i - 1] && !kept.includes(i)) world.defects.push("a key was lost, and another made");
+	if (kept.some((i) => i > 0 && asked.lastIndexOf(asked[i - 1]!) >= i))
+		world.defects.push("a key got two certificates kept");
 	for (const [clientId, times] of world.cloud.connects)
 		for (let i = 1; i < times.length; i++)
 			if (times[i]! - times[i - 1]! < 1000) world.defects.push(`${clientId} sent CONNECT twice within a second`);

@@ -15,6 +15,7 @@ import {
 import { Provisioning } from "../../hosts/cloud/provisioning/provisioning.js";
 import { type CertificateIssuer, Registry } from "../../hosts/cloud/registry/registry.js";
 import { openState } from "../../hosts/cloud/state/state.js";
+import { credentialsFromPem } from "../../hosts/node/credentials.js";
 import type { Network } from "../../hosts/node/device.js";
 import type { Credentials, Socket, SocketErrorReason } from "../../src/contract/host.js";
 import { certifyRequest, type Issued, issueCertificate, newKey } from "./credentials.js";
@@ -53,8 +54,15 @@ export type Fate =
 	| { readonly pieces: number }
 	| { readonly replace: Packet };
 
+/** An issuer that counts. */
+export interface Issuer extends CertificateIssuer {
+	issued: number;
+	/** The public keys that signing requests were for, in order, in hexadecimal. */
+	readonly asked: string[];
+}
+
 /** Issues certificates that were made before, in turn. Each story begins with the first. */
-export async function makeIssuer(count: number): Promise<() => CertificateIssuer & { issued: number }> {
+export async function makeIssuer(count: number): Promise<() => Issuer> {
 	const pool: Issued[] = [];
 	// Few keys and many certificates: keys take long to make.
 	const keys = [newKey(), newKey(), newKey()];
@@ -62,6 +70,7 @@ export async function makeIssuer(count: number): Promise<() => CertificateIssuer
 	return () => ({
 		rootCertificatePem: "",
 		issued: 0,
+		asked: [],
 		async createKeysAndCertificate() {
 			const { certificateId, certificatePem, privateKey } = pool[this.issued++]!;
 			const dates = { notBefore: Date.UTC(2026, 0, 1), notAfter: Date.UTC(2049, 11, 31) };
@@ -69,7 +78,9 @@ export async function makeIssuer(count: number): Promise<() => CertificateIssuer
 		},
 		async createCertificateFromCsr(request: string) {
 			this.issued++;
-			return { ...(await certifyRequest(request)), notBefore: Date.UTC(2026, 0, 1), notAfter: Date.UTC(2049, 11, 31) };
+			const { publicKey, ...certificate } = await certifyRequest(request);
+			this.asked.push(publicKey);
+			return { ...certificate, notBefore: Date.UTC(2026, 0, 1), notAfter: Date.UTC(2049, 11, 31) };
 		},
 	});
 }
@@ -100,7 +111,7 @@ const TEMPLATE_BODY = templateBody(
 /** Options of a virtual cloud. */
 export interface VirtualCloudOptions {
 	readonly time: VirtualTime;
-	readonly issuer: CertificateIssuer & { issued: number };
+	readonly issuer: Issuer;
 	readonly settings?: SettingsPatch;
 	readonly templateBody?: object;
 	readonly templateEnabled?: boolean;
@@ -117,7 +128,7 @@ export class VirtualCloud {
 	readonly registry: Registry;
 	readonly settings: Settings;
 	readonly claim: Credentials;
-	readonly claimCertificateId: string;
+	claimCertificateId: string;
 	/** Messages published under an identity: thing name and topic. */
 	readonly messages: { readonly clientId: string; readonly topic: string }[] = [];
 	/** Ticks of each CONNECT, by client id. */
@@ -164,16 +175,30 @@ export class VirtualCloud {
 			enabled: options.templateEnabled ?? true,
 			provisioningRoleArn: "arn:aws:iam::123456789012:role/provisioning",
 		});
-		const { certificateId, certificatePem } = await registry.certificates.createKeysAndCertificate({
+		const { certificateId, certificatePem, keyPair } = await registry.certificates.createKeysAndCertificate({
 			setAsActive: true,
 		});
-		const certificate = new Uint8Array(new X509Certificate(certificatePem).raw);
-		return new VirtualCloud(options, registry, settings, certificateId, { certificate, key: new Uint8Array(1) });
+		const claim = credentialsFromPem(certificatePem, keyPair.PrivateKey);
+		return new VirtualCloud(options, registry, settings, certificateId, claim);
+	}
+
+	/** Lets this certificate (PEM) be the claim from now on. */
+	takeClaim(certificatePem: string): void {
+		const { certificates } = this.registry;
+		this.claimCertificateId = certificates.registerCertificateWithoutCA({
+			certificatePem,
+			status: "ACTIVE",
+		}).certificateId;
 	}
 
 	/** Certificates ever issued, the claim not counted. */
 	get issued(): number {
 		return this.#options.issuer.issued - this.#issuedBefore;
+	}
+
+	/** The public keys that signing requests were for, in order. */
+	get asked(): readonly string[] {
+		return this.#options.issuer.asked;
 	}
 
 	/** Packets that have passed, in both directions. */

@@ -2,7 +2,6 @@
 
 import { SimulatedDevice, type SimulatedDeviceOptions } from "../../hosts/node/device.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
-import { createKeyPair } from "../../hosts/node/key-pair.js";
 import type { Application } from "../../src/contract/application.js";
 import type { Configuration } from "../../src/contract/configuration.js";
 import type { DeviceEvent } from "../../src/contract/events.js";
@@ -64,8 +63,6 @@ export interface WorldOptions
 }
 
 const issuers = makeIssuer(24);
-/** Key pairs made before, since virtual time does not pass while a real one is made. */
-const keyPairs = Promise.all([createKeyPair("device-1"), createKeyPair("device-1")]);
 export const SERIAL_NUMBER = "device-1";
 
 /** A device with empty flash, switched off, and its cloud. */
@@ -126,11 +123,10 @@ export class World {
 			...(options.templateEnabled === undefined ? {} : { templateEnabled: options.templateEnabled }),
 		});
 		const { configuration, clock, timeServer, clockFloor } = options;
-		let nextKeyPair = 0;
-		const ready = await keyPairs;
 		const make = options.machine ?? ((given) => new SimulatedDevice(given));
 		world.machine = make({
-			configuration: { endpoint: "iot.test", template: TEMPLATE, ...configuration },
+			// By keys unless a story says otherwise: signing certificates takes longer than taking them from a pool.
+			configuration: { endpoint: "iot.test", template: TEMPLATE, keyPair: "keys", ...configuration },
 			device: { serialNumber: SERIAL_NUMBER, firmwareVersion: "1.0.0" },
 			...(options.withoutClaim === true ? {} : { claim: world.cloud.claim }),
 			roots: [],
@@ -142,8 +138,8 @@ export class World {
 			application: options.application ?? hello,
 			time: world.time,
 			network: world.cloud.network,
-			createKeyPair: async () => ready[nextKeyPair++ % ready.length]!,
-			random: seededRandom(1),
+			// Other numbers for a device that gets other certificates.
+			random: seededRandom(1 + (options.issuedBefore ?? 0)),
 			...(clock === undefined ? {} : { clock }),
 			...(timeServer === undefined ? {} : { timeServer }),
 			...(clockFloor === undefined ? {} : { clockFloor }),

@@ -1,13 +1,8 @@
-// The desktop simulator: the computer's network, and flash in a folder, one file a key. Has no secret to keep: its random
-// numbers can be guessed and its files are as open as the folder.
+// The desktop simulator: the computer's network and random numbers, and flash in a folder, one file a key. What it keeps is as open
+// as the folder.
 
-/// <reference path="../types/undeclared.d.ts" />
-
-import { Digest } from "crypt";
 import { Directory, File } from "file";
 import config from "mc/config";
-import RNG from "rng";
-import Time from "time";
 import type { Storage } from "../../../src/contract/host.js";
 import type { Machine } from "../machine.js";
 
@@ -50,13 +45,9 @@ function flashFolder(): string {
 	return String(config.flash ?? `${root}fleet-provisioning/`);
 }
 
-/** The generator under TLS says the same in every run unless the time of each call goes into it. */
-function random(count: number): Uint8Array {
-	const digest = new Digest("SHA256");
-	digest.write(RNG.get(32));
-	digest.write(ArrayBuffer.fromString(`${Date.now()} ${Time.ticks}`));
-	RNG.init(digest.close());
-	return new Uint8Array(RNG.get(count));
+/** From random.c. */
+function random(this: unknown, count: number): Uint8Array {
+	return new Uint8Array(native("fleet_random").call(this, count));
 }
 
 export function createMachine(): Machine {

@@ -114,7 +114,7 @@ export function readCertificate(der: Uint8Array): Certificate {
 	const outer = openDer(der, SEQUENCE);
 	const toBeSigned = outer.readElement(SEQUENCE);
 	const algorithm = outer.read(SEQUENCE);
-	const signature = readBits(outer);
+	const signature = outer.readBits();
 	outer.end();
 
 	const fields = openDer(toBeSigned, SEQUENCE);
@@ -133,13 +133,6 @@ export function readCertificate(der: Uint8Array): Certificate {
 	return { toBeSigned, algorithm, signature, issuer, subject, notBefore, notAfter, key, ...extensions };
 }
 
-/** A BIT STRING of whole bytes. */
-function readBits(reader: DerReader): Uint8Array {
-	const bits = reader.read(BIT_STRING);
-	if (bits[0] !== 0) throw new Malformed("has a bit string that is not whole bytes");
-	return bits.subarray(1);
-}
-
 /** UTCTime or GeneralizedTime to the second, in UTC (RFC 5280, 4.1.2.5). */
 function readTime(reader: DerReader): number {
 	const isShort = reader.nextTag === UTC_TIME;
@@ -156,7 +149,7 @@ function readTime(reader: DerReader): number {
 
 function readKey(info: DerReader): PublicKey | undefined {
 	const algorithm = info.read(SEQUENCE);
-	const bits = readBits(info);
+	const bits = info.readBits();
 	info.end();
 	if (equalBytes(algorithm, RSA_KEY)) {
 		const numbers = openDer(bits, SEQUENCE);

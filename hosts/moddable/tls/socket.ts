@@ -10,6 +10,9 @@ import TLSSocket, { type RawTCP, type TCPOptions, type TLSOptions } from "embedd
 import Net from "net";
 import RNG from "rng";
 import type { Host, Socket, SocketErrorReason, SocketOptions } from "../../../src/contract/host.js";
+import type { EcKey } from "../../../src/identity/ec.js";
+import { ecKeyIn } from "../../../src/identity/private-key.js";
+import { optionsFor, signsWithEc } from "./certificateVerify.js";
 import { checkRecordHead, Handshake, HandshakeError, RECORD_HEAD } from "./handshake.js";
 
 /** Bytes that TLS may add to what is written, as the SDK's TLS socket reckons it. */
@@ -157,6 +160,17 @@ class TlsSocket implements Socket {
 
 	#connect(address: string): void {
 		const { port, serverName, protocols, credentials } = this.#options;
+		let ecKey: EcKey | undefined;
+		try {
+			ecKey = ecKeyIn(credentials.key);
+		} catch (error) {
+			this.#fail("tls", `this device's private key: ${(error as Error).message}`);
+			return;
+		}
+		if (ecKey && !signsWithEc) {
+			this.#fail("tls", "this device's key is EC, and the TLS of this Moddable SDK cannot sign with it");
+			return;
+		}
 		const options = {
 			address,
 			port,
@@ -167,7 +181,7 @@ class TlsSocket implements Socket {
 				// Its own judgement is not sound: see handshake.ts, which judges instead.
 				verify: false,
 				clientCertificates: [credentials.certificate],
-				clientKey: credentials.key,
+				...(ecKey ? optionsFor(ecKey) : { clientKey: credentials.key }),
 				serverName,
 				...(protocols && { applicationLayerProtocolNegotiation: protocols }),
 				// A resumed session bears the certificate that it began with: the claim's, when the identity is on trial.

@@ -1,5 +1,5 @@
-// The SDK's modules for signatures as far as signature.ts uses them; its own declarations leave them out. Apart from the
-// others: its test, on Node, takes these.
+// The SDK's modules for signatures as far as signature.ts and ecdsa.ts use them; its own declarations leave them out. Apart from
+// the others: their tests, on Node, take these.
 
 declare module "rsa" {
 	/** The public half of a key. */
@@ -16,6 +16,9 @@ declare module "curve" {
 		constructor(name: string);
 		/** The order. */
 		readonly n: bigint;
+		/** The generator. */
+		readonly G: import("ecp").default;
+		readonly ec: { mul(point: import("ecp").default, factor: bigint): import("ecp").default };
 		/** Bytes of the order. */
 		readonly orderSize: number;
 	}
@@ -26,6 +29,8 @@ declare module "ecp" {
 		private constructor();
 		/** @param point uncompressed: 4, x, y */
 		static fromOctetString(point: Uint8Array): ECPoint;
+		readonly X: bigint;
+		readonly Y: bigint;
 	}
 }
 
@@ -40,7 +45,34 @@ declare module "ecdsa" {
 	}
 }
 
+declare module "mont" {
+	/** Arithmetic modulo an odd number. */
+	export default class Mont {
+		constructor(options: { m: bigint });
+		/** `base` to the power of `exponent`. */
+		exp(base: bigint, exponent: bigint): bigint;
+	}
+}
+
+declare module "hmac" {
+	import type { Digest } from "crypt";
+
+	/** RFC 2104. */
+	export default class HMAC {
+		constructor(digest: Digest, key: Uint8Array);
+		/** Of these, one after another. */
+		process(...message: readonly Uint8Array[]): ArrayBuffer;
+	}
+}
+
 interface BigIntConstructor {
 	/** Big-endian, without a sign. */
 	fromArrayBuffer(bytes: ArrayBuffer): bigint;
+	/** Of the number without its sign. */
+	bitLength(value: bigint): number;
+}
+
+interface ArrayBufferConstructor {
+	/** Big-endian. */
+	fromBigInt(value: bigint): ArrayBuffer;
 }

@@ -7,6 +7,50 @@ declare module "rng" {
 	export default RNG;
 }
 
+declare module "ssl/stream" {
+	/** Bytes to be sent, one after another. */
+	export default class SSLStream {
+		/** @param size bytes that `value` takes, big-endian */
+		writeChars(value: number, size: number): void;
+		writeChunk(bytes: Uint8Array): void;
+	}
+}
+
+declare module "ssl/handshake" {
+	import type SSLStream from "ssl/stream";
+
+	/** A session as the handshake's messages see it. */
+	export interface Session {
+		/** What TLSOptions.secure said, and whatever else was in it. */
+		readonly options: object;
+		traceProtocol(protocol: unknown): void;
+	}
+	const handshake: {
+		/** The record of a message, which counts from now on among those that are signed. */
+		packetize(session: Session, type: number, body: SSLStream): unknown;
+		readonly certificateVerify: {
+			readonly msgType: number;
+			/** SHA-256 of all messages until now. */
+			calculateDigest(session: Session): ArrayBuffer;
+		};
+	};
+	export default handshake;
+}
+
+declare module "ssl/session" {
+	import type { Session } from "ssl/handshake";
+
+	const SSLSession: {
+		readonly prototype: {
+			/** Goes on with the handshake. */
+			handshake(this: object, socket: object): boolean;
+			/** Has `protocol` make a record, and sends it. */
+			doProtocol(this: Session, socket: unknown, protocol: unknown, ...more: readonly unknown[]): void;
+		};
+	};
+	export default SSLSession;
+}
+
 declare module "embedded:io/socket/tcp/tls" {
 	export interface TCPOptions {
 		readonly address: string;
@@ -30,8 +74,8 @@ declare module "embedded:io/socket/tcp/tls" {
 			/** Whether TLS is to judge the server's certificates. */
 			readonly verify: boolean;
 			readonly clientCertificates: readonly Uint8Array[];
-			/** PKCS#8, DER. */
-			readonly clientKey: Uint8Array;
+			/** RSA: PKCS#8, DER. */
+			readonly clientKey?: Uint8Array;
 			readonly serverName: string;
 			readonly applicationLayerProtocolNegotiation?: readonly string[];
 			/** Whether a session may be resumed with the server of that name. */

@@ -1,7 +1,7 @@
 // The Host of this machine: gives src/ what it may use, through the engine's pipe. Decides nothing; all its state is lost with
 // the power.
 
-import type { Credentials, Host, KeyPair, SocketOptions } from "../../../src/contract/host.js";
+import type { Credentials, CurveName, Ecdsa, Host, SocketOptions } from "../../../src/contract/host.js";
 import * as kinds from "./kinds.js";
 import type { Payload } from "./machine.js";
 
@@ -18,6 +18,8 @@ function askView(kind: number, id = 0, number = 0, payload?: Payload): Uint8Arra
 	return bytes === undefined ? undefined : new Uint8Array(bytes);
 }
 
+const bitsOf = (curve: CurveName): number => Number(curve.slice(2));
+
 /** Handlers of what the other side tells, by the kind of frame. */
 export type Handlers = Record<number, (id: number, number: number, bytes?: ArrayBuffer) => void>;
 
@@ -27,7 +29,6 @@ export function createHost(): { readonly host: Host; readonly handlers: Handlers
 	const sockets = new Map<number, SocketOptions>();
 	const timers = new Map<number, () => void>();
 	let synchronized: ((error?: Error) => void) | undefined;
-	let keyPairMade: { resolve(pair: KeyPair): void; reject(error: Error): void } | undefined;
 	let lastId = 0;
 
 	const roots: Uint8Array[] = [];
@@ -98,15 +99,17 @@ export function createHost(): { readonly host: Host; readonly handlers: Handlers
 		restart: () => machine.tell(14), // `restart` in ../channel.ts
 		report: (event) => machine.tell(kinds.REPORT, 0, 0, JSON.stringify(event)),
 		sha256: (bytes) => askView(kinds.SHA256, 0, 0, bytes) as Uint8Array,
-		...(settings.hasKeyPairs
-			? {
-					createKeyPair: (commonName: string) =>
-						new Promise<KeyPair>((resolve, reject) => {
-							keyPairMade = { resolve, reject };
-							machine.tell(kinds.KEY_PAIR_MAKE, 0, 0, commonName);
-						}),
-				}
-			: {}),
+		...(settings.hasEcdsa && {
+			ecdsa: {
+				publicKey: (curve, scalar) => askView(kinds.PUBLIC_KEY, 0, bitsOf(curve), scalar) as Uint8Array,
+				sign(curve, scalar, message) {
+					const both = new Uint8Array(scalar.length + message.length);
+					both.set(scalar);
+					both.set(message, scalar.length);
+					return askView(kinds.SIGN, 0, bitsOf(curve), both) as Uint8Array;
+				},
+			} satisfies Ecdsa,
+		}),
 	};
 
 	const handlers: Handlers = {
@@ -126,14 +129,6 @@ export function createHost(): { readonly host: Host; readonly handlers: Handlers
 			const done = synchronized;
 			synchronized = undefined;
 			done?.(bytes === undefined ? undefined : new Error(text(bytes)));
-		},
-		[kinds.KEY_PAIR_MADE](_id, failed, bytes) {
-			if (failed === 1) keyPairMade?.reject(new Error(text(bytes)));
-			else {
-				const key = askView(kinds.KEY_PAIR_KEY) as Uint8Array;
-				keyPairMade?.resolve({ key, certificateSigningRequest: text(bytes) });
-			}
-			keyPairMade = undefined;
 		},
 	};
 	return { host, handlers };

@@ -19,8 +19,6 @@ export const SOCKET_KEY = 47;
 export const SOCKET_ROOT = 49;
 /** For the next STORAGE_WRITE: the key. */
 export const STORAGE_KEY = 51;
-/** Common name. */
-export const KEY_PAIR_MAKE = 53;
 /** The device program has ended. */
 export const HALTED = 55;
 /** id of the connection; JSON of what the application is given. */
@@ -59,8 +57,10 @@ export const SOCKET_OPEN = 54;
 export const SOCKET_READ = 56;
 /** bytes: 32 bytes. */
 export const SHA256 = 58;
-/** PKCS#8 of the key pair just made. */
-export const KEY_PAIR_KEY = 60;
+/** number: bits of the curve's order; a scalar: its point. */
+export const PUBLIC_KEY = 60;
+/** number: bits of the curve's order; a scalar and a message: the signature. */
+export const SIGN = 62;
 
 // told by the host
 /** id, count. */
@@ -73,8 +73,6 @@ export const SOCKET_ERROR = 37;
 export const TIMER_FIRED = 39;
 /** Message of an error, or nothing. */
 export const CLOCK_SYNCHRONIZED = 43;
-/** The signing request in PEM, or, with number 1, why there is none. */
-export const KEY_PAIR_MADE = 53;
 /** id of the call; number: QoS, and RETAIN; topic, newline, payload. */
 export const PUBLISH = 57;
 /** Added to the QoS. */
@@ -92,5 +90,5 @@ export interface Settings {
 	readonly configuration: object;
 	readonly device: { readonly serialNumber: string; readonly firmwareVersion: string };
 	readonly floor: number;
-	readonly hasKeyPairs: boolean;
+	readonly hasEcdsa: boolean;
 }

@@ -66,6 +66,8 @@ export class Chip {
 	associated = false;
 	address = false;
 	reason = 0;
+	/** Whether time must not pass: a far end is at work for which none passes. */
+	waits = (): boolean => false;
 	/** Calls of `esp_wifi_connect`. */
 	joins = 0;
 	/** `esp_wifi_connect` does not return ESP_OK. */
@@ -169,6 +171,7 @@ export class Chip {
 		const end = this.time.ticks() + limit;
 		for (;;) {
 			await settle();
+			while (this.waits()) await settle();
 			if (done()) return true;
 			if (this.time.ticks() > end || !this.time.advance()) return false;
 		}

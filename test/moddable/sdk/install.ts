@@ -6,6 +6,7 @@
 // Puts the stand-ins in the place of the SDK's modules, and gives Node what XS has beyond the language. Import it ahead of
 // anything of hosts/moddable, which has to be imported dynamically then.
 
+import { randomBytes } from "node:crypto";
 import { register } from "node:module";
 import { machine } from "./chip.js";
 
@@ -28,6 +29,11 @@ const modules: Readonly<Record<string, string>> = {
 	curve: `export { Curve as default } from "${arithmetic}"`,
 	ecp: `export { ECPoint as default } from "${arithmetic}"`,
 	ecdsa: `export { ECDSA as default } from "${arithmetic}"`,
+	mont: `export { Mont as default } from "${arithmetic}"`,
+	hmac: `export { HMAC as default } from "${arithmetic}"`,
+	"ssl/handshake": `export { handshake as default } from "${stands}"`,
+	"ssl/session": `export { SSLSession as default } from "${stands}"`,
+	"ssl/stream": `export { SSLStream as default } from "${stands}"`,
 	"mc/config": `export { config as default } from "${stands}"`,
 	"embedded:storage/key-value": `export { keyValue as default } from "${stands}"`,
 	"embedded:network/interface/wifi": `export { WiFi as default } from "${stands}"`,
@@ -49,10 +55,11 @@ const hooks = `
 `;
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 
-const functions: Readonly<Record<string, () => unknown>> = {
+const functions: Readonly<Record<string, (...given: never[]) => unknown>> = {
 	fleet_buildDate: () => "Nov 22 2026",
 	fleet_wifiReason: () => machine.chip.reason,
 	fleet_build: () => "0123456789abcdef",
+	fleet_random: (count: number) => new Uint8Array(randomBytes(count)).buffer,
 };
 let line = "";
 Object.assign(globalThis, {

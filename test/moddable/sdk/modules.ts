@@ -1,7 +1,7 @@
 // Stand-ins for the Moddable SDK's modules that hosts/moddable imports, over the machine of chip.ts: what throws where, and
 // which callback comes when, is as in the SDK's sources (8.2.3). docs/sdk-modules.md is their table.
 
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { machine, type Peer } from "./chip.js";
 
 // modules/base/timer/modTimer.c. An id that has gone off, or is no timer, is passed over by `clear`.
@@ -316,6 +316,75 @@ const HEAD = 5;
 const record = (type: number, body: Uint8Array): Uint8Array =>
 	Uint8Array.of(type, 3, 3, body.length >> 8, body.length & 0xff, ...body);
 
+/** What a CertificateVerify is over here; in TLS, the messages of the handshake. */
+export const SIGNED = "what was said until now";
+const handshakeMessage = (type: number, body: Uint8Array): Uint8Array =>
+	record(22, Uint8Array.of(type, 0, body.length >> 8, body.length & 0xff, ...body));
+
+// modules/crypt/ssl/ssl_stream.js
+export class SSLStream {
+	bytes = new Uint8Array();
+
+	writeChars(value: number, size: number): void {
+		this.writeChunk(Uint8Array.from({ length: size }, (_, at) => value >>> (8 * (size - 1 - at))));
+	}
+
+	writeChunk(bytes: Uint8Array): void {
+		this.bytes = Uint8Array.of(...this.bytes, ...bytes);
+	}
+}
+
+// modules/crypt/ssl/ssl_handshake.js: what a client sends after ServerHelloDone. It is frozen.
+interface Message {
+	readonly msgType: number;
+	packetize(session: SSLSession): Uint8Array;
+}
+const messageOf = (msgType: number, body = new Uint8Array()): Message => ({
+	msgType,
+	packetize: () => handshakeMessage(msgType, body),
+});
+export const handshake = Object.freeze({
+	packetize: (_session: SSLSession, type: number, { bytes }: SSLStream) => handshakeMessage(type, bytes),
+	certificate: messageOf(11),
+	clientKeyExchange: messageOf(16),
+	certificateVerify: {
+		...messageOf(15, Uint8Array.of(4, 1, 0, 0)),
+		calculateDigest: () => new Uint8Array(createHash("sha256").update(SIGNED).digest()).buffer,
+	},
+	finished: { msgType: 20, packetize: () => record(22, randomBytes(40)) } satisfies Message,
+});
+const changeCipherSpec = { packetize: () => record(20, Uint8Array.of(1)) };
+
+// modules/crypt/ssl/session_419.js, for the client's second flight.
+export class SSLSession {
+	readonly options: object;
+	handshakeProcess = -1;
+	clientCerts: readonly Uint8Array[] | undefined;
+	myCert: Uint8Array | undefined;
+
+	constructor(options: object) {
+		this.options = options;
+	}
+
+	traceProtocol(_protocol: unknown): void {}
+
+	handshake(socket: Counted): boolean {
+		if (this.handshakeProcess !== 14) return false;
+		if (this.clientCerts !== undefined) this.doProtocol(socket, handshake.certificate);
+		this.doProtocol(socket, handshake.clientKeyExchange);
+		if (this.myCert) this.doProtocol(socket, handshake.certificateVerify);
+		this.doProtocol(socket, changeCipherSpec);
+		this.doProtocol(socket, handshake.finished);
+		return false;
+	}
+
+	doProtocol(socket: Counted, protocol: { packetize(session: SSLSession): Uint8Array }): void {
+		const packet = protocol.packetize(this);
+		socket.write(packet);
+		socket.writable -= packet.length;
+	}
+}
+
 // examples/io/tcp/tlssocket/tlssocket.js over modules/crypt/ssl/session_419.js: which records are read and written when,
 // and what is thrown; without the arithmetic, so that data are in the clear here.
 export class TLSSocket {
@@ -330,9 +399,11 @@ export class TLSSocket {
 	#packet: (Uint8Array & { offset?: number }) | undefined;
 	#next: "hello" | "wait" | "answer" | "finished" = "hello";
 	#encrypted = false;
+	readonly #secure: TlsOptions["secure"];
 
 	constructor(options: TlsOptions) {
 		this.#callbacks = options;
+		this.#secure = options.secure;
 		machine.chip.certificate = new Uint8Array(options.secure.clientCertificates[0]!);
 		this.#socket = new options.TCP.io({
 			...options,
@@ -404,9 +475,10 @@ export class TLSSocket {
 			this.#begun = true;
 			this.#send(record(22, Uint8Array.of(1, 0, 0, 35, 3, 3, ...randomBytes(32), 0)));
 		} else if (step === "answer") {
-			this.#send(record(22, Uint8Array.of(16, 0, 0, 0)));
-			this.#send(record(20, Uint8Array.of(1)));
-			this.#send(record(22, randomBytes(40)));
+			const clientCerts = this.#secure.clientCertificates;
+			const session = Object.assign(new SSLSession(this.#secure), { clientCerts, myCert: clientCerts[0] });
+			session.handshakeProcess = 14;
+			session.handshake(this.#socket!);
 		} else if (step === "finished") return true;
 		else if (this.#socket!.readable > 0) {
 			const packet = this.#readPacket();

@@ -56,6 +56,7 @@ export class Bench {
 				return "pass";
 			},
 		});
+		chip.waits = () => bench.cloud.busy > 0;
 		const { claim } = bench.cloud;
 		chip.accessPoint = { ssid: SSID, password: PASSWORD };
 		chip.names.set(SERVER, ADDRESS);
@@ -102,7 +103,7 @@ export class Bench {
 				this.#restarts = chip.restarts;
 				this.powerOn();
 			}
-			return this.cloud.busy === 0 && done();
+			return done();
 		}, limit);
 	}
 

@@ -1,0 +1,8 @@
+// Bytes that are written as hexadecimal digits.
+
+/** The bytes of an even number of hexadecimal digits. */
+export const fromHex = (digits: string): Uint8Array => {
+	const bytes = new Uint8Array(digits.length >> 1);
+	for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);
+	return bytes;
+};

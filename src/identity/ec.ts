@@ -1,0 +1,122 @@
+// Keys on elliptic curves (SEC 1, RFC 5480, RFC 5915): reads, checks, writes and makes them. All arithmetic is the machine's:
+// without it a key's public point is believed as it is written, and no key can be made.
+
+import { fromHex } from "../base/hex.js";
+import { Malformed } from "../base/malformed.js";
+import type { CurveName, Ecdsa } from "../contract/host.js";
+import {
+	DerReader,
+	encodeBits,
+	encodeDer,
+	equalBytes,
+	INTEGER,
+	OBJECT_IDENTIFIER,
+	OCTET_STRING,
+	openDer,
+	SEQUENCE,
+} from "./der.js";
+
+/** 1.2.840.10045.2.1, id-ecPublicKey. */
+export const EC_PUBLIC_KEY = fromHex("2a8648ce3d0201");
+
+/** The curves: OBJECT IDENTIFIER, the contents; a scalar is from 1 to below the order. */
+const CURVES: Readonly<Record<CurveName, { readonly identifier: Uint8Array; readonly order: Uint8Array }>> =
+	Object.freeze({
+		"P-256": {
+			identifier: fromHex("2a8648ce3d030107"),
+			order: fromHex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"),
+		},
+		"P-384": {
+			identifier: fromHex("2b81040022"),
+			order: fromHex(
+				"ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
+			),
+		},
+	});
+
+/** A key pair. Secret. */
+export interface EcKey {
+	readonly curve: CurveName;
+	/** The private key: big-endian, as many bytes as the curve's order has. */
+	readonly scalar: Uint8Array;
+	/** The public key, uncompressed (SEC 1, 2.3.3): 4, x, y. */
+	readonly point: Uint8Array;
+}
+
+const VERSION_1 = Uint8Array.of(INTEGER, 1, 1);
+const PARAMETERS = 0xa0;
+const PUBLIC_KEY = 0xa1;
+
+/**
+ * Reads an ECPrivateKey (RFC 5915). Its point is checked to be the scalar's, or made where it is missing, with the machine's
+ * arithmetic; without that it must be there.
+ * @param identifier of the curve, as an AlgorithmIdentifier around the key has it; else the key itself must say it
+ * @throws Malformed
+ */
+export function readEcKey(sec1: Uint8Array, identifier: Uint8Array | undefined, ecdsa: Ecdsa | undefined): EcKey {
+	const key = openDer(sec1, SEQUENCE);
+	if (!equalBytes(key.readElement(INTEGER), VERSION_1)) throw new Malformed("private key is of an unknown version");
+	const scalar = key.read(OCTET_STRING);
+	const own = key.nextTag === PARAMETERS ? new DerReader(key.read(PARAMETERS)).read(OBJECT_IDENTIFIER) : undefined;
+	const point = key.nextTag === PUBLIC_KEY ? new DerReader(key.read(PUBLIC_KEY)).readBits() : undefined;
+	key.end();
+	const curve = curveOf(identifier ?? own);
+	if (own !== undefined && curveOf(own) !== curve) throw new Malformed("private key is of two curves");
+	return keyPair(curve, scalar, point, ecdsa);
+}
+
+/** The key pair of a scalar. @throws Malformed when `scalar` is none of the curve's, or `point` is not its point */
+export function keyPair(
+	curve: CurveName,
+	scalar: Uint8Array,
+	point: Uint8Array | undefined,
+	ecdsa: Ecdsa | undefined,
+): EcKey {
+	if (!isScalar(curve, scalar)) throw new Malformed("private key is out of range");
+	const made = ecdsa?.publicKey(curve, scalar) ?? point;
+	if (made === undefined || made.length !== 1 + 2 * scalar.length || made[0] !== 4)
+		throw new Malformed("private key has no public point");
+	if (point !== undefined && !equalBytes(point, made)) throw new Malformed("private key contradicts itself");
+	return { curve, scalar, point: made };
+}
+
+/** A new private key. @param random see Host */
+export function newScalar(curve: CurveName, random: (count: number) => Uint8Array): Uint8Array {
+	const { length } = CURVES[curve].order;
+	for (;;) {
+		// What is out of range is thrown away, so that all keys are as likely (FIPS 186-5, A.2.2).
+		const scalar = random(length);
+		if (isScalar(curve, scalar)) return scalar;
+	}
+}
+
+/** As PKCS#8 (RFC 5958) with the public point, as OpenSSL writes it. */
+export function encodeEcKey({ curve, scalar, point }: EcKey): Uint8Array {
+	const key = encodeDer(SEQUENCE, VERSION_1, encodeDer(OCTET_STRING, scalar), encodeDer(PUBLIC_KEY, encodeBits(point)));
+	return encodeDer(SEQUENCE, Uint8Array.of(INTEGER, 1, 0), algorithm(curve), encodeDer(OCTET_STRING, key));
+}
+
+/** SubjectPublicKeyInfo, as a certificate has it. */
+export const ecPublicKey = ({ curve, point }: EcKey): Uint8Array =>
+	encodeDer(SEQUENCE, algorithm(curve), encodeBits(point));
+
+const algorithm = (curve: CurveName): Uint8Array =>
+	encodeDer(
+		SEQUENCE,
+		encodeDer(OBJECT_IDENTIFIER, EC_PUBLIC_KEY),
+		encodeDer(OBJECT_IDENTIFIER, CURVES[curve].identifier),
+	);
+
+function curveOf(wanted: Uint8Array | undefined): CurveName {
+	for (const [name, { identifier }] of Object.entries(CURVES))
+		if (wanted !== undefined && equalBytes(identifier, wanted)) return name as CurveName;
+	throw new Malformed("private key is on a curve that is not taken");
+}
+
+/** Whether these bytes are a private key: from 1 to below the order. */
+export function isScalar(curve: CurveName, scalar: Uint8Array): boolean {
+	const { order } = CURVES[curve];
+	if (scalar.length !== order.length || scalar.every((byte) => byte === 0)) return false;
+	const at = scalar.findIndex((byte, index) => byte !== order[index]);
+	return at >= 0 && scalar[at]! < order[at]!;
+}

@@ -1,0 +1,1 @@
+export { HMAC as default } from "./sdk.js";

@@ -1,0 +1,1 @@
+export { Mont as default } from "./sdk.js";
