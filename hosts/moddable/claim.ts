@@ -6,6 +6,7 @@ import { Failure } from "../../src/base/failure.js";
 import type { ClaimStore, Credentials, Storage } from "../../src/contract/host.js";
 import { readCredentials } from "../../src/identity/credentials.js";
 import { DerReader, SEQUENCE } from "../../src/identity/der.js";
+import { decodePem } from "../../src/identity/pem.js";
 import { ecdsa } from "./tls/ecdsa.js";
 import { sha256 } from "./tls/sha256.js";
 
@@ -64,7 +65,7 @@ export interface GivenClaim {
 export function givenClaim({ certificatePem, privateKeyPem }: GivenClaim): ClaimStore {
 	let claim: Credentials | undefined;
 	try {
-		claim = readCredentials(certificatePem, privateKeyPem, ecdsa);
+		claim = readCredentials(decodePem(certificatePem), decodePem(privateKeyPem), ecdsa);
 	} catch (error) {
 		throw new Failure("CONFIGURATION_INVALID", `claim: ${(error as Error).message}`);
 	}

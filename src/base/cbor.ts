@@ -6,7 +6,7 @@ import { DEPTH_LIMIT, ITEMS_LIMIT, Malformed } from "./malformed.js";
 
 /** An object as a CBOR map. */
 export const encodeCbor = (value: object): Uint8Array =>
-	new Encoder({ useRecords: false, mapsAsObjects: true, variableMapSize: true, tagUint8Array: false }).encode(value);
+	new Encoder({ useRecords: false, mapsAsObjects: true, variableMapSize: true }).encode(value);
 
 const MAP = 5;
 const TAG = 6;

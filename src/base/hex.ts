@@ -6,3 +6,10 @@ export const fromHex = (digits: string): Uint8Array => {
 	for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);
 	return bytes;
 };
+
+/** Bytes as hexadecimal digits, in lower case. */
+export function toHex(bytes: Uint8Array): string {
+	let digits = "";
+	for (const byte of bytes) digits += (byte + 0x100).toString(16).slice(1);
+	return digits;
+}

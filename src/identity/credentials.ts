@@ -5,21 +5,20 @@ import { Malformed } from "../base/malformed.js";
 import type { Credentials, Ecdsa } from "../contract/host.js";
 import { publicKeyIn } from "./certificate.js";
 import { equalBytes } from "./der.js";
-import { decodePem } from "./pem.js";
+import type { PemBlock } from "./pem.js";
 import { privateKeyFromPem, publicKeyOf } from "./private-key.js";
 
 /**
- * Reads a certificate and its private key, RSA or EC.
- * @param key PEM; or PKCS#8 DER of a key that this device has made, whose point is not computed again
+ * Reads a certificate and its private key, RSA or EC. They are taken out of PEM already, as that needs much of the stack.
+ * @param key from PEM; or PKCS#8 of a key that this device has made, whose point is not computed again
  * @param ecdsa the machine's arithmetic, for an EC key
  * @throws Malformed, Failure KEY_MISMATCH when they do not belong together
  */
-export function readCredentials(certificatePem: string, key: string | Uint8Array, ecdsa?: Ecdsa): Credentials {
-	const { label, der } = decodePem(certificatePem);
-	if (label !== "CERTIFICATE") throw new Malformed("PEM is not of a certificate");
-	const publicKey = publicKeyIn(der);
-	const own = typeof key !== "string";
+export function readCredentials(certificate: PemBlock, key: PemBlock | Uint8Array, ecdsa?: Ecdsa): Credentials {
+	if (certificate.label !== "CERTIFICATE") throw new Malformed("PEM is not of a certificate");
+	const own = key instanceof Uint8Array;
 	const pkcs8 = own ? key : privateKeyFromPem(key, ecdsa);
-	if (!equalBytes(publicKey, publicKeyOf(pkcs8, own ? undefined : ecdsa))) throw new Failure("KEY_MISMATCH");
-	return { certificate: der, key: pkcs8 };
+	if (!equalBytes(publicKeyIn(certificate.der), publicKeyOf(pkcs8, own ? undefined : ecdsa)))
+		throw new Failure("KEY_MISMATCH");
+	return { certificate: certificate.der, key: pkcs8 };
 }

@@ -13,7 +13,7 @@ import {
 	SEQUENCE,
 } from "./der.js";
 import { EC_PUBLIC_KEY, type EcKey, ecPublicKey, encodeEcKey, readEcKey } from "./ec.js";
-import { decodePem } from "./pem.js";
+import type { PemBlock } from "./pem.js";
 import { RSA_ALGORITHM, RSA_ENCRYPTION, rsaPublicKey } from "./rsa.js";
 
 /**
@@ -43,8 +43,7 @@ function openPkcs8(pkcs8: Uint8Array): { kind: Uint8Array; parameters: DerReader
 }
 
 /** A private key in PEM, PKCS#1 as AWS sends it, SEC 1 or PKCS#8, as PKCS#8 DER. @throws Malformed */
-export function privateKeyFromPem(pem: string, ecdsa?: Ecdsa): Uint8Array {
-	const { label, der } = decodePem(pem);
+export function privateKeyFromPem({ label, der }: PemBlock, ecdsa?: Ecdsa): Uint8Array {
 	if (label === "RSA PRIVATE KEY") return wrapPkcs1(der);
 	if (label === "EC PRIVATE KEY") return encodeEcKey(readEcKey(der, undefined, ecdsa));
 	if (label === "PRIVATE KEY") return der;

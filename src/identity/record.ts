@@ -16,10 +16,9 @@ interface Kinds {
 	readonly number: number;
 	readonly string: string;
 	readonly boolean: boolean;
-	readonly id: string;
+	readonly digits: string;
 	readonly slot: Slot;
 	readonly object: Readonly<Record<string, string>>;
-	readonly scalar: Uint8Array;
 }
 
 const ALWAYS = {
@@ -31,7 +30,7 @@ const ALWAYS = {
 const CERTIFICATE = {
 	...ALWAYS,
 	/** The certificate that everything below is about. */
-	certificateId: "id",
+	certificateId: "digits",
 	/** Where its credentials are. */
 	slot: "slot",
 	/** How often in a row the broker refused the new identity. */
@@ -52,8 +51,11 @@ const THING = Object.freeze({
 } as const);
 
 const WITHOUT = Object.freeze({
-	/** The private key of the certificate that is being asked for, on P-256: it is made once, however often one asks. Secret. */
-	pendingKey: "scalar?",
+	/**
+	 * The private key of the certificate that is being asked for, on P-256: it is made once, however often one asks. Secret. In
+	 * hexadecimal, as encoding bytes takes more of the stack.
+	 */
+	pendingKey: "digits?",
 } as const);
 
 /**
@@ -82,9 +84,8 @@ type Described<Table> = {
 /** Whether a value is of a kind. The checksum says that it was written so; this guards against firmware that wrote it wrong. */
 function isOf(kind: string, value: unknown): boolean {
 	if (kind.endsWith("?")) return value === undefined || isOf(kind.slice(0, -1), value);
-	if (kind === "id") return typeof value === "string" && value.length === 64;
+	if (kind === "digits") return typeof value === "string" && value.length === 64;
 	if (kind === "slot") return value === "a" || value === "b";
-	if (kind === "scalar") return value instanceof Uint8Array && value.length === 32;
 	return typeof value === kind && value !== null;
 }
 
@@ -179,8 +180,7 @@ function readRecord(body: Uint8Array): DeviceRecord {
 	for (const [name, kind] of Object.entries(MEMBERS[state])) {
 		const member = value[name];
 		if (!isOf(kind, member)) throw new Error();
-		// Bytes are a view of what was read, and would keep it in memory.
-		if (member !== undefined) record[name] = member instanceof Uint8Array ? new Uint8Array(member) : member;
+		if (member !== undefined) record[name] = member;
 	}
 	return record as DeviceRecord;
 }

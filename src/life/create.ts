@@ -2,7 +2,7 @@
 // device makes is in flash before it is asked about, so that a power cut does not make another.
 
 import { Failure } from "../base/failure.js";
-import { fromHex } from "../base/hex.js";
+import { fromHex, toHex } from "../base/hex.js";
 import { equalBytes } from "../identity/der.js";
 import { encodeEcKey, isScalar, keyPair, newScalar } from "../identity/ec.js";
 import type { RecordOf } from "../identity/record.js";
@@ -26,6 +26,7 @@ export async function create(device: Device, record: Without): Promise<Next> {
 	if (record.state === "unprovisioned" && record.forgotten) await device.persist(() => store.eraseSecrets());
 	// Ahead of connecting, since the broker does not wait long for a client that computes.
 	const own = makesOwnKey(device.host) ? await ownKey(device, record) : undefined;
+	await undefined;
 	const exchange = await device.visit();
 	const { certificateId, credentials, ownershipToken } = await exchange.createCertificate(own);
 	checkId(device, certificateId, credentials.certificate);
@@ -41,13 +42,15 @@ async function ownKey(device: Device, record: Without): Promise<OwnKey> {
 	const { host } = device;
 	const { ecdsa } = host;
 	if (ecdsa === undefined) throw new Failure("KEY_PAIR_UNSUPPORTED");
-	let scalar = record.pendingKey;
-	if (scalar === undefined || !isScalar(CURVE, scalar)) {
+	let scalar = fromHex(record.pendingKey ?? "");
+	if (!isScalar(CURVE, scalar)) {
+		// Begins with an empty stack, as do those who write flash.
+		await undefined;
 		await device.prepare();
 		scalar = newScalar(CURVE, (count) => host.random(count));
 		const kept =
 			record.state === "refused" ? record : ({ state: "unprovisioned", setAsides: record.setAsides } as const);
-		await device.keep({ ...kept, pendingKey: scalar });
+		await device.keep({ ...kept, pendingKey: toHex(scalar) });
 	}
 	const key = keyPair(CURVE, scalar, undefined, ecdsa);
 	return { key: encodeEcKey(key), certificateSigningRequest: signingRequest(key, host.device.serialNumber, ecdsa) };

@@ -207,7 +207,9 @@ export class Device {
 		packetLimit: number,
 		will?: Will,
 	): Promise<Connection> {
-		await this.prepare();
+		// Not by `prepare`: each async function more takes its part of the stack.
+		await this.#joinNetwork();
+		await this.#setClock();
 		if (this.#stopped) throw new Failure("CONNECTION_LOST", "the program is to end");
 		this.report({ event: "connecting", role, clientId, attempt: this.backoff.attempts + 1 });
 		try {

@@ -73,11 +73,11 @@ export class Exchange {
 		const encoding = this.#encoding;
 		if (own === undefined) {
 			const payload = await this.#request("CreateKeysAndCertificate", encodeCreateKeys());
-			return readIssuedCertificate(encoding, payload, { ecdsa: this.#host.ecdsa });
+			return readIssuedCertificate(encoding, payload, undefined, this.#host.ecdsa);
 		}
 		const request = encodeCreateFromCsr(encoding, own.certificateSigningRequest);
 		const payload = await this.#request("CreateCertificateFromCsr", request);
-		return readIssuedCertificate(encoding, payload, { ownKey: own.key });
+		return readIssuedCertificate(encoding, payload, own.key);
 	}
 
 	/** Registers the thing that owns `ownershipToken`. @throws Failure of step `register` */

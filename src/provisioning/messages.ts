@@ -9,6 +9,7 @@ import { Malformed } from "../base/malformed.js";
 import { fromUtf8, toUtf8 } from "../base/utf8.js";
 import type { Credentials, Ecdsa } from "../contract/host.js";
 import { readCredentials } from "../identity/credentials.js";
+import { decodePem } from "../identity/pem.js";
 import type { Encoding } from "./topics.js";
 
 /** Longest token, characters. AWS's samples reserve 512 to 1,024; the real length is not documented. */
@@ -61,13 +62,16 @@ function encode(encoding: Encoding, message: object): Uint8Array {
 }
 
 /**
- * Reads the reply to a request for a certificate. The private key is in the reply, or this device's own.
+ * Reads the reply to a request for a certificate.
+ * @param ownKey PKCS#8 of this device's own key, which the certificate must be for; without it the private key is in the reply
+ * @param ecdsa the machine's arithmetic, for an EC key in the reply
  * @throws Failure CREATE_REPLY_MALFORMED, CERTIFICATE_MALFORMED, KEY_MISMATCH
  */
 export function readIssuedCertificate(
 	encoding: Encoding,
 	payload: Uint8Array,
-	{ ownKey, ecdsa }: { readonly ownKey?: Uint8Array | undefined; readonly ecdsa?: Ecdsa | undefined } = {},
+	ownKey?: Uint8Array,
+	ecdsa?: Ecdsa,
 ): IssuedCertificate {
 	const members = decode(encoding, payload, "CREATE_REPLY_MALFORMED");
 	const text = (name: string, limit: number): string => textMember(members, name, limit, "CREATE_REPLY_MALFORMED");
@@ -78,9 +82,11 @@ export function readIssuedCertificate(
 	if (!isPlain(ownershipToken))
 		throw new Failure("CREATE_REPLY_MALFORMED", "certificateOwnershipToken is not plain text");
 	const certificatePem = text("certificatePem", PEM_LIMIT);
-	const key = ownKey ?? text("privateKey", PEM_LIMIT);
+	const keyPem = ownKey === undefined ? text("privateKey", PEM_LIMIT) : undefined;
 	try {
-		return { certificateId, credentials: readCredentials(certificatePem, key, ecdsa), ownershipToken };
+		const certificate = decodePem(certificatePem);
+		const key = keyPem === undefined ? ownKey! : decodePem(keyPem);
+		return { certificateId, credentials: readCredentials(certificate, key, ecdsa), ownershipToken };
 	} catch (error) {
 		throw error instanceof Malformed ? new Failure("CERTIFICATE_MALFORMED", error.message) : error;
 	}

@@ -59,7 +59,7 @@ const MUTATIONS: readonly Mutation[] = [
 	{
 		name: "pending key: a key is asked about that is nowhere but in memory",
 		file: "life/create.ts",
-		find: "await device.keep({ ...kept, pendingKey: scalar });",
+		find: "await device.keep({ ...kept, pendingKey: toHex(scalar) });",
 		replace: "",
 	},
 	{

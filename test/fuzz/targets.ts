@@ -104,7 +104,7 @@ const readers: readonly Reader[] = [
 	{
 		name: "private key, PEM",
 		seeds: [Buffer.from(privateKey), Buffer.from(ec.privateKey)],
-		run: (bytes) => void publicKeyOf(privateKeyFromPem(text(bytes), ecdsa)),
+		run: (bytes) => void publicKeyOf(privateKeyFromPem(decodePem(text(bytes)), ecdsa)),
 	},
 	{
 		name: "stored record",

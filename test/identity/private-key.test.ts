@@ -10,6 +10,7 @@ import { Malformed } from "../../src/base/malformed.js";
 import { publicKeyIn } from "../../src/identity/certificate.js";
 import { readCredentials } from "../../src/identity/credentials.js";
 import { encodeEcKey, newScalar } from "../../src/identity/ec.js";
+import { decodePem } from "../../src/identity/pem.js";
 import { ecKeyIn, privateKeyFromPem, publicKeyOf, wrapPkcs1 } from "../../src/identity/private-key.js";
 import { issueCertificate, KEY_KINDS, newKey } from "../support/credentials.js";
 
@@ -45,7 +46,7 @@ t.test("given keys by OpenSSL, then their public keys are those that OpenSSL see
 			test.equal(hex(publicKeyOf(pkcs8Of(key), ecdsa)), spkiOf(key));
 			test.equal(hex(publicKeyOf(pkcs8Of(key))), spkiOf(key), "its point is believed without arithmetic");
 			const sec1 = key.export({ type: "sec1", format: "pem" }) as string;
-			test.equal(hex(privateKeyFromPem(sec1)), hex(pkcs8Of(key)), "SEC 1 is wrapped as OpenSSL wraps it");
+			test.equal(hex(privateKeyFromPem(decodePem(sec1))), hex(pkcs8Of(key)), "SEC 1 is wrapped as OpenSSL wraps it");
 			test.equal(hex(encodeEcKey(ecKeyIn(pkcs8Of(key))!)), hex(pkcs8Of(key)), "and written again byte for byte");
 		}
 	for (const kind of ["P-521", "secp256k1"]) {
@@ -162,20 +163,23 @@ t.test("given a certificate, then its own key belongs to it, in every form, and 
 		test.equal(hex(publicKeyIn(credentials.certificate)), spkiOf(key));
 		const pkcs8 = key.export({ type: "pkcs8", format: "pem" }) as string;
 		for (const form of [privateKey, pkcs8, pkcs8Of(key)])
-			test.equal(hex(readCredentials(certificatePem, form, ecdsa).key), hex(credentials.key));
+			test.equal(
+				hex(readCredentials(decodePem(certificatePem), typeof form === "string" ? decodePem(form) : form, ecdsa).key),
+				hex(credentials.key),
+			);
 		for (const other of all.filter((one) => one.key !== key))
 			test.equal(
-				refusal(() => readCredentials(certificatePem, other.privateKey, ecdsa)),
+				refusal(() => readCredentials(decodePem(certificatePem), decodePem(other.privateKey), ecdsa)),
 				"KEY_MISMATCH",
 			);
 		for (let length = 0; length < credentials.certificate.length; length++)
 			if (refusal(() => publicKeyIn(credentials.certificate.subarray(0, length))) === undefined) test.fail(`${length}`);
 		test.match(
-			refusal(() => readCredentials(privateKey, privateKey)),
+			refusal(() => readCredentials(decodePem(privateKey), decodePem(privateKey))),
 			/not of a certificate/,
 		);
 		test.match(
-			refusal(() => readCredentials(certificatePem, certificatePem)),
+			refusal(() => readCredentials(decodePem(certificatePem), decodePem(certificatePem))),
 			/not of a private key/,
 		);
 	}

@@ -2,6 +2,8 @@
 // enough signatures with such nonces finds the key. Must give out no signature that it has not verified, and must put nothing of
 // a key into an exception.
 
+/// <reference path="../types/certificates.d.ts" />
+
 import { Digest } from "crypt";
 import Curve from "curve";
 import ECDSA from "ecdsa";
