@@ -50,6 +50,9 @@ function flashFolder(): string {
 	return String(config.flash ?? `${root}fleet-provisioning/`);
 }
 
+/** A file of this name in that folder is a button for factory reset that is held down at power-on. */
+const BUTTON = "button";
+
 /** The generator under TLS says the same in every run unless the time of each call goes into it. */
 function random(count: number): Uint8Array {
 	const digest = new Digest("SHA256");
@@ -73,5 +76,6 @@ export function createMachine(): Machine {
 			return String.fromArrayBuffer(serialNumber);
 		},
 		random,
+		resetAsked: () => File.exists(flashFolder() + BUTTON) && File.delete(flashFolder() + BUTTON),
 	};
 }
