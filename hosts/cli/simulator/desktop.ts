@@ -19,10 +19,10 @@ export function atEnd(step: () => unknown): void {
 }
 
 /**
- * Runs the program and ends the process: 0, or 1 with a line of what was unfit.
+ * Runs the program and ends the process: with the number that it gives, 0, or 1 with a line of what was unfit.
  * @param interrupted gives the code that the process ends with on Ctrl-C
  */
-export async function runToEnd(main: () => Promise<number | undefined>, interrupted = () => 1): Promise<void> {
+export async function runToEnd(main: () => Promise<unknown>, interrupted = () => 1): Promise<void> {
 	let ending = false;
 	const end = async (code: number): Promise<void> => {
 		if (ending) return;
@@ -32,7 +32,8 @@ export async function runToEnd(main: () => Promise<number | undefined>, interrup
 	};
 	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => end(interrupted()));
 	try {
-		await end((await main()) ?? 0);
+		const code = await main();
+		await end(typeof code === "number" ? code : 0);
 	} catch (error) {
 		if (!ending) console.error(error instanceof SimulatorError ? error.message : error);
 		await end(1);

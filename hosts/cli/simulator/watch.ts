@@ -41,8 +41,12 @@ export function watch(board: Board, folders: readonly string[], build: () => Pro
 	let clock: keyof typeof CLOCKS = "right";
 	/** The last event of the cloud before what `wait` waits for began. */
 	let since = 0;
-	let broken: string | undefined;
-	/** One thing after the other. */
+	/** Whether there is something to switch on. */
+	let built = false;
+	/** A build is under way; another is wanted after it. */
+	let building = false;
+	let dirty = false;
+	/** One thing after the other, but for builds: what runs meanwhile can be mistreated meanwhile. */
 	let work = Promise.resolve();
 	const then = (step: () => unknown): void => {
 		work = work.then(step).then(
@@ -60,24 +64,27 @@ export function watch(board: Board, folders: readonly string[], build: () => Pro
 	const on = async () => {
 		await board.powerOff();
 		since = board.seen.at(-1)?.sequence ?? 0;
-		if (broken !== undefined) throw new SimulatorError("there is nothing to switch on before a build has succeeded");
+		if (!built) throw new SimulatorError("there is nothing to switch on before a build has succeeded");
 		await board.powerOn(clock === "right" ? {} : { FLEET_CLOCK_OFFSET: String(CLOCKS[clock]) });
 	};
-	const again = async () => {
+	const again = async (): Promise<void> => {
+		dirty = building;
+		if (building) return;
+		building = true;
 		const begun = Date.now();
 		try {
 			await build();
-			broken = undefined;
+			built = true;
+			say(`built in ${((Date.now() - begun) / 1000).toFixed(1)} s; switches it on`);
+			then(on);
 		} catch (error) {
 			if (!(error instanceof SimulatorError)) throw error;
 			// Whole, as the compiler says it.
 			console.log(style.red(error.message));
-			if (!board.on) broken = error.message;
 			say(`the build failed${board.on ? "; what runs goes on" : ""}. It is tried again when a file changes`, "bad");
-			return;
 		}
-		say(`built in ${((Date.now() - begun) / 1000).toFixed(1)} s; switches it on`);
-		await on();
+		building = false;
+		if (dirty) await again();
 	};
 	const steps: Readonly<Record<Exclude<Command["name"], "quit">, (command: Command) => unknown>> = {
 		cut: async () => {
@@ -120,14 +127,14 @@ export function watch(board: Board, folders: readonly string[], build: () => Pro
 			await board.until("the device has not spoken as itself", PATIENCE, () => board.spoken(since));
 			say("the device has spoken as itself");
 		},
-		build: again,
+		build: () => void again(),
 		help: () => console.log(commandHelp()),
 	};
 	return new Promise((resolve) => {
 		then(again);
 		const files = watchFiles(folders, (changed) => {
 			say(`${changed} has changed: builds again`);
-			then(again);
+			again();
 		});
 		const input = createInterface({ input: process.stdin });
 		const end = () => {

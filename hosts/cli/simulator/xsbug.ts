@@ -27,6 +27,8 @@ export class Debugger {
 	#names: readonly string[] = [];
 	#sample: Sample = {};
 	#waiting: ((sample: Sample) => void) | undefined;
+	/** Whether the program measures already: before, it has no names for what it measures. */
+	#measures = false;
 
 	constructor(options: DebuggerOptions) {
 		this.#options = options;
@@ -53,7 +55,7 @@ export class Debugger {
 	collect(): Promise<Sample> {
 		return new Promise((resolve) => {
 			this.#waiting = resolve;
-			if (this.#program) command(this.#program, "<step/>");
+			if (this.#program && this.#measures) command(this.#program, "<step/>");
 		});
 	}
 
@@ -97,6 +99,8 @@ export class Debugger {
 			const numbers = values!.split(",").map(Number);
 			this.#sample = Object.fromEntries(this.#names.map((name, index) => [name, numbers[index] ?? 0]));
 			this.#options.onSample?.(this.#sample);
+			if (!this.#measures && this.#waiting) command(this.#program!, "<step/>");
+			this.#measures = true;
 		}
 	}
 

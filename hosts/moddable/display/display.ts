@@ -85,33 +85,21 @@ export class Display {
 
 	#draw(): void {
 		const { width, height } = this.#poco;
-		const { mood, text, thingName, failure, firmwareVersion } = this.#status;
-		const colors = this.#colors;
+		const { mood, text } = this.#status;
+		const { paper, white, [mood]: color } = this.#colors;
 		try {
 			this.#poco.begin();
-			this.#poco.fillRectangle(colors.paper, 0, 0, width, height);
-			const title = this.#lines(text, this.#large, width - 2 * MARGIN).slice(0, 2);
-			const head = 2 * MARGIN + (width < WIDE ? title.length : 2) * this.#large.height;
-			this.#poco.fillRectangle(colors[mood], 0, 0, width, head);
-			let y = this.#paragraph(title, this.#large, colors.white, MARGIN) + MARGIN;
-			y = Math.max(y, head + MARGIN);
-			if (thingName !== undefined) {
-				y = this.#paragraph(["thing"], this.#small, colors.label, y);
-				y =
-					this.#paragraph(this.#lines(thingName, this.#small, width - 2 * MARGIN), this.#small, colors.ink, y) + MARGIN;
-			}
+			this.#poco.fillRectangle(paper, 0, 0, width, height);
+			const head = 2 * MARGIN + 2 * this.#large.height;
+			this.#poco.fillRectangle(color, 0, 0, width, head);
+			const below = this.#paragraph(this.#lines(text, this.#large).slice(0, 2), this.#large, white, MARGIN);
+			if (this.#seconds > 0) this.#paragraph([`tries again in ${this.#seconds} s`], this.#small, white, below);
 			this.#led = undefined;
-			if (failure) {
-				const label = mood === "failing" ? "failure" : "last failure";
-				y = this.#paragraph([label], this.#small, colors.label, y);
-				this.#led = { x: MARGIN, y: y + ((this.#large.height - LED) >> 1) };
-				this.#poco.drawText(String(failure.number), this.#large, colors.ink, 2 * MARGIN + LED, y);
-				y += this.#large.height;
-				y = this.#paragraph(this.#lines(failure.code, this.#small, width - 2 * MARGIN), this.#small, colors.ink, y);
-				if (this.#seconds > 0) this.#paragraph([`tries again in ${this.#seconds} s`], this.#small, colors.label, y);
-			}
-			const foot = [this.#hint, firmwareVersion === undefined ? "" : `firmware ${firmwareVersion}`].filter(Boolean);
-			this.#paragraph(foot, this.#small, colors.label, height - foot.length * this.#small.height - (MARGIN >> 1), y);
+			let y = head + MARGIN;
+			// Where there is no room for both, the one that matters now.
+			if (this.#narrow && mood === "failing") y = this.#drawThing(this.#drawFailure(y));
+			else y = this.#drawFailure(this.#drawThing(y));
+			this.#drawFoot(y);
 			this.#fillLed();
 			this.#poco.end();
 		} catch (error) {
@@ -119,18 +107,53 @@ export class Display {
 		}
 	}
 
-	/** Draws the lines that fit. Gives where the next one goes. Nothing is drawn above `least`. */
-	#paragraph(lines: readonly string[], font: Font, color: number, top: number, least = 0): number {
+	/** Whether the screen has no room for what can be guessed. */
+	get #narrow(): boolean {
+		return this.#poco.width < WIDE;
+	}
+
+	#drawThing(top: number): number {
+		const { thingName } = this.#status;
+		if (thingName === undefined) return top;
+		const y = this.#drawLabel("thing", top);
+		return this.#paragraph(this.#lines(thingName, this.#small), this.#small, this.#colors.ink, y) + MARGIN;
+	}
+
+	#drawFailure(top: number): number {
+		const { failure, mood } = this.#status;
+		if (!failure || top + this.#large.height > this.#poco.height) return top;
+		const y = this.#drawLabel(mood === "failing" ? "failure" : "last failure", top);
+		this.#led = { x: MARGIN, y: y + ((this.#large.height - LED) >> 1) };
+		const { ink } = this.#colors;
+		this.#poco.drawText(String(failure.number), this.#large, ink, 2 * MARGIN + LED, y);
+		return this.#paragraph(this.#lines(failure.code, this.#small), this.#small, ink, y + this.#large.height);
+	}
+
+	#drawLabel(text: string, y: number): number {
+		return this.#paragraph(this.#narrow ? [] : [text], this.#small, this.#colors.label, y);
+	}
+
+	/** At the bottom, where there is room below `least`. */
+	#drawFoot(least: number): void {
+		const { firmwareVersion } = this.#status;
+		const lines = [this.#hint, firmwareVersion === undefined ? "" : `firmware ${firmwareVersion}`].filter(Boolean);
+		const y = this.#poco.height - lines.length * this.#small.height - (MARGIN >> 1);
+		if (y >= least && !this.#narrow) this.#paragraph(lines, this.#small, this.#colors.label, y);
+	}
+
+	/** Draws the lines that fit. Gives where the next one goes. */
+	#paragraph(lines: readonly string[], font: Font, color: number, top: number): number {
 		let y = top;
 		for (const line of lines) {
-			if (y >= least && y + font.height <= this.#poco.height) this.#poco.drawText(line, font, color, MARGIN, y);
+			if (y + font.height <= this.#poco.height) this.#poco.drawText(line, font, color, MARGIN, y);
 			y += font.height;
 		}
 		return y;
 	}
 
 	/** Breaks a text between words, and within a word that is too wide. */
-	#lines(text: string, font: Font, width: number): string[] {
+	#lines(text: string, font: Font): string[] {
+		const width = this.#poco.width - 2 * MARGIN;
 		const fits = (line: string) => this.#poco.getTextWidth(line, font) <= width;
 		const lines: string[] = [];
 		let line = "";

@@ -28,6 +28,8 @@ const modules: Readonly<Record<string, string>> = {
 	curve: `export { Curve as default } from "${arithmetic}"`,
 	ecp: `export { ECPoint as default } from "${arithmetic}"`,
 	ecdsa: `export { ECDSA as default } from "${arithmetic}"`,
+	"commodetto/Poco": `export { Poco as default } from "${stands}"`,
+	"commodetto/parseBMF": `export { parseBMF as default } from "${stands}"`,
 	"mc/config": `export { config as default } from "${stands}"`,
 	"embedded:storage/key-value": `export { keyValue as default } from "${stands}"`,
 	"embedded:network/interface/wifi": `export { WiFi as default } from "${stands}"`,
@@ -62,6 +64,7 @@ Object.assign(globalThis, {
 		line = lines.pop()!;
 		machine.chip.traced.push(...lines);
 	},
+	screen: {},
 	System: {
 		restart(): void {
 			machine.chip.restarts += 1;
