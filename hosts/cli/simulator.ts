@@ -30,7 +30,7 @@ const options = {
 	},
 	memory: {
 		type: "boolean",
-		help: "measure how much of an ESP32's memory the firmware takes and leaves; takes minutes, since each size is a build",
+		help: "measure how much of an ESP32's memory the firmware takes and leaves; takes some minutes",
 	},
 	cuts: {
 		type: "string",
@@ -80,8 +80,10 @@ and speak. It needs Linux and the Moddable SDK, and Xvfb where there is no scree
 			return 0;
 		}
 		if (values.memory) {
-			const sizes = progressLine("tries ");
-			const result = await measureMemory({ ...common, onProgress: () => {} }, sizes.say);
+			const sizes = progressLine("");
+			// The firmware without a screen, as a board without one has it.
+			const main = values.manifest === undefined && { main: "fleet-provisioning/hosts/moddable/main" };
+			const result = await measureMemory({ ...common, ...main, onProgress: () => {} }, sizes.say);
 			sizes.end();
 			console.log(json ? JSON.stringify(result) : memoryInWords(result));
 			return 0;

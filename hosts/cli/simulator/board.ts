@@ -1,9 +1,9 @@
 // A board in the simulator with everything around it: a cloud, the network between them, flash in a folder, power that can be cut.
 // What the device and the cloud tell is passed on as it comes; nothing is judged here. All of it goes away at the end.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { DeviceEvent } from "../../../src/contract/events.js";
 import type { CloudEvent } from "../../cloud/base/events.js";
 import { type Cloud, startCloud } from "../../cloud/cloud.js";
@@ -31,6 +31,8 @@ export interface BoardOptions {
 	readonly settings?: readonly string[];
 	/** Memory of XS, as in a manifest. Default: the simulator's, which grows. */
 	readonly creation?: Creation;
+	/** The module that runs first, instead of the app's own. */
+	readonly main?: string;
 	/** How many authorities stand between the server's certificate and its root. Default 0. */
 	readonly intermediates?: number;
 	/** Whether exceptions are traced, caught ones too. */
@@ -41,6 +43,8 @@ export interface BoardOptions {
 	onTrace?(line: string): void;
 	/** The program has ended by itself, or aborted. */
 	onEnd?(error: Error): void;
+	/** What XS has measured, once a second. */
+	onSample?(sample: Sample): void;
 	/** How far a build is. */
 	onProgress?(text: string): void;
 }
@@ -69,12 +73,12 @@ export class Board {
 	readonly told: DeviceEvent[] = [];
 	/** Everything that the cloud has told. */
 	readonly seen: CloudEvent[] = [];
-	/** What XS measured last. */
-	sample: Sample = {};
 	readonly #options: BoardOptions;
 	readonly #folder: string;
 	readonly #waiting = new Set<Waiting>();
+	/** Path of the program that runs, and of the one that was built. */
 	#program = "";
+	#built = "";
 	#running: RunningProgram | undefined;
 
 	private constructor(options: BoardOptions, folder: string, cloud: Cloud, relay: Relay) {
@@ -111,11 +115,11 @@ export class Board {
 	}
 
 	/** Builds the app. Does not touch what runs. @throws SimulatorError with what the compilers say */
-	async build(creation = this.#options.creation): Promise<void> {
-		const { platform, output, settings = [], onProgress } = this.#options;
+	async build(): Promise<void> {
+		const { platform, output, settings = [], creation, onProgress } = this.#options;
 		await buildPackages();
 		const manifest = creation === undefined ? this.#options.manifest : this.#manifestWith(creation);
-		this.#program = await buildProgram({
+		this.#program = this.#built = await buildProgram({
 			...{ name: output, manifest, platform },
 			env: { FLEET_CLAIM: this.#claim, FLEET_PACKAGE: root },
 			settings: [
@@ -128,6 +132,28 @@ export class Board {
 			],
 			...(onProgress && { onProgress }),
 		});
+	}
+
+	/**
+	 * Gives what was built another memory, as if it were built again: the numbers are changed where the linker has put them.
+	 * @throws SimulatorError when they are not found
+	 */
+	changeMemory({ chunk, slots, stack }: Creation): void {
+		const { creation } = this.#options;
+		if (creation === undefined) throw new SimulatorError("this board's memory grows");
+		const [before, after] = [creation, { chunk, slots, stack }].map(({ chunk, slots, stack }) =>
+			// txCreation in the SDK's xs/sources/xsAll.h begins with these.
+			Buffer.from(Int32Array.of(chunk, 0, slots, 0, stack).buffer),
+		) as [Buffer, Buffer];
+		const program = readFileSync(this.#built);
+		const at = program.indexOf(before);
+		if (at < 0 || program.indexOf(before, at + 1) >= 0)
+			throw new SimulatorError("what the memory of XS is was not found in the program: another SDK than 8.2?");
+		after.copy(program, at);
+		// The simulator chooses its board by these folders.
+		this.#program = join(this.#folder, ...this.#built.split("/").slice(-4));
+		mkdirSync(dirname(this.#program), { recursive: true });
+		writeFileSync(this.#program, program);
 	}
 
 	get on(): boolean {
@@ -143,7 +169,7 @@ export class Board {
 			exceptions: this.#options.exceptions ?? false,
 			onLine: (line) => this.#read(line),
 			onSample: (sample) => {
-				this.sample = sample;
+				this.#options.onSample?.(sample);
 				this.#look();
 			},
 		});
@@ -255,7 +281,7 @@ export class Board {
 
 	/** A manifest that includes the app's and says how much memory there is. */
 	#manifestWith({ chunk, slots, stack }: Creation): string {
-		const { manifest } = this.#options;
+		const { manifest, main } = this.#options;
 		const path = join(this.#folder, "manifest.json");
 		writeFileSync(
 			path,
@@ -266,6 +292,7 @@ export class Board {
 					chunk: { initial: chunk, incremental: 0 },
 					heap: { initial: slots, incremental: 0 },
 					stack,
+					...(main !== undefined && { main }),
 				},
 			}),
 		);

@@ -58,24 +58,23 @@ export interface Left {
 	readonly bytes: number;
 }
 
-/** Takes minutes: each size that is tried is a build. @throws SimulatorError */
+/** Takes some minutes: each size that is tried is a provisioning. @throws SimulatorError */
 export async function measureMemory(common: BoardOptions, say: (text: string) => void): Promise<Memory> {
 	const { esp32 } = PRESETS;
-	const options = { ...common, platform: "lin", intermediates: INTERMEDIATES };
 	let deepest = 0;
-	let sampled: Board | undefined;
+	say("builds the firmware");
 	const board = await Board.open({
-		...options,
-		onTrace: () => {},
-		onDevice: () => {
-			deepest = Math.max(deepest, (sampled?.sample["Stack used"] ?? 0) / SLOT_HERE);
+		...common,
+		creation: esp32,
+		intermediates: INTERMEDIATES,
+		onSample: (sample) => {
+			deepest = Math.max(deepest, sample["Stack used"]! / SLOT_HERE);
 		},
 	});
-	sampled = board;
 	/** The whole story, on a new board with this memory; what is alive afterwards, or nothing when it does not come to that. */
 	const play = async (creation: Creation): Promise<Amount | undefined> => {
-		say(`${creation.slots} slots, ${bytes(creation.chunk)} of chunks, ${creation.stack} slots of stack`);
-		await board.build(creation);
+		say(`tries ${creation.slots} slots, ${bytes(creation.chunk)} of chunks, ${creation.stack} slots of stack`);
+		board.changeMemory(creation);
 		board.newFlash();
 		const since = board.seen.at(-1)?.sequence ?? 0;
 		try {
@@ -89,11 +88,12 @@ export async function measureMemory(common: BoardOptions, say: (text: string) =>
 			await board.powerOff();
 		}
 	};
+	await board.build();
 	const idle = await play(esp32);
 	if (idle === undefined) throw new SimulatorError("the firmware does not complete with the memory of an ESP32");
 	const slots = await least(idle.slots, esp32.slots, SLOT_STEP, (slots) => play({ ...esp32, slots }));
 	const chunk = await least(idle.chunks, esp32.chunk, CHUNK_STEP, (chunk) => play({ ...esp32, chunk }));
-	const stack = await least(200, esp32.stack, STACK_STEP, (stack) => play({ ...esp32, stack }));
+	const stack = await least(deepest, esp32.stack, STACK_STEP, (stack) => play({ ...esp32, stack }));
 	// Less of one needs more of another: a collection more, at the wrong moment.
 	const together = { chunk, slots, stack };
 	while ((await play(together)) === undefined) {
@@ -209,7 +209,7 @@ async function measureModules(common: BoardOptions, say: (text: string) => void)
 	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 	atEnd(() => server.close());
 	const measure = async (name: string, { include, program, resources = {} }: Module): Promise<Amount> => {
-		say(name);
+		say(`builds an app: ${name}`);
 		const folder = join(root, "build/simulator-modules", name.replaceAll(" ", "-"));
 		mkdirSync(folder, { recursive: true });
 		writeFileSync(join(folder, "extra.js"), program);
