@@ -79,6 +79,7 @@ export class Board {
 	/** Path of the program that runs, and of the one that was built. */
 	#program = "";
 	#built = "";
+	#image: Uint8Array = new Uint8Array();
 	#running: RunningProgram | undefined;
 
 	private constructor(options: BoardOptions, folder: string, cloud: Cloud, relay: Relay) {
@@ -132,6 +133,7 @@ export class Board {
 			],
 			...(onProgress && { onProgress }),
 		});
+		if (creation !== undefined) this.#image = readFileSync(this.#built);
 	}
 
 	/**
@@ -145,7 +147,7 @@ export class Board {
 			// txCreation in the SDK's xs/sources/xsAll.h begins with these.
 			Buffer.from(Int32Array.of(chunk, 0, slots, 0, stack).buffer),
 		) as [Buffer, Buffer];
-		const program = readFileSync(this.#built);
+		const program = Buffer.from(this.#image);
 		const at = program.indexOf(before);
 		if (at < 0 || program.indexOf(before, at + 1) >= 0)
 			throw new SimulatorError("what the memory of XS is was not found in the program: another SDK than 8.2?");

@@ -1,7 +1,6 @@
 // `npm run simulator -- --memory`: how much of an ESP32's fixed memory the firmware takes in the SDK's own engine, TLS included, and
 // how much is left for an application; beside it what some modules of the SDK take. Each figure says which machine it is of.
 
-import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { root } from "../../moddable/packages/root.js";
@@ -150,48 +149,8 @@ async function alive(board: Board): Promise<Amount> {
 	return { slots: sample["Slot used"]! / SLOT_HERE, chunks: sample["Chunk used"]! };
 }
 
-/** What an app may want beside the firmware: how it is included, and a program that has it at work. */
-const MODULES = {
-	Piu: {
-		include: ["$(MODDABLE)/examples/manifest_piu.json"],
-		resources: { "*-mask": "$(MODDABLE)/examples/assets/fonts/OpenSans-Semibold-18" },
-		program: `import {} from "piu/MC";
-export default function () {
-	const style = new Style({ font: "semibold 18px Open Sans", color: "black" });
-	new Application(null, { displayListLength: 4096, commandListLength: 2048, touchCount: 0,
-		skin: new Skin({ fill: "white" }),
-		contents: [new Label(null, { left: 0, right: 0, top: 0, bottom: 0, style, string: "hello" })],
-	});
-	trace("ready\\n");
-}`,
-	},
-	"HTTP client": {
-		include: ["$(MODDABLE)/examples/io/tcp/httpclient/manifest_httpclient.json"],
-		program: `import HTTPClient from "embedded:network/http/client";
-import TCP from "embedded:io/socket/tcp";
-import Timer from "timer";
-import config from "mc/config";
-const dns = { io: class { resolve({ onResolved }) { Timer.set(() => onResolved.call(this, "server", "127.0.0.1")); } close() {} } };
-export default function () {
-	const http = new HTTPClient({ host: "server", port: Number(config.extra), dns, socket: { io: TCP } });
-	http.request({ path: "/", onHeaders() {}, onReadable(count) { this.read(count); trace("ready\\n"); }, onDone() {} });
-	globalThis.kept = http;
-}`,
-	},
-	"MQTT client": {
-		include: ["$(MODDABLE)/examples/io/tcp/mqttclient/manifest_mqttclient.json"],
-		program: `import MQTTClient from "embedded:network/mqtt/client";
-import TCP from "embedded:io/socket/tcp";
-import Timer from "timer";
-import config from "mc/config";
-const dns = { io: class { resolve({ onResolved }) { Timer.set(() => onResolved.call(this, "server", "127.0.0.1")); } close() {} } };
-export default function () {
-	globalThis.kept = new MQTTClient({ host: "server", port: Number(config.extra), id: "own", dns, socket: { io: TCP },
-		onControl({ operation }) { if (operation === MQTTClient.CONNACK) trace("ready\\n"); },
-	});
-}`,
-	},
-} as const;
+/** What an app may want beside the firmware, by its manifest in test/sdk/memory. */
+const MODULES = { Piu: "piu", "HTTP client": "http", "MQTT client": "mqtt" } as const;
 
 /** An app with the firmware and one module, less the same app without: alive while the module is at work. */
 async function measureModules(common: BoardOptions, say: (text: string) => void): Promise<Memory["modules"]> {
@@ -208,27 +167,12 @@ async function measureModules(common: BoardOptions, say: (text: string) => void)
 	});
 	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 	atEnd(() => server.close());
-	const measure = async (name: string, { include, program, resources = {} }: Module): Promise<Amount> => {
+	const measure = async (name: string): Promise<Amount> => {
 		say(`builds an app: ${name}`);
-		const folder = join(root, "build/simulator-modules", name.replaceAll(" ", "-"));
-		mkdirSync(folder, { recursive: true });
-		writeFileSync(join(folder, "extra.js"), program);
-		writeFileSync(join(folder, "main.js"), MAIN);
-		writeFileSync(
-			join(folder, "manifest.json"),
-			JSON.stringify({
-				build: { NAME: name.replaceAll(" ", "-").toLowerCase() },
-				include: ["$(FLEET_PACKAGE)/hosts/moddable/manifest.json", ...include],
-				modules: { "*": ["./main", "./extra"] },
-				preload: "extra",
-				resources: { "~": "$(MODULES)/crypt/data/ca", ...resources },
-				config: { endpoint: "", template: "" },
-			}),
-		);
 		let ready = false;
 		const board = await Board.open({
 			...common,
-			...{ manifest: join(folder, "manifest.json"), creation: PRESETS.esp32 },
+			...{ manifest: join(root, `test/sdk/memory/${name}.json`), main: "main", creation: PRESETS.esp32 },
 			settings: [`extra=${addressOf(server).port}`],
 			onTrace: (line) => {
 				ready ||= line === "ready";
@@ -243,30 +187,14 @@ async function measureModules(common: BoardOptions, say: (text: string) => void)
 			await board.powerOff();
 		}
 	};
-	const base = await measure("nothing", { include: [], program: `export default () => trace("ready\\n");\n` });
+	const base = await measure("nothing");
 	const amounts: Partial<Record<keyof typeof MODULES, Amount>> = {};
-	for (const [name, module] of Object.entries(MODULES)) {
-		const { slots, chunks } = await measure(name, module);
+	for (const [name, manifest] of Object.entries(MODULES)) {
+		const { slots, chunks } = await measure(manifest);
 		amounts[name as keyof typeof MODULES] = { slots: slots - base.slots, chunks: chunks - base.chunks };
 	}
 	return amounts as Memory["modules"];
 }
-
-interface Module {
-	readonly include: readonly string[];
-	readonly program: string;
-	readonly resources?: Readonly<Record<string, string>>;
-}
-
-const MAIN = `import { start } from "fleet-provisioning/hosts/moddable/start";
-import extra from "extra";
-let begun = false;
-start(async ({ identity, connection }) => {
-	await connection.publish(\`devices/\${identity.thingName}/hello\`, "");
-	if (!begun) extra();
-	begun = true;
-});
-`;
 
 /** For people. */
 export function memoryInWords({ certificates, least, deepest, idle, left, modules }: Memory): string {

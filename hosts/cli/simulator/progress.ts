@@ -25,7 +25,8 @@ export function buildSteps(makefile: string, library: string): (line: string) =>
 	};
 }
 
-const stepsIn = (makefile: string): number => makefile.split("\n").filter((line) => /^\t@echo ['"]# /.test(line)).length;
+const stepsIn = (makefile: string): number =>
+	makefile.split("\n").filter((line) => /^\t@echo ['"]# /.test(line)).length;
 
 /** Says again and again how far something is: on a line of its own that is written over, or without a terminal once in a while. */
 export function progressLine(before: string, stream: NodeJS.WriteStream = process.stderr) {

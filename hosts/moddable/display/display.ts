@@ -186,12 +186,12 @@ export class Display {
 		}
 	}
 
-	/** A square with cut corners. */
+	/** A square with cut corners: steady and green when all is well. */
 	#fillLed(): void {
 		if (this.#led === undefined) return;
 		const { x, y } = this.#led;
-		const { paper, on, off } = this.#colors;
-		const color = this.#lit ? on : off;
+		const { paper, on, off, well } = this.#colors;
+		const color = !this.#lit ? off : this.#status.mood === "well" ? well : on;
 		this.#poco.fillRectangle(paper, x, y, LED, LED);
 		this.#poco.fillRectangle(color, x + 4, y, LED - 8, LED);
 		this.#poco.fillRectangle(color, x + 2, y + 2, LED - 4, LED - 4);
