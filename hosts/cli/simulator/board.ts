@@ -76,9 +76,9 @@ export class Board {
 	readonly #options: BoardOptions;
 	readonly #folder: string;
 	readonly #waiting = new Set<Waiting>();
-	/** Path of the program that runs, and of the one that was built. */
+	/** Path of the program that is run. */
 	#program = "";
-	#built = "";
+	/** As it was built. */
 	#image: Uint8Array = new Uint8Array();
 	#running: RunningProgram | undefined;
 
@@ -120,7 +120,7 @@ export class Board {
 		const { platform, output, settings = [], creation, onProgress } = this.#options;
 		await buildPackages();
 		const manifest = creation === undefined ? this.#options.manifest : this.#manifestWith(creation);
-		this.#program = this.#built = await buildProgram({
+		const built = await buildProgram({
 			...{ name: output, manifest, platform },
 			env: { FLEET_CLAIM: this.#claim, FLEET_PACKAGE: root },
 			settings: [
@@ -133,7 +133,10 @@ export class Board {
 			],
 			...(onProgress && { onProgress }),
 		});
-		if (creation !== undefined) this.#image = readFileSync(this.#built);
+		// A copy, which the next build leaves alone. The simulator chooses its board by these folders.
+		this.#program = join(this.#folder, ...built.split("/").slice(-4));
+		this.#image = readFileSync(built);
+		this.#install(this.#image);
 	}
 
 	/**
@@ -152,9 +155,13 @@ export class Board {
 		if (at < 0 || program.indexOf(before, at + 1) >= 0)
 			throw new SimulatorError("what the memory of XS is was not found in the program: another SDK than 8.2?");
 		after.copy(program, at);
-		// The simulator chooses its board by these folders.
-		this.#program = join(this.#folder, ...this.#built.split("/").slice(-4));
+		this.#install(program);
+	}
+
+	#install(program: Uint8Array): void {
 		mkdirSync(dirname(this.#program), { recursive: true });
+		// Not written over: what runs may be this file.
+		rmSync(this.#program, { force: true });
 		writeFileSync(this.#program, program);
 	}
 

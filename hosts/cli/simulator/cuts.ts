@@ -6,8 +6,10 @@ import type { Board } from "./board.js";
 import { SimulatorError } from "./desktop.js";
 import { seeded } from "./seeded.js";
 
-/** ms from power-on in which the power is cut. Provisioning takes one to two seconds in the simulator. */
-const WINDOW = 3_000;
+/** ms from the program's first event in which the power is cut. Provisioning takes about one second in the simulator. */
+const WINDOW = 1_500;
+/** ms within which the program must have begun. */
+const START = 60_000;
 /** Of ten stories so many have their power cut again, once it is back. */
 const AGAIN = 4;
 /** ms within which the device must have spoken after the last cut. Its pauses are longer after failures. */
@@ -56,12 +58,14 @@ export async function cutPower(board: Board, count: number, seed: number, say: (
 		let moments = "";
 		do {
 			await board.powerOn();
+			await board.until("the program does not begin", START, () => board.told.length > 0);
 			const moment = random(WINDOW);
 			if (kind === "network") {
-				await sleep(random(moment + 1));
+				const before = random(moment + 1);
+				await sleep(before);
 				await board.relay.change(random(2) === 0 ? "down" : "hang");
-			}
-			await sleep(moment);
+				await sleep(moment - before);
+			} else await sleep(moment);
 			const last = board.told.at(-1);
 			await board.powerOff();
 			await board.relay.change("up");

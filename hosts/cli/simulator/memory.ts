@@ -149,7 +149,10 @@ async function alive(board: Board): Promise<Amount> {
 	return { slots: sample["Slot used"]! / SLOT_HERE, chunks: sample["Chunk used"]! };
 }
 
-/** What an app may want beside the firmware, by its manifest in test/sdk/memory. */
+/**
+ * What an app may want beside the firmware, by its manifest in test/sdk/memory. These apps have the firmware's name, so that what they
+ * share with it is compiled once.
+ */
 const MODULES = { Piu: "piu", "HTTP client": "http", "MQTT client": "mqtt" } as const;
 
 /** An app with the firmware and one module, less the same app without: alive while the module is at work. */
