@@ -5,9 +5,10 @@
 import { dirname, join, resolve } from "node:path";
 import { root } from "../moddable/packages/root.js";
 import { command, helpText, UsageError, wholeNumber } from "./command.js";
+import { didYouMean } from "./nearest.js";
 import { Board, type BoardOptions } from "./simulator/board.js";
 import { cutPower, cutsInWords } from "./simulator/cuts.js";
-import { findSdk, programName, runToEnd, SimulatorError } from "./simulator/desktop.js";
+import { programName, runToEnd, SimulatorError, targets } from "./simulator/desktop.js";
 import { measureMemory, memoryInWords } from "./simulator/memory.js";
 import { progressLine } from "./simulator/progress.js";
 import { soak } from "./simulator/soak.js";
@@ -55,7 +56,17 @@ const simulator = command({
 and speak. It needs Linux and the Moddable SDK, and Xvfb where there is no screen.`,
 	async run(values) {
 		const { certificate, json } = values;
-		findSdk();
+		const boards = targets();
+		if (!boards.includes(values.target))
+			throw new UsageError(
+				`the SDK has no simulator of ${values.target}${didYouMean(values.target, boards) || `; it has ${boards.join(", ")}`}`,
+			);
+		const modes = (["watch", "memory", "cuts", "soak"] as const).filter((mode) => values[mode]);
+		if (modes.length > 1) throw new UsageError(`--${modes[0]} and --${modes[1]} exclude each other`);
+		if (values.seed !== undefined && values.cuts === undefined && values.soak === undefined)
+			throw new UsageError("--seed belongs to --cuts or --soak");
+		if (json && (modes.length === 0 || values.watch))
+			throw new UsageError("--json belongs to --memory, --cuts or --soak");
 		const manifest = resolve(process.env.INIT_CWD ?? ".", values.manifest ?? join(root, "manifest.json"));
 		programName(manifest);
 		const seed = values.seed === undefined ? 1 : wholeNumber("seed", values.seed, 0, 0x7fffffff);

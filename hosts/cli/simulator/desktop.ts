@@ -2,7 +2,7 @@
 // traces and measures. For `npm run simulator` and `npm run sdk-tests`. Leaves no process behind.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { root } from "../../moddable/packages/root.js";
 import { buildSteps } from "./progress.js";
@@ -53,6 +53,12 @@ export function findSdk(): { readonly sdk: string; readonly tools: string } {
 		throw new SimulatorError(`the SDK's tools are not built: ${join(tools, "mcsim")} is missing`);
 	return { sdk, tools };
 }
+
+/** The SDK's boards that have a simulator. */
+export const targets = (): string[] =>
+	readdirSync(join(findSdk().sdk, "build/simulators"))
+		.filter((file) => file.endsWith(".js"))
+		.map((file) => file.slice(0, -".js".length));
 
 /** What to build. */
 export interface BuildOptions {
