@@ -131,7 +131,7 @@ function readArguments({ options, operand }: Omit<Description, "run">, args: rea
 	return { values, operands };
 }
 
-/** The text that `--help` prints. */
+/** The text that `--help` prints. `name` is how it is called. */
 export function helpText(name: string, summary: string, { options, operand, details }: Command): string {
 	const all: [string, string][] = Object.entries(options).map(
 		([option, { value, help, default: preset, required, multiple }]) => [
@@ -145,7 +145,7 @@ export function helpText(name: string, summary: string, { options, operand, deta
 	if (operand !== undefined) all.unshift([operand.value, `${operand.help}${operand.required ? " (required)" : ""}`]);
 	all.push(["--help", "this text"]);
 	return [
-		paragraphs(`fleet ${name}: ${summary}`),
+		paragraphs(`${name}: ${summary}`),
 		columns(all),
 		...(details === undefined ? [] : [paragraphs(details)]),
 	].join("\n\n");

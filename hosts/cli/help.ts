@@ -24,7 +24,7 @@ export const help = command({
 
 /** The text of a command's `--help`. */
 export async function explanation({ name, summary, load }: Entry): Promise<string> {
-	return helpText(name, summary, await load());
+	return helpText(`fleet ${name}`, summary, await load());
 }
 
 /** The list of commands. */

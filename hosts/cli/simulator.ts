@@ -1,139 +1,168 @@
-// `npm run simulator [-- --certificate rsa|ecdsa] [--manifest FILE]`: builds the firmware, or the app of this manifest, for the
-// Moddable SDK's desktop simulator, runs it there without a screen against a local cloud, and waits until the cloud has seen it
-// provisioned and its application speak. Touches nobody's claim or
-// flash: both are in a folder of its own that goes away afterwards.
+// `npm run simulator`: the firmware, or an app of one's own, in the Moddable SDK's desktop simulator against a local cloud: until
+// it has spoken, while one works on it (--watch), or while it is measured and mistreated. Touches nobody's claim or flash: both are
+// in a folder of its own that goes away afterwards.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
-import type { CloudEvent } from "../cloud/base/events.js";
-import { claimPolicy, devicePolicy, provisioningTemplate } from "../cloud/base/samples.js";
-import { type Cloud, startCloud } from "../cloud/cloud.js";
-import { buildPackages } from "../moddable/packages/build.js";
+import { dirname, join, resolve } from "node:path";
 import { root } from "../moddable/packages/root.js";
-import { embedClaim } from "./claim-embed.js";
-import { atEnd, buildProgram, findSdk, runToEnd, SimulatorError, startProgram } from "./desktop.js";
+import { command, helpText, UsageError, wholeNumber } from "./command.js";
+import { didYouMean } from "./nearest.js";
+import { Board, type BoardOptions } from "./simulator/board.js";
+import { cutPower, cutsInWords } from "./simulator/cuts.js";
+import { programName, runToEnd, SimulatorError, targets } from "./simulator/desktop.js";
+import { measureMemory, memoryInWords } from "./simulator/memory.js";
+import { progressLine } from "./simulator/progress.js";
+import { soak } from "./simulator/soak.js";
+import { narrated, watch } from "./simulator/watch.js";
 
-const TEMPLATE = "simulator";
 /** ms from the program's start until its application has spoken. */
 const LIMIT = 60_000;
 
-async function main(): Promise<void> {
-	findSdk();
-	const { values } = parseArgs({
-		options: {
-			certificate: { type: "string", default: "rsa" },
-			manifest: { type: "string", default: join(root, "manifest.json") },
-		},
-	});
-	const { certificate } = values;
-	if (certificate !== "rsa" && certificate !== "ecdsa") throw new SimulatorError("--certificate must be rsa or ecdsa");
-	const manifest = resolve(process.env.INIT_CWD ?? ".", values.manifest);
-	const program = programName(manifest);
-	const folder = mkdtempSync(join(tmpdir(), "fleet-simulator-"));
-	atEnd(() => rmSync(folder, { recursive: true, force: true }));
-	const events: CloudEvent[] = [];
-	let seen = () => {};
-	const cloud = await startCloud({
-		// A server with both shows this client the RSA one; the firmware knows both roots then.
-		settings: { tls: { certificates: certificate === "rsa" ? "both" : "ecdsa" } },
-		onEvent(event) {
-			events.push(event);
-			seen();
-		},
-	});
-	atEnd(() => cloud.close());
-	const claim = join(folder, "claim");
-	await makeClaim(cloud, folder, claim);
+const SUMMARY = "the firmware in the Moddable SDK's desktop simulator, against a local cloud";
 
-	await buildPackages();
-	const output = await buildProgram("simulator", manifest, { FLEET_CLAIM: claim, FLEET_PACKAGE: root }, [
-		`endpoint=${cloud.host}`,
-		`port=${cloud.port}`,
-		`serverName=${cloud.endpoint}`,
-		`template=${TEMPLATE}`,
-		`flash=${join(folder, "flash")}/`,
-	]);
+const options = {
+	watch: {
+		type: "boolean",
+		help: "keep both running, build again when a file changes, and take commands on standard input (help lists them)",
+	},
+	soak: {
+		type: "string",
+		value: "MINUTES",
+		help: "let the network come and go for so long; memory, sockets and timers must then be what they were",
+	},
+	memory: {
+		type: "boolean",
+		help: "measure how much of an ESP32's memory the firmware takes and leaves; takes some minutes",
+	},
+	cuts: {
+		type: "string",
+		value: "N",
+		help: "cut the power at N random moments: with provisioning, with a factory reset, with a network that goes; count what is lost",
+	},
+	seed: { type: "string", value: "N", help: "what happens by chance: the same again for the same N" },
+	certificate: { type: "string", value: "rsa|ecdsa", default: "rsa", help: "the kind of the server's certificate" },
+	manifest: { type: "string", value: "FILE", help: "the app to build (default: the firmware's own)" },
+	target: {
+		type: "string",
+		value: "NAME",
+		default: "moddable_one",
+		help: "the board whose simulator is used, with its screen and buttons: a name of build/simulators in the SDK",
+	},
+	json: { type: "boolean", help: "results as JSON, for programs" },
+} as const;
 
-	const trace: string[] = [];
-	const { ended } = await startProgram(join(output, "bin/lin/mc/debug", program, "mc.so"), (line) => {
-		trace.push(line);
-		console.log(`device  ${line}`);
-	});
-	const done = new Promise<void>((resolve, reject) => {
-		const limit = setTimeout(() => reject(new SimulatorError(`not done after ${LIMIT / 1000} s`)), LIMIT);
-		atEnd(() => clearTimeout(limit));
-		seen = () => {
-			if (missing(events) === undefined) resolve();
+const simulator = command({
+	options,
+	details: `Without --watch and the like it builds, runs, and ends as soon as the cloud has seen the device provisioned, restarted
+and speak. It needs Linux and the Moddable SDK, and Xvfb where there is no screen.`,
+	async run(values) {
+		const { certificate, json } = values;
+		const boards = targets();
+		if (!boards.includes(values.target))
+			throw new UsageError(
+				`the SDK has no simulator of ${values.target}${didYouMean(values.target, boards) || `; it has ${boards.join(", ")}`}`,
+			);
+		const modes = (["watch", "memory", "cuts", "soak"] as const).filter((mode) => values[mode]);
+		if (modes.length > 1) throw new UsageError(`--${modes[0]} and --${modes[1]} exclude each other`);
+		if (values.seed !== undefined && values.cuts === undefined && values.soak === undefined)
+			throw new UsageError("--seed belongs to --cuts or --soak");
+		if (json && (modes.length === 0 || values.watch))
+			throw new UsageError("--json belongs to --memory, --cuts or --soak");
+		const manifest = resolve(process.env.INIT_CWD ?? ".", values.manifest ?? join(root, "manifest.json"));
+		programName(manifest);
+		const seed = values.seed === undefined ? 1 : wholeNumber("seed", values.seed, 0, 0x7fffffff);
+		const progress = progressLine("builds the firmware: ");
+		const common: BoardOptions = {
+			...{ manifest, certificate, platform: `sim/${values.target}`, output: "simulator" },
+			onProgress: progress.say,
 		};
-		seen();
-	});
-	await Promise.race([done, ended]).catch((error: Error) => {
-		throw new SimulatorError(`${error.message}: ${missing(events)}`);
-	});
-	if (!trace.some((line) => line.includes('"event":"restart"'))) throw new SimulatorError("the device did not restart");
-	console.log(
-		"the cloud has seen provisioning, the restart into the new identity, and the application's first message",
-	);
-}
+		if (values.soak !== undefined) {
+			const minutes = wholeNumber("soak", values.soak, 1, 100_000);
+			const board = await Board.open({
+				...common,
+				settings: ["keepAlive=30"],
+				creation: { chunk: 78_848, slots: 4_928, stack: 512 },
+			});
+			await board.build();
+			progress.end();
+			await board.powerOn();
+			const result = await soak(board, minutes, seed, json ? () => {} : console.log);
+			if (json) console.log(JSON.stringify(result));
+			else console.log(`${minutes} minutes, ${result.outages} outages: memory, sockets and timers are what they were`);
+			return 0;
+		}
+		if (values.memory) {
+			const sizes = progressLine("");
+			// The firmware without a screen, as a board without one has it.
+			const main = values.manifest === undefined && { main: "fleet-provisioning/hosts/moddable/main" };
+			const result = await measureMemory({ ...common, ...main, onProgress: () => {} }, sizes.say);
+			sizes.end();
+			console.log(json ? JSON.stringify(result) : memoryInWords(result));
+			return 0;
+		}
+		if (values.cuts !== undefined) {
+			const board = await Board.open(common);
+			await board.build();
+			progress.end();
+			const result = await cutPower(
+				board,
+				wholeNumber("cuts", values.cuts, 1, 100_000),
+				seed,
+				json ? () => {} : console.log,
+			);
+			if (json) console.log(JSON.stringify(result));
+			else console.log(cutsInWords(result));
+			return result.lost.length === 0 ? 0 : 1;
+		}
+		if (values.watch) {
+			const board = await Board.open({ ...common, ...narrated });
+			const folders = [join(root, "src"), join(root, "hosts/moddable")];
+			const own = dirname(manifest);
+			if (own !== root) folders.push(own);
+			await watch(board, folders, async () => {
+				try {
+					await board.build();
+				} finally {
+					progress.end();
+				}
+			});
+			return 0;
+		}
+		const board = await Board.open({
+			...common,
+			exceptions: true,
+			onTrace: (line) => console.log(`device  ${line}`),
+			onDevice: (event) => console.log(`device  ${JSON.stringify(event)}`),
+		});
+		await board.build();
+		progress.end();
+		await board.powerOn();
+		try {
+			await board.until("", LIMIT, () => board.spoken());
+		} catch (error) {
+			throw new SimulatorError(`${(error as Error).message.replace(/: $/, "")}: ${board.missing()}`);
+		}
+		if (!board.told.some(({ event }) => event === "restart")) throw new SimulatorError("the device did not restart");
+		console.log(
+			"the cloud has seen provisioning, the restart into the new identity, and the application's first message",
+		);
+		return 0;
+	},
+});
 
-/** What a manifest calls its program. */
-function programName(manifest: string): string {
-	let name: unknown;
+/** Who watches ends it with Ctrl-C; anything else is broken off by it. */
+const interrupted = () => (process.argv.includes("--watch") ? 0 : 1);
+
+await runToEnd(async () => {
+	const args = process.argv.slice(2);
+	if (args.includes("--help") || args.includes("-h")) {
+		console.log(helpText("npm run simulator [-- OPTIONS]", SUMMARY, simulator));
+		return 0;
+	}
 	try {
-		name = JSON.parse(readFileSync(manifest, "utf8")).build?.NAME;
+		return await simulator.run(args);
 	} catch (error) {
-		throw new SimulatorError(`--manifest ${manifest}: ${(error as Error).message}`);
+		if (!(error instanceof UsageError)) throw error;
+		console.error(`simulator: ${error.message} (see npm run simulator -- --help)`);
+		return 2;
 	}
-	if (typeof name !== "string") throw new SimulatorError(`--manifest ${manifest}: it has no build.NAME`);
-	return name;
-}
-
-/** A template, the policies, and a claim certificate where the build will find it. */
-async function makeClaim({ registry, rootCertificates }: Cloud, folder: string, claim: string): Promise<void> {
-	const { account } = registry.state;
-	registry.policies.createPolicy({
-		policyName: "claim",
-		policyDocument: JSON.stringify(claimPolicy(account, TEMPLATE)),
-	});
-	registry.policies.createPolicy({ policyName: "device", policyDocument: JSON.stringify(devicePolicy(account)) });
-	registry.templates.createProvisioningTemplate({
-		templateName: TEMPLATE,
-		templateBody: JSON.stringify(provisioningTemplate("device")),
-		enabled: true,
-		provisioningRoleArn: `arn:aws:iam::${account.accountId}:role/provisioning`,
-	});
-	const made = await registry.certificates.createKeysAndCertificate({ setAsActive: true });
-	registry.policies.attachPolicy({ policyName: "claim", target: made.certificateArn });
-	const file = (name: string, text: string) => {
-		const path = join(folder, name);
-		writeFileSync(path, text, { mode: 0o600 });
-		return path;
-	};
-	await embedClaim({
-		certificate: file("claim.pem", made.certificatePem),
-		key: file("claim.key.pem", made.keyPair.PrivateKey),
-		roots: rootCertificates.map((root, index) => file(`root.${index}.pem`, root)),
-		folder: claim,
-		password: () => Promise.reject(new Error("nothing here is locked")),
-	});
-}
-
-/** What the cloud has not seen yet; undefined when it has seen all. */
-function missing(events: readonly CloudEvent[]): string | undefined {
-	const provisioned = events.find(
-		(event) => event.event === "provisioning" && event.eventType === "ProvisionDevice" && event.status === "Success",
-	);
-	const thingName = provisioned?.event === "provisioning" ? provisioned.thingName : undefined;
-	if (thingName === undefined) return "the cloud has provisioned nobody";
-	if (!events.some((event) => event.event === "connected" && event.clientId === thingName)) {
-		return `${thingName} has not connected under its name`;
-	}
-	if (!events.some((event) => event.event === "published" && event.topic.startsWith(`devices/${thingName}/`))) {
-		return `${thingName} has not published anything`;
-	}
-	return undefined;
-}
-
-await runToEnd(main);
+}, interrupted);

@@ -161,6 +161,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 				...new Set([host, ...(options.serverNames ?? [])]),
 			],
 			ecdsaRoot: settings.tls.ecdsaRoot,
+			intermediates: settings.tls.intermediates,
 			issuer: () => settings.certificate.issuer,
 			keyPairs: settings.keyPairs,
 			...(options.authority && { identities: options.authority.identities }),

@@ -15,6 +15,8 @@ export interface Machine {
 	build?(): string;
 	/** `count` random bytes. */
 	random(count: number): Uint8Array;
+	/** Whether a factory reset is asked for at power-on, by a button that is held down say. Asked once. */
+	resetAsked?(): boolean;
 	/** Starts the machine afresh. Absent where the program must be started again in its place. */
 	restart?(): void;
 	/** Lets go of what the machine holds, timers above all: the program has ended, and another machine may be made. */

@@ -68,6 +68,7 @@ export function start(application: Application, options: StartOptions = {}): Dev
 		if (stopped) return;
 		try {
 			machine ??= createMachine();
+			forget ||= machine.resetAsked?.() === true;
 			const host = createHost(machine, { claim, forget, stop, ...(will && { will }), report, again: () => run(false) });
 			running = boot(host, application);
 		} catch (error) {

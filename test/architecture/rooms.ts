@@ -74,6 +74,7 @@ export const floors: Readonly<Record<string, readonly (readonly [folder: string,
 		["base", "settings, events, errors, throttles, sample documents"],
 	],
 	"hosts/moddable": [
+		["display", "a screen that shows the device's life; optional"],
 		["esp32", "what the ESP32 has of its own"],
 		["simulator", "what the simulator has of its own"],
 		["", "start, host, clock, claim"],

@@ -61,6 +61,22 @@ t.test("given the desktop simulator, the firmware starts itself again where the 
 	t.match(bench.cloud.messages[0]?.clientId, /^simulator-[0-9a-f]{12}$/);
 });
 
+t.test("given a button that is held down at power-on, the identity is forgotten, once", async (t) => {
+	const bench = await Bench.make("simulator");
+	bench.powerOn();
+	t.ok(await bench.play(() => bench.running), "the application has spoken");
+	await bench.program?.stop();
+	// The simulator's button is a file beside its flash.
+	bench.chip.files.set("/flash/fleet-provisioning/button", new Uint8Array());
+	bench.cloud.messages.length = 0;
+	bench.powerOn();
+	t.ok(await bench.play(() => bench.running), "the application has spoken again");
+	t.equal(bench.events.filter(({ event }) => event === "identity.forgotten").length, 1);
+	t.equal(bench.events.filter(({ event }) => event === "proved").length, 2);
+	t.notOk(bench.chip.files.has("/flash/fleet-provisioning/button"));
+	t.same(bench.chip.aborts, []);
+});
+
 t.test("given a machine of an app's own, whose cable is plugged in late, the firmware takes it as it is", async (t) => {
 	const { esp32 } = await import("../../hosts/moddable/esp32/machine.js");
 	const bench = await Bench.make();

@@ -8,7 +8,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { parseArgs } from "node:util";
-import { atEnd, findSdk, runToEnd, SimulatorError } from "../../hosts/cli/desktop.js";
+import { atEnd, findSdk, runToEnd, SimulatorError } from "../../hosts/cli/simulator/desktop.js";
 import { buildPackages } from "../../hosts/moddable/packages/build.js";
 import { root } from "../../hosts/moddable/packages/root.js";
 

@@ -10,7 +10,14 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join, relative } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { parseArgs } from "node:util";
-import { atEnd, buildProgram, findSdk, runToEnd, SimulatorError, startProgram } from "../../hosts/cli/desktop.js";
+import {
+	atEnd,
+	buildProgram,
+	findSdk,
+	runToEnd,
+	SimulatorError,
+	startProgram,
+} from "../../hosts/cli/simulator/desktop.js";
 import { buildPackages } from "../../hosts/moddable/packages/build.js";
 import { root } from "../../hosts/moddable/packages/root.js";
 import { makeChains, WILD } from "../moddable/chains.js";
@@ -152,16 +159,20 @@ async function main(): Promise<void> {
 	writeFileSync(join(root, "build/sdk-tests/cases.js"), `export default ${JSON.stringify(cases)};\n`);
 
 	await buildPackages();
-	const output = await buildProgram("sdk-tests", join(root, "test/sdk/manifest.json"));
+	const program = await buildProgram({ name: "sdk-tests", manifest: join(root, "test/sdk/manifest.json") });
 	let finish = (_failures: number) => {};
 	const done = new Promise<number>((resolve) => {
 		finish = resolve;
 	});
-	const { ended } = await startProgram(join(output, "bin/lin/mc/debug/sdk-tests/mc.so"), (line) => {
-		const last = /^done (\d+)$/.exec(line);
-		if (last) finish(Number(last[1]));
-		// The debugger hears of each exception, caught or not.
-		else if (!line.startsWith("# Exception")) console.log(line);
+	const { ended } = await startProgram(program, {
+		folder: join(root, "build/sdk-tests"),
+		// Its cases are full of them, and all are caught.
+		exceptions: false,
+		onLine(line) {
+			const last = /^done (\d+)$/.exec(line);
+			if (last) finish(Number(last[1]));
+			else console.log(line);
+		},
 	});
 	const failures = await Promise.race([done, ended]);
 	if (failures) throw new SimulatorError(`${failures} failed`);

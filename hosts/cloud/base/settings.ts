@@ -161,6 +161,11 @@ export const SETTINGS = {
 		certificates: oneOf(["rsa", "ecdsa", "both"], "both"),
 		/** Where the ECDSA certificate ends: in a root of its own (AWS: Amazon Root CA 3), or in that of the RSA one. */
 		ecdsaRoot: oneOf(["own", "shared"], "own"),
+		/**
+		 * How many authorities stand between the server's certificate and its root; theirs are sent with it. AWS sends three
+		 * certificates beside its own.
+		 */
+		intermediates: whole(0, 5),
 	},
 	/** Connections of MQTT clients. */
 	connection: {

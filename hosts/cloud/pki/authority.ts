@@ -62,6 +62,8 @@ export interface AuthorityOptions {
 	readonly now: () => number;
 	/** Names and addresses that the server certificate is valid for, besides localhost. */
 	readonly serverNames: readonly string[];
+	/** How many authorities stand between the server's certificates and their roots. Default 0. */
+	readonly intermediates?: number;
 	/** Root of the ECDSA server certificate: one of its own, like Amazon Root CA 3, or that of the RSA one. Default `own`. */
 	readonly ecdsaRoot?: "own" | "shared";
 	/** Key of the device authority; read at each use. */
@@ -198,15 +200,35 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 	]);
 	const signers = { RSA: await signer(rsa, "RSA"), EC: await signer(ec, "EC") };
 	const names = ["localhost", "iot.localhost", "127.0.0.1", "::1", ...options.serverNames];
-	const server = async (name: string, kind: KeyKind, root: IdentityRecord, rootKind: KeyKind) => {
+	const { intermediates = 0 } = options;
+	const server = async (leaf: string, kind: KeyKind, root: IdentityRecord, rootKind: KeyKind) => {
+		// Its issuers, the root last. They depend on it, as do names: other roots and lengths have others.
+		const issuers = [root];
+		for (let depth = 1; depth <= intermediates; depth++) {
+			const name = `${root.name}-intermediate-${depth}`;
+			let issuer = state.identities.get(name);
+			if (!issuer || !isFit(issuer, issuers[0]!, [], now())) {
+				const subject = `CN=Local AWS IoT Intermediate ${depth},${organization}`;
+				const made = await intermediate(name, rootKind, subject, await signer(issuers[0]!, rootKind), now());
+				state.transaction(() => state.identities.put(name, made));
+				issuer = made;
+			}
+			issuers.unshift(issuer);
+		}
+		const name = intermediates === 0 ? leaf : `${leaf}-${intermediates}`;
 		let identity = state.identities.get(name);
-		if (!identity || !isFit(identity, root, names, now())) {
+		if (!identity || !isFit(identity, issuers[0]!, names, now())) {
 			const pair = identity ? keyPairOf(identity) : await newKeyPair(kind);
-			const made = await serverIdentity(name, pair, await signer(root, rootKind), names, now());
+			const made = await serverIdentity(name, pair, await signer(issuers[0]!, rootKind), names, now());
 			state.transaction(() => state.identities.put(name, made));
 			identity = made;
 		}
-		return { key: identity.privateKeyPem, cert: identity.certificatePem, root: root.certificatePem };
+		const sent = [identity, ...issuers.slice(0, -1)];
+		return {
+			key: identity.privateKeyPem,
+			cert: sent.map(({ certificatePem }) => certificatePem).join(""),
+			root: root.certificatePem,
+		};
 	};
 	return new Authority(options, signers, {
 		rsa: await server("server", "RSA", root, "RSA"),
@@ -275,6 +297,29 @@ async function selfSigned(name: string, kind: KeyKind, subject: Subject, now: nu
 		],
 	});
 	return { name, privateKeyPem, certificatePem: withNewline(certificate.toString("pem")) };
+}
+
+async function intermediate(
+	name: string,
+	kind: KeyKind,
+	subject: Subject,
+	issuer: Signer,
+	now: number,
+): Promise<IdentityRecord> {
+	const { spki, privateKeyPem } = await newKeyPair(kind);
+	const { certificatePem } = await sign(issuer, {
+		serialNumber: serialNumber(),
+		publicKey: spki,
+		subject,
+		notBefore: now - DAY,
+		notAfter: now + 10 * 365 * DAY,
+		extensions: [
+			new x509.BasicConstraintsExtension(true, undefined, true),
+			new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+			new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+		],
+	});
+	return { name, privateKeyPem, certificatePem };
 }
 
 async function serverIdentity(

@@ -45,6 +45,9 @@ function flashFolder(): string {
 	return String(config.flash ?? `${root}fleet-provisioning/`);
 }
 
+/** A file of this name in that folder is a button for factory reset that is held down at power-on. */
+const BUTTON = "button";
+
 /** From random.c. */
 function random(this: unknown, count: number): Uint8Array {
 	return new Uint8Array(native("fleet_random").call(this, count));
@@ -64,5 +67,6 @@ export function createMachine(): Machine {
 			return String.fromArrayBuffer(serialNumber);
 		},
 		random,
+		resetAsked: () => File.exists(flashFolder() + BUTTON) && File.delete(flashFolder() + BUTTON),
 	};
 }

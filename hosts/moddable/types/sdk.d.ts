@@ -110,3 +110,33 @@ declare module "embedded:io/socket/tcp" {
 	/** See RawTCP in undeclared.d.ts for what it does; the SDK declares its members otherwise. */
 	export default class TCP {}
 }
+
+declare module "commodetto/Poco" {
+	/** Pixels on a screen; `screen` is the SDK's global one. */
+	export interface Font {
+		readonly height: number;
+	}
+	export interface PocoPrototype {
+		readonly width: number;
+		readonly height: number;
+		/** The part that is drawn anew: the whole screen without arguments. */
+		begin(x?: number, y?: number, width?: number, height?: number): void;
+		/** Throws when more was drawn than fits into the display list. */
+		end(): void;
+		makeColor(red: number, green: number, blue: number): number;
+		fillRectangle(color: number, x: number, y: number, width: number, height: number): void;
+		drawText(text: string, font: Font, color: number, x: number, y: number): void;
+		getTextWidth(text: string, font: Font): number;
+	}
+	const Poco: new (pixelsOut: object, options: { displayListLength: number }) => PocoPrototype;
+	export default Poco;
+
+	global {
+		const screen: object;
+	}
+}
+
+declare module "commodetto/parseBMF" {
+	import type { Font } from "commodetto/Poco";
+	export default function parseBMF(font: ArrayBuffer): Font;
+}

@@ -1,6 +1,6 @@
 // Which certificate the server shows to whom, as OpenSSL (through Node) sees it in both versions of TLS.
 
-import { connect, type SecureVersion } from "node:tls";
+import { connect, type DetailedPeerCertificate, type SecureVersion } from "node:tls";
 import t, { type Test } from "tap";
 import type { SettingsPatch } from "../../../hosts/cloud/base/settings.js";
 import type { Cloud } from "../../../hosts/cloud/cloud.js";
@@ -15,6 +15,28 @@ const OFFERS = {
 	rsa: { ciphers: "ECDHE-RSA-AES128-GCM-SHA256", sigalgs: "RSA-PSS+SHA256:RSA+SHA256" },
 	ecdsa: { ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256", sigalgs: "ECDSA+SHA256" },
 } as const;
+
+/** Subjects of the certificates that a client is shown and builds a path of, the server's own first. */
+function path(cloud: Cloud, offers: keyof typeof OFFERS): Promise<string[]> {
+	return new Promise((resolve, reject) => {
+		const socket = connect({
+			...{ host: cloud.host, port: cloud.port, servername: cloud.endpoint, ca: [...cloud.rootCertificates] },
+			...{ maxVersion: "TLSv1.2", ...OFFERS[offers] },
+		});
+		socket.once("secureConnect", () => {
+			const subjects: string[] = [];
+			let at: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+			while (at) {
+				subjects.push(String(at.subject.CN));
+				// A root has issued itself.
+				at = at.issuerCertificate === at ? undefined : at.issuerCertificate;
+			}
+			socket.destroy();
+			resolve(subjects);
+		});
+		socket.once("error", reject);
+	});
+}
 
 /** The kind of key of the certificate that a client is shown and trusts, else the code of why not. */
 function shown(
@@ -87,3 +109,18 @@ t.test("Given a shared root, one root is enough for both", async (t) => {
 	t.equal(await shown(cloud, [cloud.rootCertificate], "TLSv1.2", "ecdsa"), "ecdsa");
 	t.equal(await shown(cloud, [cloud.rootCertificate], "TLSv1.2", "rsa"), "rsa");
 });
+
+t.test(
+	"Given intermediate authorities, the server sends their certificates, and the same root is enough",
+	async (t) => {
+		const cloud = await started(t, { tls: { intermediates: 2 } });
+		for (const kind of ["rsa", "ecdsa"] as const) {
+			const subjects = await path(cloud, kind);
+			t.equal(subjects.length, 4, subjects.join(" < "));
+			t.match(subjects[1], "Intermediate 2");
+			t.match(subjects[2], "Intermediate 1");
+			t.match(subjects[3], "Root CA");
+		}
+		t.same((await path(await started(t), "rsa")).length, 2, "none unless it is asked for");
+	},
+);

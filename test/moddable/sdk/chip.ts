@@ -54,6 +54,8 @@ export class Chip {
 	readonly nvs = new Map<string, ArrayBuffer>();
 	readonly names = new Map<string, string>();
 	readonly timeServers = new Map<string, TimeServer>();
+	/** What is on the screen: the lines of text, from the top. While it is broken, drawing throws. */
+	readonly screen = { width: 240, height: 320, broken: false, lines: [] as { text: string; x: number; y: number }[] };
 	/** Tells what leads to an address and port; without it nobody answers. */
 	listener: ((wire: Wire, address: string, port: number) => Peer | undefined) | undefined;
 	accessPoint: AccessPoint | undefined;

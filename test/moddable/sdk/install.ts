@@ -34,6 +34,8 @@ const modules: Readonly<Record<string, string>> = {
 	"ssl/handshake": `export { handshake as default } from "${stands}"`,
 	"ssl/session": `export { SSLSession as default } from "${stands}"`,
 	"ssl/stream": `export { SSLStream as default } from "${stands}"`,
+	"commodetto/Poco": `export { Poco as default } from "${stands}"`,
+	"commodetto/parseBMF": `export { parseBMF as default } from "${stands}"`,
 	"mc/config": `export { config as default } from "${stands}"`,
 	"embedded:storage/key-value": `export { keyValue as default } from "${stands}"`,
 	"embedded:network/interface/wifi": `export { WiFi as default } from "${stands}"`,
@@ -70,6 +72,7 @@ Object.assign(globalThis, {
 		line = lines.pop()!;
 		machine.chip.traced.push(...lines);
 	},
+	screen: {},
 	System: {
 		restart(): void {
 			machine.chip.restarts += 1;

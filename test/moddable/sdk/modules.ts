@@ -644,3 +644,41 @@ export const config: Record<string, unknown> = new Proxy(
 	{},
 	{ get: (_target, name) => machine.chip.config[name as string] },
 );
+
+// modules/commodetto/commodettoPoco.js and .c. Letters are as wide as they are in a font of typewriters.
+interface Font {
+	readonly height: number;
+}
+export class Poco {
+	readonly #screen = machine.chip.screen;
+	#part: readonly [y: number, height: number] = [0, 0];
+
+	get width(): number {
+		return this.#screen.width;
+	}
+	get height(): number {
+		return this.#screen.height;
+	}
+	begin(_x = 0, y = 0, _width = this.width, height = this.height): void {
+		this.#part = [y, height];
+	}
+	end(): void {
+		if (this.#screen.broken) throw new Error("display list overflowed");
+	}
+	makeColor(red: number, green: number, blue: number): number {
+		return (red << 16) | (green << 8) | blue;
+	}
+	fillRectangle(_color: number, _x: number, y: number, width: number, height: number): void {
+		if (width < this.width || height < this.height) return;
+		const [top, part] = this.#part;
+		this.#screen.lines = this.#screen.lines.filter((line) => line.y < Math.max(y, top) || line.y >= top + part);
+	}
+	drawText(text: string, _font: Font, _color: number, x: number, y: number): void {
+		this.#screen.lines.push({ text, x, y });
+	}
+	getTextWidth(text: string, { height }: Font): number {
+		return text.length * (height >> 1);
+	}
+}
+/** A font of these tests is one byte: how high its letters are. */
+export const parseBMF = (font: ArrayBuffer): Font => ({ height: new Uint8Array(font)[0]! });

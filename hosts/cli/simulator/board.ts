@@ -1,0 +1,349 @@
+// A board in the simulator with everything around it: a cloud, the network between them, flash in a folder, power that can be cut.
+// What the device and the cloud tell is passed on as it comes; nothing is judged here. All of it goes away at the end.
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { DeviceEvent } from "../../../src/contract/events.js";
+import type { CloudEvent } from "../../cloud/base/events.js";
+import { type Cloud, startCloud } from "../../cloud/cloud.js";
+import { createClaim, prepareTemplate } from "../../cloud/prepare.js";
+import { buildPackages } from "../../moddable/packages/build.js";
+import { root } from "../../moddable/packages/root.js";
+import { embedClaim } from "../claim-embed.js";
+import { atEnd, buildProgram, programName, type RunningProgram, SimulatorError, startProgram } from "./desktop.js";
+import { Relay } from "./relay.js";
+import type { Sample } from "./xsbug.js";
+
+const TEMPLATE = "simulator";
+
+/** What a board is made of. */
+export interface BoardOptions {
+	/** The app. */
+	readonly manifest: string;
+	/** As mcconfig takes it. */
+	readonly platform: string;
+	/** The server's certificate. */
+	readonly certificate: "rsa" | "ecdsa";
+	/** Folder in build/. */
+	readonly output: string;
+	/** More of `name=value` for the manifest's config. */
+	readonly settings?: readonly string[];
+	/** Memory of XS, as in a manifest. Default: the simulator's, which grows. */
+	readonly creation?: Creation;
+	/** The module that runs first, instead of the app's own. */
+	readonly main?: string;
+	/** How many authorities stand between the server's certificate and its root. Default 0. */
+	readonly intermediates?: number;
+	/** Whether exceptions are traced, caught ones too. */
+	readonly exceptions?: boolean;
+	onDevice?(event: DeviceEvent): void;
+	onCloud?(event: CloudEvent): void;
+	/** Every line that is traced and no event. */
+	onTrace?(line: string): void;
+	/** The program has ended by itself, or aborted. */
+	onEnd?(error: Error): void;
+	/** What XS has measured, once a second. */
+	onSample?(sample: Sample): void;
+	/** How far a build is. */
+	onProgress?(text: string): void;
+}
+
+/** Memory of XS that does not grow. */
+export interface Creation {
+	/** Bytes. */
+	readonly chunk: number;
+	readonly slots: number;
+	/** Slots. */
+	readonly stack: number;
+}
+
+/** A moment that is waited for. */
+interface Waiting {
+	check(): boolean;
+	resolve(): void;
+	reject(error: Error): void;
+}
+
+/** A board, its network and its cloud. */
+export class Board {
+	readonly cloud: Cloud;
+	readonly relay: Relay;
+	/** Everything that the device has told since it was last switched on. */
+	readonly told: DeviceEvent[] = [];
+	/** Everything that the cloud has told. */
+	readonly seen: CloudEvent[] = [];
+	readonly #options: BoardOptions;
+	readonly #folder: string;
+	readonly #waiting = new Set<Waiting>();
+	/** Path of the program that is run. */
+	#program = "";
+	/** As it was built. */
+	#image: Uint8Array = new Uint8Array();
+	#running: RunningProgram | undefined;
+
+	private constructor(options: BoardOptions, folder: string, cloud: Cloud, relay: Relay) {
+		this.#options = options;
+		this.#folder = folder;
+		this.cloud = cloud;
+		this.relay = relay;
+	}
+
+	/** Starts the cloud and makes a claim. Builds and switches on nothing yet. */
+	static async open(options: BoardOptions): Promise<Board> {
+		const folder = mkdtempSync(join(tmpdir(), "fleet-simulator-"));
+		atEnd(() => rmSync(folder, { recursive: true, force: true }));
+		let board: Board | undefined;
+		const cloud = await startCloud({
+			// A server with both shows this client the RSA one; the firmware knows both roots then.
+			settings: {
+				tls: {
+					certificates: options.certificate === "rsa" ? "both" : "ecdsa",
+					...(options.intermediates !== undefined && { intermediates: options.intermediates }),
+				},
+			},
+			onEvent: (event) => {
+				if (board) board.#hear(event);
+			},
+		});
+		atEnd(() => cloud.close());
+		const relay = await Relay.open(cloud);
+		atEnd(() => relay.close());
+		board = new Board(options, folder, cloud, relay);
+		atEnd(() => board.powerOff());
+		await board.#makeClaim();
+		return board;
+	}
+
+	/** Builds the app. Does not touch what runs. @throws SimulatorError with what the compilers say */
+	async build(): Promise<void> {
+		const { platform, output, settings = [], creation, onProgress } = this.#options;
+		await buildPackages();
+		const manifest = creation === undefined ? this.#options.manifest : this.#manifestWith(creation);
+		const built = await buildProgram({
+			...{ name: output, manifest, platform },
+			env: { FLEET_CLAIM: this.#claim, FLEET_PACKAGE: root },
+			settings: [
+				`endpoint=${this.cloud.host}`,
+				`port=${this.relay.port}`,
+				`serverName=${this.cloud.endpoint}`,
+				`template=${TEMPLATE}`,
+				`flash=${this.#flash}/`,
+				...settings,
+			],
+			...(onProgress && { onProgress }),
+		});
+		// A copy, which the next build leaves alone. The simulator chooses its board by these folders.
+		this.#program = join(this.#folder, ...built.split("/").slice(-4));
+		this.#image = readFileSync(built);
+		this.#install(this.#image);
+	}
+
+	/**
+	 * Gives what was built another memory, as if it were built again: the numbers are changed where the linker has put them.
+	 * @throws SimulatorError when they are not found
+	 */
+	changeMemory({ chunk, slots, stack }: Creation): void {
+		const { creation } = this.#options;
+		if (creation === undefined) throw new SimulatorError("this board's memory grows");
+		const [before, after] = [creation, { chunk, slots, stack }].map(({ chunk, slots, stack }) =>
+			// txCreation in the SDK's xs/sources/xsAll.h begins with these.
+			Buffer.from(Int32Array.of(chunk, 0, slots, 0, stack).buffer),
+		) as [Buffer, Buffer];
+		const program = Buffer.from(this.#image);
+		const at = program.indexOf(before);
+		if (at < 0 || program.indexOf(before, at + 1) >= 0)
+			throw new SimulatorError("what the memory of XS is was not found in the program: another SDK than 8.2?");
+		after.copy(program, at);
+		this.#install(program);
+	}
+
+	#install(program: Uint8Array): void {
+		mkdirSync(dirname(this.#program), { recursive: true });
+		// Not written over: what runs may be this file.
+		rmSync(this.#program, { force: true });
+		writeFileSync(this.#program, program);
+	}
+
+	get on(): boolean {
+		return this.#running !== undefined;
+	}
+
+	/** Switches it on. `environment` is what the machine around the program is like: see hosts/moddable/simulator. */
+	async powerOn(environment: Readonly<Record<string, string>> = {}): Promise<void> {
+		this.told.length = 0;
+		const running = await startProgram(this.#program, {
+			env: environment,
+			folder: this.#folder,
+			exceptions: this.#options.exceptions ?? false,
+			onLine: (line) => this.#read(line),
+			onSample: (sample) => {
+				this.#options.onSample?.(sample);
+				this.#look();
+			},
+		});
+		this.#running = running;
+		running.ended.catch((error: Error) => {
+			if (this.#running !== running) return;
+			for (const waiting of this.#waiting) waiting.reject(error);
+			this.#options.onEnd?.(error);
+		});
+	}
+
+	/** Cuts its power (kill -9). Flash stays. */
+	async powerOff(): Promise<void> {
+		const running = this.#running;
+		this.#running = undefined;
+		await running?.kill();
+	}
+
+	/** A factory reset is asked for at the next power-on, as by a button that is held down. */
+	holdButton(): void {
+		mkdirSync(this.#flash, { recursive: true });
+		writeFileSync(join(this.#flash, "button"), "");
+	}
+
+	/** Makes it a new board: nothing is in its flash, not even a serial number. To be called while it is off. */
+	newFlash(): void {
+		rmSync(this.#flash, { recursive: true, force: true });
+	}
+
+	/** What is alive in XS, after a collection. @throws SimulatorError when the power is off */
+	async collect(): Promise<Sample> {
+		if (this.#running === undefined) throw new SimulatorError("the device is off");
+		return await Promise.race([this.#running.collect(), this.#running.ended]);
+	}
+
+	/**
+	 * Waits until `check` holds, which is asked after each event and once a second.
+	 * @throws SimulatorError when the program ends, or it does not hold within `limit` ms
+	 */
+	until(what: string, limit: number, check: () => boolean): Promise<void> {
+		return new Promise((resolve, reject) => {
+			const done = () => {
+				this.#waiting.delete(waiting);
+				clearTimeout(timer);
+			};
+			const timer = setTimeout(() => waiting.reject(new SimulatorError(`not within ${limit / 1000} s`)), limit);
+			const waiting: Waiting = {
+				check,
+				resolve: () => {
+					done();
+					resolve();
+				},
+				reject: ({ message }) => {
+					done();
+					reject(new SimulatorError(`${message}: ${what}`));
+				},
+			};
+			this.#waiting.add(waiting);
+			this.#look();
+		});
+	}
+
+	/** Whether the device is connected as itself and its application has spoken, since `sequence` of the cloud's events. */
+	spoken(sequence = 0): boolean {
+		return this.missing(sequence) === undefined;
+	}
+
+	/** What the cloud has not seen yet since then; undefined when it has seen all. */
+	missing(sequence = 0): string | undefined {
+		const { thingName } = this;
+		if (thingName === undefined) return "the cloud has provisioned nobody";
+		const since = this.seen.filter((event) => event.sequence > sequence);
+		const connected = since.reduce(
+			(last, event, index) => (event.event === "connected" && event.clientId === thingName ? index : last),
+			-1,
+		);
+		if (connected < 0) return `${thingName} has not connected under its name`;
+		const later = since.slice(connected);
+		if (later.some((event) => event.event === "disconnected" && event.clientId === thingName))
+			return `${thingName} has lost its connection`;
+		if (!later.some((event) => event.event === "published" && event.topic.startsWith(`devices/${thingName}/`)))
+			return `${thingName} has not published anything`;
+		return undefined;
+	}
+
+	/** The thing that was provisioned last. */
+	get thingName(): string | undefined {
+		let name: string | undefined;
+		for (const event of this.seen)
+			if (event.event === "provisioning" && event.eventType === "ProvisionDevice" && event.status === "Success")
+				name = event.thingName;
+		return name;
+	}
+
+	/** The id of the certificate that somebody connected with last. */
+	get principal(): string | undefined {
+		let id: string | undefined;
+		for (const event of this.seen) if (event.event === "connected") id = event.principal;
+		return id;
+	}
+
+	get #flash(): string {
+		return join(this.#folder, "flash");
+	}
+
+	get #claim(): string {
+		return join(this.#folder, "claim");
+	}
+
+	/** A manifest that includes the app's and says how much memory there is. */
+	#manifestWith({ chunk, slots, stack }: Creation): string {
+		const { manifest, main } = this.#options;
+		const path = join(this.#folder, "manifest.json");
+		writeFileSync(
+			path,
+			JSON.stringify({
+				build: { NAME: programName(manifest) },
+				include: manifest,
+				creation: {
+					chunk: { initial: chunk, incremental: 0 },
+					heap: { initial: slots, incremental: 0 },
+					stack,
+					...(main !== undefined && { main }),
+				},
+			}),
+		);
+		return path;
+	}
+
+	#read(line: string): void {
+		if (!line.startsWith('{"event":')) {
+			this.#options.onTrace?.(line);
+			return;
+		}
+		const event = JSON.parse(line) as DeviceEvent;
+		this.told.push(event);
+		this.#options.onDevice?.(event);
+		this.#look();
+	}
+
+	#hear(event: CloudEvent): void {
+		this.seen.push(event);
+		this.#options.onCloud?.(event);
+		this.#look();
+	}
+
+	#look(): void {
+		for (const waiting of this.#waiting) if (waiting.check()) waiting.resolve();
+	}
+
+	/** A template, the policies, and a claim certificate where the build will find it. */
+	async #makeClaim(): Promise<void> {
+		prepareTemplate(this.cloud, TEMPLATE);
+		const { certificatePem, privateKeyPem } = await createClaim(this.cloud, TEMPLATE);
+		const file = (name: string, text: string) => {
+			const path = join(this.#folder, name);
+			writeFileSync(path, text, { mode: 0o600 });
+			return path;
+		};
+		await embedClaim({
+			certificate: file("claim.pem", certificatePem),
+			key: file("claim.key.pem", privateKeyPem),
+			roots: this.cloud.rootCertificates.map((root, index) => file(`root.${index}.pem`, root)),
+			folder: this.#claim,
+			password: () => Promise.reject(new Error("nothing here is locked")),
+		});
+	}
+}

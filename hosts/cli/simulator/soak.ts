@@ -1,0 +1,96 @@
+// `npm run simulator -- --soak MINUTES`: the firmware in the simulator while its network comes and goes. Ends well only when
+// memory, sockets and timers are afterwards what they were before, and the program has never aborted.
+
+import { clockTime, style } from "../terminal.js";
+import type { Board } from "./board.js";
+import { SimulatorError } from "./desktop.js";
+import { seeded } from "./seeded.js";
+import type { Sample } from "./xsbug.js";
+
+/** ms that the network is there: long enough that the pauses of the device start small again. */
+const UP = [70_000, 150_000] as const;
+/** ms that it is gone, or swallows everything. The device's keep-alive is 30 s, so that it notices some and not others. */
+const DOWN = [2_000, 70_000] as const;
+/** ms that it may take until the device has spoken again. Its pauses are up to a minute, later a quarter of an hour. */
+const LIMIT = 20 * 60_000;
+
+/** Times that is looked what is alive, while one keep-alive passes. */
+const LOOKS = 15;
+const KEEP_ALIVE = 30_000;
+
+/** What must be the same in the same state. */
+const SAME = ["Chunk used", "Slot used", "Keys used", "Modules loaded", "Network sockets", "Timers", "Files"] as const;
+
+/** What came of it. */
+export interface Soak {
+	readonly minutes: number;
+	readonly outages: number;
+	/** Times that the device has connected again. */
+	readonly connections: number;
+	readonly failures: Readonly<Record<string, number>>;
+	/** Alive after a collection, connected and at rest: once its network had gone and come back for the first time, and at the end. */
+	readonly before: Sample;
+	readonly after: Sample;
+}
+
+/** @throws SimulatorError when something is not as it was, or the program ends */
+export async function soak(board: Board, minutes: number, seed: number, say: (line: string) => void): Promise<Soak> {
+	const random = seeded(seed);
+	const between = ([least, most]: readonly [number, number]) => least + random(most - least + 1);
+	const failures: Record<string, number> = {};
+	let connections = 0;
+	let counted = 0;
+	const count = () => {
+		for (const event of board.told.slice(counted)) {
+			if (event.event === "failure") failures[event.failure.code] = (failures[event.failure.code] ?? 0) + 1;
+			if (event.event === "connected") connections += 1;
+		}
+		counted = board.told.length;
+	};
+	const rest = async (what: string): Promise<Sample> => {
+		await board.until("the device has not spoken", LIMIT, () => board.spoken());
+		// A ping, or what follows a message, holds something for a moment: the least is what is alive at rest.
+		let least: Sample = {};
+		for (let looks = 0; looks < LOOKS; looks++) {
+			await pause(board, KEEP_ALIVE / LOOKS);
+			const sample = await board.collect();
+			if (least["Slot used"] === undefined || sample["Slot used"]! <= least["Slot used"]) least = sample;
+		}
+		say(`${style.dim(clockTime())}  ${what}: ${SAME.map((name) => `${name} ${least[name]}`).join(", ")}`);
+		return least;
+	};
+	const outage = async () => {
+		const network = random(2) === 0 ? "down" : "hang";
+		const sequence = board.seen.at(-1)?.sequence ?? 0;
+		await board.relay.change(network);
+		await pause(board, between(DOWN));
+		await board.relay.change("up");
+		// One that was short may not have been noticed.
+		if (network === "down") await board.until("the device is not back", LIMIT, () => board.spoken(sequence));
+	};
+	await rest("at first");
+	const end = Date.now() + minutes * 60_000;
+	await outage();
+	let outages = 1;
+	const before = await rest("after the first outage");
+	while (Date.now() < end) {
+		await pause(board, Math.min(between(UP), Math.max(end - Date.now(), 0)));
+		if (Date.now() >= end) break;
+		await outage();
+		outages += 1;
+		count();
+		await rest(`after outage ${outages}`);
+	}
+	const after = await rest("at the end");
+	count();
+	for (const name of SAME)
+		if (after[name] !== before[name])
+			throw new SimulatorError(`${name}: ${before[name]} before, ${after[name]} afterwards`);
+	return { minutes, outages, connections, failures, before, after };
+}
+
+/** Waits, and is broken when the program ends. */
+function pause(board: Board, milliseconds: number): Promise<void> {
+	const end = Date.now() + milliseconds;
+	return board.until("it waits", milliseconds + 60_000, () => Date.now() >= end);
+}

@@ -1,0 +1,12 @@
+// An app with the firmware and one more module, which is at work as soon as the application has spoken: `npm run simulator -- --memory`
+// measures what it takes. `extra` is one of the files beside this one.
+
+import extra from "extra";
+import { start } from "fleet-provisioning/hosts/moddable/start";
+
+let begun = false;
+start(async ({ identity, connection }) => {
+	await connection.publish(`devices/${identity.thingName}/hello`, "");
+	if (!begun) extra();
+	begun = true;
+});
