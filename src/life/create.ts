@@ -1,11 +1,11 @@
-// The step of a device without a certificate: gets one and keeps it, with the token that lets it be registered.
+// The step of a device without a certificate: gets one and saves it, together with the token that RegisterThing needs.
 
 import { Failure } from "../base/failure.js";
 import { equalBytes } from "../identity/der.js";
 import type { DeviceRecord } from "../identity/record.js";
 import type { Device, Next } from "./device.js";
 
-/** ms that an ownership token is relied upon: its documented hour, less a minute for slow clocks and networks. */
+/** How long an ownership token is used, ms: its documented hour, less a minute for slow clocks and networks. */
 const TOKEN_LIFE = 59 * 60_000;
 
 /** Asks for a certificate. @throws Failure of step `create`, or why the provisioning API cannot be reached */
@@ -14,10 +14,10 @@ export async function create(device: Device, record: DeviceRecord): Promise<Next
 	if (record.state === "unprovisioned" && record.forgotten) await device.persist(() => store.eraseCredentials());
 	if (host.configuration.keyPair === "csr" && device.keyPair === undefined) {
 		if (host.createKeyPair === undefined) throw new Failure("KEY_PAIR_UNSUPPORTED");
-		// Before connecting: making an RSA key takes longer than the broker waits.
+		// Before connecting, because making an RSA key takes longer than the broker waits.
 		device.keyPair = await host.createKeyPair(host.device.serialNumber);
 	}
-	const exchange = await device.visit();
+	const exchange = await device.openExchange();
 	const { certificateId, credentials, ownershipToken } = await exchange.createCertificate(device.keyPair);
 	checkId(device, certificateId, credentials.certificate);
 	const deadline = device.now() + TOKEN_LIFE;
@@ -29,8 +29,8 @@ export async function create(device: Device, record: DeviceRecord): Promise<Next
 }
 
 /**
- * Compares the id with the certificate's SHA-256, which it has been wherever anybody looked. AWS does not promise that, so
- * a difference is reported, not refused.
+ * Compares the id with the certificate's SHA-256. The two have always been equal, but AWS does not promise it, so a difference
+ * is reported and the certificate is used all the same.
  */
 function checkId({ host }: Device, certificateId: string, certificate: Uint8Array): void {
 	const digest = host.sha256?.(certificate);
