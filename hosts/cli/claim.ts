@@ -1,4 +1,4 @@
-// `fleet claim embed`: the claim and the root certificate into the firmware's resources. The work is claim-embed.ts's.
+// `fleet claim embed`: puts the claim and the root certificates into the firmware's resources. claim-embed.ts does the work.
 
 import { embedClaim } from "./claim-embed.js";
 import { command } from "./command.js";
@@ -22,9 +22,10 @@ export const claimEmbed = command({
 			help: "where to put them (default: where the firmware's manifest looks)",
 		},
 	},
-	details: `Checks that the key is RSA and the certificate's, that the root is one, and that both are valid today, before
-anything is written. A password is taken from IDENTITY_PASSWORD or asked for, never from an argument. Without
---certificate only the roots are embedded, for devices that a trusted user hands a claim.`,
+	details: `Before anything is written, it checks that the key is an RSA key and belongs to the certificate, that each root is
+a root certificate, and that all certificates are valid today. A password is taken from IDENTITY_PASSWORD or asked for,
+never taken from an argument. Without --certificate, only the roots are embedded, for devices that get their claim from a
+trusted user.`,
 	async run({ root, certificate, key, folder, json }) {
 		const embedded = await embedClaim({
 			roots: root,
@@ -39,7 +40,7 @@ anything is written. A password is taken from IDENTITY_PASSWORD or asked for, ne
 		}
 		const { claim } = embedded;
 		for (const subject of embedded.roots) console.log(`root certificate   ${subject}`);
-		if (claim === undefined) console.log("no claim: devices wait until they are handed one");
+		if (claim === undefined) console.log("no claim: devices wait until they are given one");
 		else console.log(`claim certificate  ${claim.subject}, valid until ${claim.validTo.toISOString().slice(0, 10)}`);
 		console.log(`in ${embedded.folder}: build the firmware again, and keep that folder secret`);
 		return 0;

@@ -1,5 +1,5 @@
-// Certificates and keys from the files that people have, as the bytes that a device is given. A file that is not what it
-// should be ends in one line that names it. Never puts a file's contents into an error.
+// Reads certificates and keys from files, in the forms that people have, and converts them to what a device is given. A file that
+// cannot be used leads to an error of one line that names the file, and that never quotes its contents.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -21,7 +21,7 @@ export function readInput(path: string): Buffer {
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** The certificates in PEM text (one or more), or the one in DER bytes, as DER. @throws Error when there is none */
+/** One or more certificates in PEM, or a single one in DER, as DER. @throws Error when there is none */
 export function certificatesIn(bytes: string | Buffer): Uint8Array[] {
 	const blocks = (typeof bytes === "string" ? bytes : bytes.toString("latin1")).match(BLOCK);
 	return (blocks ?? [bytes]).map((one) => new Uint8Array(new X509Certificate(one).raw));
@@ -37,10 +37,10 @@ export function readCertificates(path: string): Uint8Array[] {
 	}
 }
 
-/** A private key as a device takes it: PKCS#8, DER. */
+/** A private key in the form that a device takes: PKCS#8, DER. */
 export const deviceKey = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ type: "pkcs8", format: "der" }));
 
-/** A certificate with its private key, checked to be of use to a device. @throws CommandError */
+/** Reads a certificate and its private key, and checks that a device can use them. @throws CommandError */
 export async function readCredentials(certificatePath: string, keyPath: string): Promise<Credentials> {
 	const certificate = readCertificates(certificatePath)[0]!;
 	const key = await readPrivateKey(keyPath);
@@ -48,7 +48,7 @@ export async function readCredentials(certificatePath: string, keyPath: string):
 	return { certificate, key: deviceKey(key) };
 }
 
-/** That a device can sign with the key, and that it is the certificate's. @throws CommandError */
+/** Checks that a device can sign with the key, and that the key belongs to the certificate. @throws CommandError */
 export function checkPair(
 	certificate: X509Certificate,
 	certificatePath: string,
@@ -56,25 +56,27 @@ export function checkPair(
 	keyPath: string,
 ): void {
 	if (key.asymmetricKeyType !== "rsa")
-		throw new CommandError(`${keyPath} is no RSA key, and a device on the Moddable SDK can sign with nothing else`);
+		throw new CommandError(
+			`${keyPath} is not an RSA key, the only kind with which a device on the Moddable SDK can sign`,
+		);
 	const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
 	if (bits < 2048)
-		throw new CommandError(`the key in ${keyPath} has ${bits} bits: AWS IoT takes RSA keys of 2048 and more`);
+		throw new CommandError(`the key in ${keyPath} has ${bits} bits: AWS IoT accepts RSA keys of 2048 bits or more`);
 	if (!certificate.checkPrivateKey(key))
 		throw new CommandError(`the key in ${keyPath} does not belong to the certificate in ${certificatePath}`);
 }
 
 /**
- * The private key of a file: PEM, or DER (PKCS#8 or PKCS#1). `password` is asked for when the file is locked; without it
- * such a file is refused.
+ * Reads a private key from a file: PEM, or DER (PKCS#8 or PKCS#1). `password` is called when the file is encrypted; without it,
+ * an encrypted file is refused.
  * @throws CommandError
  */
 export async function readPrivateKey(path: string, password?: () => Promise<string>): Promise<KeyObject> {
 	const bytes = readInput(path);
-	const isLocked = /-----BEGIN ENCRYPTED |ENCRYPTED\r?\n/.test(bytes.toString("latin1"));
-	if (isLocked && password === undefined)
-		throw new CommandError(`${path} is protected by a password: take that off first (openssl pkey)`);
-	const passphrase = isLocked ? await password?.() : undefined;
+	const isEncrypted = /-----BEGIN ENCRYPTED |ENCRYPTED\r?\n/.test(bytes.toString("latin1"));
+	if (isEncrypted && password === undefined)
+		throw new CommandError(`${path} is encrypted with a password: remove it first (openssl pkey)`);
+	const passphrase = isEncrypted ? await password?.() : undefined;
 	const forms = [
 		{ key: bytes, format: "pem", ...(passphrase === undefined ? {} : { passphrase }) },
 		{ key: bytes, format: "der", type: "pkcs8" },
@@ -85,5 +87,7 @@ export async function readPrivateKey(path: string, password?: () => Promise<stri
 			return createPrivateKey(form);
 		} catch {}
 	}
-	throw new CommandError(isLocked ? `the password does not open ${path}` : `${path} is not a private key (PEM or DER)`);
+	throw new CommandError(
+		isEncrypted ? `the password does not open ${path}` : `${path} is not a private key (PEM or DER)`,
+	);
 }

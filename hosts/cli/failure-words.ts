@@ -1,9 +1,9 @@
-// What each failure means and what to do about it, in words for people. Host tools have them; a device tells codes and numbers,
-// and its flash holds no sentence. The compiler sees to it that no failure is without words.
+// What each failure means and what to do about it, in words for people. Only the host tools have them: a device reports codes and
+// numbers, and its flash holds no sentences. The compiler makes sure that every failure has words.
 
 import type { FailureCode } from "../../src/base/failure.js";
 
-/** One failure in words: the ends of "It means that …" and "Do this: …". */
+/** The words for one failure: they continue "It means that …" and "Do this: …". */
 export interface FailureWords {
 	readonly meaning: string;
 	readonly advice: string;

@@ -1,5 +1,5 @@
-// `fleet samples`: the three documents that a real AWS account needs, as JSON files, and beside them what each grants, since JSON
-// has no comments. Never replaces a file that is there already, unless told to.
+// `fleet samples`: writes the three documents that a real AWS account needs as JSON files, and a text beside them that says what
+// each grants, because JSON has no comments. Never replaces an existing file without --force.
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -29,13 +29,13 @@ export const samples = command({
 	options: {
 		account: { type: "string", value: "NUMBER", required: true, help: "the AWS account's id, 12 digits" },
 		region: { type: "string", value: "REGION", required: true, help: "the region, such as eu-west-1" },
-		template: { type: "string", value: "NAME", required: true, help: "what the provisioning template is to be called" },
+		template: { type: "string", value: "NAME", required: true, help: "the provisioning template's name" },
 		csr: { type: "boolean", help: "devices make their own key pair: the claim may use create-from-csr, not create" },
-		out: { type: "string", value: "FOLDER", default: ".", help: "where to write them; made when absent" },
-		force: { type: "boolean", help: "replace files that are there already" },
+		out: { type: "string", value: "FOLDER", default: ".", help: "where to write them; created when absent" },
+		force: { type: "boolean", help: "replace existing files" },
 		json: { type: "boolean", help: "print one JSON object with the paths that were written" },
 	},
-	details: `Writes ${FILES.claimPolicy}, ${FILES.devicePolicy} and ${FILES.template}, and ${FILES.explanation}, which says what each statement grants and how to create them with AWS's command line. Each grants what provisioning needs and no more. Touches no account.`,
+	details: `Writes ${FILES.claimPolicy}, ${FILES.devicePolicy} and ${FILES.template}, and ${FILES.explanation}, which says what each statement grants and how to create them with AWS's command line. Each grants what provisioning needs and no more. Changes nothing in any account.`,
 	async run({ account, region, template, csr, out, force, json }) {
 		accountId(account);
 		regionName(region);
@@ -66,7 +66,7 @@ ${columns([
 	[paths.explanation, "what each statement grants, and how to create all of it in the account"],
 ])}
 
-Try them before they are in an account:
+Test them before you put them into an account:
 ${policyCheckCall(out, template, csr)}`);
 		return 0;
 	},
@@ -78,7 +78,7 @@ interface Documents {
 	readonly template: object;
 }
 
-/** The three documents for one account and one way to get a certificate. */
+/** The three documents for one account and one of the two ways to get a certificate. */
 export const sampleDocuments = (account: AccountNames, template: string, creation: CreationTopic): Documents => ({
 	claimPolicy: claimPolicy(account, template, { creation: [creation], clientId: CLAIM_CLIENT_IDS }),
 	devicePolicy: devicePolicy(account),
@@ -87,12 +87,12 @@ export const sampleDocuments = (account: AccountNames, template: string, creatio
 
 const asJson = (document: object): string => `${JSON.stringify(document, undefined, "\t")}\n`;
 
-/** All or none, as far as that can be known before. @throws CommandError */
+/** Writes all files, or none when one of them exists already. @throws CommandError */
 function write(folder: string, files: readonly (readonly [path: string, text: string])[], force: boolean): void {
-	const there = files.map(([path]) => path).filter((path) => existsSync(path));
-	if (there.length > 0 && !force)
+	const existing = files.map(([path]) => path).filter((path) => existsSync(path));
+	if (existing.length > 0 && !force)
 		throw new CommandError(
-			`${there.join(", ")} ${there.length === 1 ? "is" : "are"} there already: --force replaces them`,
+			`${existing.join(", ")} ${existing.length === 1 ? "exists" : "exist"} already: --force replaces existing files`,
 		);
 	try {
 		mkdirSync(folder, { recursive: true });
@@ -161,7 +161,7 @@ Made by \`fleet samples\` for account ${account} in ${region}. ${
 
 ## ${FILES.claimPolicy}: the policy of the claim certificate, ${names.claim}
 
-Every device carries the claim, so take it for granted that somebody will extract it from one.
+Every device carries the claim, so assume that somebody will extract it from a device.
 
 ${statements("claimPolicy")}
 

@@ -50,8 +50,8 @@ export interface ApplicationConnection {
 	onMessage: MessageHandler | undefined;
 	/**
 	 * Publishes with QoS 1 or 0. At most 8 calls of any kind, with 16 KB of payloads in all, may be in progress at a time. With
-	 * QoS 1 the promise settles when the PUBACK arrives, with QoS 0 once the message is queued. With `retain` the service keeps the message
-	 * for later subscribers; the policy must allow iot:RetainPublish.
+	 * QoS 1 the promise settles when the PUBACK arrives, with QoS 0 once the message is queued. With `retain` the service keeps
+	 * the message for later subscribers; the policy must allow iot:RetainPublish.
 	 * @throws TypeError for an invalid topic, payload, QoS or `retain`
 	 * @throws ConnectionError SEND_QUEUE_FULL (this message is not sent; the connection stays open), PUBLISH_TIMEOUT,
 	 *   CONNECTION_LOST when the connection had ended before, or the failure that ended it meanwhile

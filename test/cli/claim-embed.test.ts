@@ -147,8 +147,8 @@ t.test("files that will not do are refused, and nothing is written", async (t) =
 			{ key: path("root.key") },
 			/the key in .*root.key does not belong to the certificate in .*claim.pem/,
 		],
-		["a key on a curve", { certificate: path("curve.pem"), key: path("curve.key") }, /curve.key is no RSA key/],
-		["a key on a curve in PKCS#12", { certificate: path("curve.pfx"), key: undefined }, /curve.pfx is no RSA key/],
+		["a key on a curve", { certificate: path("curve.pem"), key: path("curve.key") }, /curve.key is not an RSA key/],
+		["a key on a curve in PKCS#12", { certificate: path("curve.pfx"), key: undefined }, /curve.pfx is not an RSA key/],
 		["a key of 1024 bits", { certificate: path("short.pem"), key: path("short.key") }, /has 1024 bits/],
 		["a certificate as key", { key: path("claim.pem") }, /claim.pem is not a private key/],
 		["a key as certificate", { certificate: path("claim.key") }, /claim.key is not a certificate/],
@@ -162,7 +162,7 @@ t.test("files that will not do are refused, and nothing is written", async (t) =
 			/is not the certificate of an authority/,
 		],
 		["two roots", { roots: [path("two.pem")] }, /holds 2 certificates/],
-		["a claim that is over", { now: () => Date.now() + year }, /the root certificate was valid until/],
+		["a claim that is over", { now: () => Date.now() + year }, /the root certificate has expired: it was valid until/],
 		["a clock before the claim", { now: () => Date.now() - year }, /the root certificate is not valid before/],
 	];
 	for (const [what, wrong, message] of cases) {

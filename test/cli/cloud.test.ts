@@ -128,7 +128,7 @@ t.test("what keeps it from starting is told in one line", async (t) => {
 	const start = (...args: string[]) => fleet("cloud", "--directory", join(folder, "cloud"), ...FREE_PORTS, ...args);
 
 	await t.test("an address of another machine", async (t) => {
-		saysInOneLine(t, await start("--host", "203.0.113.1"), 1, /203\.0\.113\.1 is no address of this machine/);
+		saysInOneLine(t, await start("--host", "203.0.113.1"), 1, /203\.0\.113\.1 is not an address of this machine/);
 	});
 	await t.test("a file where the directory should be", async (t) => {
 		writeFileSync(join(folder, "file"), "");

@@ -33,7 +33,7 @@ t.test("of fleet version, failures and demo", async (t) => {
 	await prints(t, "demo");
 });
 
-t.test("of fleet samples, and of fleet policy check when devices get through and when they do not", async (t) => {
+t.test("of fleet samples, and of fleet policy check when devices can provision and when they cannot", async (t) => {
 	const out = temporaryFolder(t);
 	await prints(t, "samples", "--account", "123456789012", "--region", "eu-west-1", "--template", "one", "--out", out);
 	const files = [

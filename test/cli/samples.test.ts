@@ -34,7 +34,7 @@ t.test("it says what it wrote, and never replaces a file unless told to", async 
 	const [, connect] = /"(arn:aws:iot:[^"]*:client\/[^"]*)"/.exec(readFileSync(policy, "utf8"))!;
 	t.equal(connect, "arn:aws:iot:eu-west-1:123456789012:client/claim-*");
 	writeFileSync(policy, "mine");
-	saysInOneLine(t, await samples(out, "123456789012", "eu-west-1"), 1, /there already: --force replaces them/);
+	saysInOneLine(t, await samples(out, "123456789012", "eu-west-1"), 1, /exist already: --force replaces existing files/);
 	t.equal(readFileSync(policy, "utf8"), "mine");
 	t.equal((await samples(out, "123456789012", "eu-west-1", "--force")).code, 0);
 	t.match(JSON.parse(readFileSync(policy, "utf8")), { Version: "2012-10-17" });
