@@ -96,7 +96,7 @@ function inWords(report: PolicyCheckReport): string {
 	const sections: [title: string, lines: readonly string[]][] = [
 		["The flow", report.steps.map(step)],
 		["Needed", report.needed.map(statement)],
-		["Redundant: the flow also works without one of them", report.redundant.map(statement)],
+		["Redundant: the flow works without any one of these", report.redundant.map(statement)],
 		["Not used in the flow (a device's application may need them)", report.unused.map(statement)],
 		[
 			"What else the claim, and anybody who extracts it from a device, could do",
