@@ -1,5 +1,5 @@
-// `fleet claim embed` on files as OpenSSL makes them: what a device can use is embedded byte for byte, all else is refused
-// in one line and leaves nothing behind.
+// `fleet claim embed` on files that OpenSSL made: what a device can use is embedded byte for byte; everything else is refused in one
+// line, and nothing is written.
 
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
@@ -64,7 +64,7 @@ function options(test: Test, given: Partial<ClaimEmbedOptions> = {}): ClaimEmbed
 	} as ClaimEmbedOptions & { readonly folder: string };
 }
 
-/** What is in the folder is this claim and this root, DER, and for nobody else to read. */
+/** Checks that the folder holds this claim and this root in DER, readable by the owner only. */
 function isEmbedded(test: Test, folder: string): void {
 	const read = (name: string) => readFileSync(join(folder, name));
 	test.strictSame(readdirSync(folder).sort(), ["claim.certificate.der", "claim.key.der", "root.der"]);
@@ -89,14 +89,14 @@ for (const [what, key] of [
 	["a key as AWS sends it, PKCS#1 in PEM,", "claim.pkcs1.pem"],
 	["a key in PKCS#1 DER", "claim.pkcs1.der"],
 ] as const) {
-	t.test(`${what} will do`, async (t) => {
+	t.test(`${what} can be used`, async (t) => {
 		const given = options(t, { certificate: path("claim.der"), key: path(key), roots: [path("root.der")] });
 		await embedClaim(given);
 		isEmbedded(t, given.folder);
 	});
 }
 
-t.test("a locked key is opened with the password", async (t) => {
+t.test("an encrypted key is decrypted with the password", async (t) => {
 	const given = options(t, { key: path("claim.locked.pem"), password: async () => PASSWORD });
 	await embedClaim(given);
 	isEmbedded(t, given.folder);
@@ -134,7 +134,7 @@ t.test(
 	},
 );
 
-t.test("files that will not do are refused, and nothing is written", async (t) => {
+t.test("files that cannot be used are refused, and nothing is written", async (t) => {
 	pkcs12("curve.pfx", "curve");
 	openssl("pkcs12", "-export", "-nokeys", "-in", "claim.pem", "-passout", `pass:${PASSWORD}`, "-out", "keyless.pfx");
 	writeFileSync(path("text"), "Amazon Root CA 1");
@@ -189,14 +189,14 @@ t.test("several roots are embedded one after another", async (t) => {
 	});
 });
 
-t.test("an authority that another one signed is no root", async (t) => {
+t.test("an authority that another one signed is not a root", async (t) => {
 	makeRoot("intermediate", "-CA", "root.pem", "-CAkey", "root.key");
 	await t.rejects(embedClaim(options(t, { roots: [path("intermediate.pem")] })), {
 		message: `${path("intermediate.pem")} is not a root: it was issued by O=Test, CN=root`,
 	});
 });
 
-t.test("options that do not fit together are the caller's mistake", async (t) => {
+t.test("options that do not fit together are a usage error", async (t) => {
 	pkcs12("both.pfx", "claim");
 	await t.rejects(
 		embedClaim(options(t, { key: undefined })),
@@ -212,14 +212,14 @@ t.test("options that do not fit together are the caller's mistake", async (t) =>
 	);
 });
 
-t.test("a check that fails leaves the claim that is there alone", async (t) => {
+t.test("a failed check leaves an existing claim unchanged", async (t) => {
 	const given = options(t);
 	await embedClaim(given);
 	await t.rejects(embedClaim({ ...given, key: path("root.key") }));
 	isEmbedded(t, given.folder);
 });
 
-t.test("a mistake is told in the same words by fleet claim embed and by fleet device", async (t) => {
+t.test("fleet claim embed and fleet device report a mistake in the same words", async (t) => {
 	const mistakes: [certificate: string, key: string][] = [
 		["nowhere.pem", "claim.key"],
 		["claim.key", "claim.key"],

@@ -1,4 +1,4 @@
-// `fleet policy check` on files, as people keep them beside their infrastructure.
+// `fleet policy check` on files, such as people keep with the code of their infrastructure.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -36,7 +36,10 @@ t.test("policies and a template from files", async (t) => {
 		const args = ["--template", "fleet", "--parameter", "SerialNumber=board-7"];
 		const { code, stdout } = await check(narrow, ...args);
 		t.equal(code, 0);
-		t.match(stdout, /anybody who has the claim.*\n.*can become any thing that exists.*board-7.*pre-provisioning hook can/);
+		t.match(
+			stdout,
+			/anybody who has the claim.*\n.*can become any thing that exists.*board-7.*pre-provisioning hook can/,
+		);
 		const hooked = await check(narrow, ...args, "--hook");
 		t.equal(hooked.code, 0);
 		t.notMatch(hooked.stdout, "can become any thing");

@@ -1,4 +1,4 @@
-// What `fleet` tells people: help for everything, and one clear line for whatever is wrong with a call.
+// What `fleet` prints for people: help for everything, and one clear line for every incorrect call.
 
 import t from "tap";
 import { commands } from "../../hosts/cli/commands.js";
@@ -24,7 +24,7 @@ t.test("it says its version", async (t) => {
 	}
 });
 
-t.test("fleet help explains a command as --help after it does", async (t) => {
+t.test("fleet help COMMAND prints the same as COMMAND --help", async (t) => {
 	for (const name of ["demo", "claim embed"]) {
 		const help = await fleet("help", ...name.split(" "));
 		t.equal(help.code, 0);

@@ -10,7 +10,7 @@ cryptoProvider.set(webcrypto as unknown as Parameters<typeof cryptoProvider.set>
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 let authority: webcrypto.CryptoKeyPair | undefined;
 
-/** A certificate with its RSA-2048 key, in the forms in which AWS sends them. */
+/** A certificate and its RSA-2048 key, in the form in which AWS sends them. */
 export interface Issued {
 	readonly certificateId: string;
 	readonly certificatePem: string;
