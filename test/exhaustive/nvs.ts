@@ -1,10 +1,11 @@
-// NVS partitions as devices in the field have them, and the cuts in the operations of their chip: for the tests on Node and in XS.
+// NVS partitions in the condition in which devices in the field have them, and power cuts in the operations of their flash chip, for
+// the tests on Node and in XS.
 
 import { Store } from "../../src/identity/store.js";
 import { type FlashCut, NvsFlash } from "../support/nvs.js";
 import { World } from "../support/world.js";
 
-/** A partition of so many pages with what the SDK's Wi-Fi keeps in it: the calibration of the radio, once and for all. */
+/** A partition of so many pages that holds what the SDK's Wi-Fi stores there once: the calibration of the radio. */
 export function newPartition(pages: number, keys?: Uint8Array): NvsFlash {
 	const flash = new NvsFlash(pages, keys);
 	flash.writeIn("phy", "cal_data", new Uint8Array(1904).fill(0x55));
@@ -14,7 +15,7 @@ export function newPartition(pages: number, keys?: Uint8Array): NvsFlash {
 	return flash;
 }
 
-/** Provisions a device on this flash, for the nth time, from 0. @throws Error when it does not come up: why */
+/** Provisions a device on this flash for the nth time (the first is 0). @throws Error with the reason when it does not run */
 export async function provision(flash: NvsFlash, nth: number): Promise<void> {
 	const world = await World.make({ flash, issuedBefore: nth % 20 });
 	world.machine.powerOn();
@@ -23,14 +24,14 @@ export async function provision(flash: NvsFlash, nth: number): Promise<void> {
 	if (!running) throw new Error(world.failures.join());
 }
 
-/** Gives the identity up for another one, as a device does whose identity is refused: its credentials stay where they are. */
+/** Gives up the identity, as a device does whose identity is refused. Its credentials stay in flash. */
 export function startAgain(flash: NvsFlash): void {
 	const store = new Store(flash.device, () => {});
 	store.load();
 	store.save({ state: "unprovisioned", savedAt: 0, setAsides: 0 });
 }
 
-/** What a factory reset does that forgets the identity. */
+/** Forgets the identity, as a factory reset does. */
 export function forget(flash: NvsFlash): void {
 	const store = new Store(flash.device, () => {});
 	store.load();
@@ -38,7 +39,7 @@ export function forget(flash: NvsFlash): void {
 	store.eraseCredentials();
 }
 
-/** The bytes of a partition on which a device has been provisioned so many times, and its identity forgotten or given up. */
+/** The bytes of a partition on which a device was provisioned so many times, and its identity then forgotten or given up. */
 export async function agedPartition(pages: number, times: number): Promise<Uint8Array> {
 	const flash = newPartition(pages);
 	for (let i = 0; i < times; i++) {
@@ -49,10 +50,10 @@ export async function agedPartition(pages: number, times: number): Promise<Uint8
 	return flash.image;
 }
 
-/** Certificates that went to others before the story that is cut. */
+/** How many certificates are issued to others before the story with the cut. */
 export const NEXT = 20;
 
-/** Cuts in each operation of the chip in the plain story on a copy of this partition: before it, in its middle, after it. */
+/** Cuts before, in the middle of and after each operation of the chip, in the plain story on a copy of this partition. */
 export async function cutsOn(image: Uint8Array): Promise<{ cuts: FlashCut[]; erases: number }> {
 	const flash = new NvsFlash(image);
 	await provision(flash, NEXT);

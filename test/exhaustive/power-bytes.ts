@@ -1,12 +1,12 @@
-// Power cuts, every one, at each byte of each write to flash: a file for each way in which a write can be torn, so that none
-// runs for minutes.
+// Power cuts at each byte of each write to flash. Each way in which a write can be torn has a file of its own, so that no file runs
+// for minutes.
 
 import t from "tap";
 import type { Tear } from "../support/failing-flash.js";
 import { playCuts, survey } from "../support/safety.js";
 import { sample } from "../support/sample.js";
 
-/** Defines the test. */
+/** Defines the test for one way in which a write can be torn. */
 export function powerCutsAtEachByte(tear: Tear): void {
 	t.test(
 		`given a plain story, when the power fails at any byte of any write (${tear}), then the device recovers`,

@@ -1,4 +1,4 @@
-// Power cuts, every one: at each packet, at the edges of each write to flash, and again at each point of the recovery.
+// Power cuts at each packet and at the edges of each write to flash, and a second cut at each point of the recovery.
 
 import t from "tap";
 import { playCuts, survey, TOKEN_RULES } from "../support/safety.js";
@@ -7,18 +7,19 @@ import type { Cut, WorldOptions } from "../support/world.js";
 
 for (const keyPair of ["keys", "csr"] as const)
 	t.test(
-		`given a story by ${keyPair}, when the power fails at any packet, and again at any point after, then the device recovers`,
+		`given a story with keyPair ${keyPair}, when the power fails at any point, and again at any point after it, then the device recovers`,
 		async (test) => {
 			const options: WorldOptions = { configuration: { keyPair } };
 			const { writes, packets } = await survey(options);
-			// Room for recovery: it has at most as many packets and writes again.
+			// The second cut is counted from the first. These points reach every part of the recovery, because the recovery has at most as
+			// many packets and writes as the story itself.
 			const points: Cut[] = [];
 			for (let packet = 1; packet <= packets; packet++)
 				for (const gotThrough of [false, true]) points.push({ packet, gotThrough });
 			for (const [i, size] of writes.entries())
 				for (const bytes of [0, size >> 1, size]) points.push({ write: i + 1, bytes });
 			const stories: Cut[][] = points.map((first) => [first]);
-			// RSA keys for signing requests take long to make: the second cut is left to the other story.
+			// With csr there is no second cut: signing requests need RSA keys, which take long to make.
 			if (keyPair === "keys") {
 				const pairs = points.flatMap((first) => points.map((second) => [first, second]));
 				stories.push(...sample(test, pairs, 101));
