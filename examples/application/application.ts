@@ -1,6 +1,6 @@
 // An application for the firmware: a lamp that is switched by messages and publishes its state. It uses nothing but the language and
-// the context that it is given, so that the same file runs on the ESP32 (in place of hosts/moddable/application.ts), on a simulated device in
-// a test, and in the XS engine on your desk (`fleet xs --application application.ts`).
+// the context that it is given, so that the same file runs on the ESP32 (in place of hosts/moddable/application.ts), on a simulated
+// device in a test, and in the XS engine on your desk (`fleet xs --application application.ts`).
 
 import type { Application } from "moddable-fleet-provisioning/device";
 

@@ -1,6 +1,6 @@
 // A model of ESP-IDF's NVS on flash that can only clear bits: pages that fill up, move and are erased, what a power cut at any byte
-// of any operation leaves behind, and how the next mount recovers from it. After Espressif's own description (docs/api-reference/storage/
-// nvs_flash) and the behaviour of ESP-IDF 5.4 to 6.0. It has only what the device uses: namespaces,
+// of any operation leaves behind, and how the next mount recovers from it. It follows Espressif's own description
+// (docs/api-reference/storage/nvs_flash) and the behaviour of ESP-IDF 5.4 to 6.0. It has only what the device uses: namespaces,
 // and blobs that are not empty.
 
 import { createCipheriv, createDecipheriv } from "node:crypto";
