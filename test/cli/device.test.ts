@@ -111,7 +111,7 @@ t.test("a device without a network", async (t) => {
 	t.match(nobody.stdout, /waits \d\.\d s before it tries again/);
 
 	const none = await fleet(...common, "--endpoint", "localhost", "--port", port, "--once");
-	saysInOneLine(t, none, 1, /CLAIM_MISSING: no identity, and no claim/);
+	saysInOneLine(t, none, 1, /CLAIM_MISSING: the device has neither an identity nor a claim/);
 	printedNoSecret(t, [credentials.key]);
 });
 
