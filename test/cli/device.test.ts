@@ -232,7 +232,12 @@ t.test("a device against a cloud", async (t) => {
 		const args = deviceArguments(cloud, join(folder, "three.flash"));
 		args[args.indexOf("--claim") + 1] = join(folder, "stranger.pem");
 		args[args.indexOf("--claim-key") + 1] = join(folder, "stranger.key");
-		saysInOneLine(t, await fleet(...args, "--once"), 1, /CLAIM_REFUSED: the service refused the connection with the claim/);
+		saysInOneLine(
+			t,
+			await fleet(...args, "--once"),
+			1,
+			/CLAIM_REFUSED: the service refused the connection with the claim/,
+		);
 		t.ok(
 			await cloud.event(({ event, principal }) => event === "refused" && principal === certificateId),
 			"the cloud names the certificate",
