@@ -52,7 +52,7 @@ export async function boot(host: Host, application: Application): Promise<void> 
 				return;
 			}
 		} catch (error) {
-			device.leave();
+			device.closeExchange();
 			if (device.stopped) return;
 			const failure = asFailure(error);
 			if (failure.class === "fatal") {

@@ -1,4 +1,5 @@
-// Tries the application on a simulated device: the device program provisions itself against a local AWS IoT, and then runs it.
+// Tests the application on a simulated device: the device program provisions itself against a local AWS IoT and then runs the
+// application.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -16,7 +17,7 @@ before(async () => {
 
 after(() => cloud.close());
 
-/** What lamps have published: topic below the thing's name, and text. */
+/** What lamps have published: the last level of the topic, and the text. */
 const published: string[] = [];
 let heard = (): void => {};
 
@@ -28,7 +29,7 @@ async function publishes(message: string): Promise<void> {
 		});
 }
 
-/** Switches a new lamp on. Gives what its application has, so that the test can send messages under the lamp's own name. */
+/** Switches a new lamp on. Resolves with its application's context, so that the test can publish under the lamp's own name. */
 async function newLamp(serialNumber: string): Promise<{ device: SimulatedDevice; context: ApplicationContext }> {
 	const claim = await createClaim(cloud, "fleet");
 	return new Promise((resolve, reject) => {
@@ -39,7 +40,7 @@ async function newLamp(serialNumber: string): Promise<{ device: SimulatedDevice;
 			roots: [certificateFromPem(cloud.rootCertificate)],
 			storage: new MemoryFlash(),
 			async application(context) {
-				// Listens to what the application sends on its way out.
+				// Records what the application publishes.
 				const connection = Object.create(context.connection, {
 					publish: {
 						value: (topic: string, payload: string) => {
@@ -68,7 +69,7 @@ async function newLamp(serialNumber: string): Promise<{ device: SimulatedDevice;
 	});
 }
 
-test("a new lamp says that it is off, and does what it is told", async () => {
+test("a new lamp publishes that it is off, and obeys commands", async () => {
 	const { device, context } = await newLamp("lamp-1");
 	assert.deepEqual(published, ["state off"]);
 	await context.connection.publish("devices/lamp-1/commands", "on");

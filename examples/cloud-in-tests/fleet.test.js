@@ -1,11 +1,11 @@
-// Tests of a fleet's own template and policies, against a local AWS IoT that starts in this process.
+// Tests a fleet's own template and policies against a local AWS IoT that runs in this process.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { claimPolicy, startCloud } from "moddable-fleet-provisioning/cloud";
 import { certificateFromPem, credentialsFromPem, MemoryFlash, SimulatedDevice } from "moddable-fleet-provisioning/node";
 
-/** Every device of this fleet is a thing called `meter-…`, and remembers which batch it was made in. */
+/** Every device of this fleet becomes a thing called `meter-…`, with the batch in which it was made as an attribute. */
 const template = {
 	Parameters: {
 		SerialNumber: { Type: "String" },
@@ -60,7 +60,7 @@ before(async () => {
 
 after(() => cloud.close());
 
-/** Switches a new device on and resolves with what its application was given; rejects with its first failure. */
+/** Switches a new device on. Resolves with its application's context; rejects with the device's first failure. */
 function provision(serialNumber, parameters) {
 	return new Promise((resolve, reject) => {
 		const device = new SimulatedDevice({

@@ -1,4 +1,4 @@
-// Tries the hook as the service calls it: as part of a device's registration.
+// Tests the hook the way the service calls it: as part of a device's registration.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -21,7 +21,7 @@ before(async () => {
 
 after(() => cloud.close());
 
-/** Resolves with the first event of these names. */
+/** Resolves with the first event that has one of these names. */
 function firstEvent(serialNumber, ...names) {
 	return new Promise((resolve) => {
 		const device = new SimulatedDevice({

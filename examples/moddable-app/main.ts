@@ -1,5 +1,5 @@
-// An app of your own that includes the firmware's manifest: a meter that publishes its reading, at once and then at intervals.
-// The same in JavaScript is in javascript/.
+// An app that includes the firmware's manifest: a meter that publishes its reading at once, and then at intervals. The folder
+// javascript/ has the same app in JavaScript.
 
 import { start } from "fleet-provisioning/hosts/moddable/start";
 import type { Application } from "fleet-provisioning/src/contract/application";
@@ -9,10 +9,10 @@ import { Meter } from "./meter.js";
 
 const meter = new Meter();
 
-/** Called with each new connection under the thing's name. Gives what is called when that connection has ended. */
+/** Called with each new connection under the thing's name. Returns a function that is called when that connection has ended. */
 const application: Application = ({ identity, connection }) => {
 	const publish = () => {
-		// Rejected when the connection ends: the next one is told the reading, so nothing is lost.
+		// May be ignored when it rejects: the reading is published again on the next connection, so nothing is lost.
 		connection.publish(`devices/${identity.thingName}/reading`, JSON.stringify(meter.read()));
 	};
 	publish();

@@ -1,5 +1,6 @@
-// What can be held of the app without the Moddable SDK: every path of its manifests leads to a file, and every module that its
-// programs import is in a manifest or the SDK's. `mcconfig -d -m` builds it; the package's own `npm run sdk-tests` runs it, too.
+// Checks what can be checked of the app without the Moddable SDK: every path in its manifests leads to a file, and every module that
+// its programs import is in a manifest or belongs to the SDK. `mcconfig -d -m` builds the app; the package's own `npm run sdk-tests`
+// also runs it.
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -8,10 +9,10 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-/** What the SDK has of it: see `declare module` in the package's hosts/moddable/types/. */
+/** Modules that belong to the SDK: see `declare module` in the package's hosts/moddable/types/. */
 const ofTheSdk = ["mc/config", "timer"];
 
-/** The manifest with those that it includes, but for the SDK's. */
+/** The manifest and those that it includes, except those of the SDK. */
 function readManifests(path, variables = {}) {
 	const manifest = JSON.parse(readFileSync(path, "utf8"));
 	const folder = dirname(path);
@@ -30,7 +31,7 @@ function readManifests(path, variables = {}) {
 	];
 }
 
-/** File of each module of these manifests, by the name it is imported by. */
+/** The file of each module in these manifests, by the name under which it is imported. */
 function modulesOf(manifests) {
 	const modules = new Map();
 	for (const { manifest, folder } of manifests)

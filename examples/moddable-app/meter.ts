@@ -1,4 +1,4 @@
-// A module of the app's own: the meter. In place of a real one's pulses it counts how often it was read.
+// One of the app's own modules: the meter. It counts how often it is read; a real meter would count pulses.
 
 /** What a meter shows. */
 export interface Reading {
@@ -9,7 +9,7 @@ export interface Reading {
 export class Meter {
 	#count = 0;
 
-	/** The reading now. */
+	/** The current reading. */
 	read(): Reading {
 		this.#count += 1;
 		return { count: this.#count };

@@ -1,16 +1,16 @@
-// The application of simulated devices: says hello once on every connection, and does a factory reset when told to.
-// hosts/moddable/application.ts is its twin on the ESP32.
+// The application of simulated devices: publishes one message, a hello, on every connection, and does a factory reset when asked.
+// hosts/moddable/application.ts is its counterpart on the ESP32.
 
 import type { Application } from "../../src/contract/application.js";
 
-/** What the world around the device wants to hear and to have done. */
+/** Where the application publishes, and the callbacks with which a command follows and directs it. */
 export interface HelloOptions {
-	/** Where to publish, with `{ThingName}` in it. */
+	/** The topic to publish on; `{ThingName}` in it stands for the thing's name. */
 	readonly topic: string;
-	/** The message has gone out; called once more with `acknowledged` when the PUBACK is there. */
+	/** Called when the message is sent, and again with `acknowledged` when the PUBACK has arrived. */
 	onHello?(hello: { readonly topic: string; readonly payload: string; readonly acknowledged: boolean }): void;
 	onMessage?(topic: string, bytes: number): void;
-	/** Whether to do a factory reset that keeps the identity before anything else; asked with every connection. */
+	/** Asked on every connection: whether to do a factory reset that keeps the identity instead of publishing. */
 	takeReset?(): boolean;
 }
 
@@ -30,7 +30,7 @@ export function helloApplication(options: HelloOptions): Application {
 		options.onHello?.({ topic, payload, acknowledged: false });
 		connection.publish(topic, payload).then(
 			() => options.onHello?.({ topic, payload, acknowledged: true }),
-			// Why is told by the device program, which sees the connection end.
+			// Nothing to do: the device program reports why the connection ended.
 			() => {},
 		);
 		return undefined;

@@ -1,5 +1,5 @@
-// Puts a claim and the root certificates where the firmware's build takes them from, after checking that a device can use
-// them: a mistake found here is not found in a thousand devices. Must never print or leave behind a key or a password.
+// Puts a claim and the root certificates where the firmware's build takes them from, after checking that a device can use them:
+// a mistake is found here, and not on a thousand devices. Must never print or leave behind a key or a password.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -12,17 +12,17 @@ import { checkPair, deviceKey, readCertificates, readInput, readPrivateKey } fro
 /** What `fleet claim embed` is given. */
 export interface ClaimEmbedOptions {
 	/**
-	 * File with the claim certificate: PEM, DER or PKCS#12 (which holds the key as well). Without it only the roots are
-	 * embedded, for devices whose claim a trusted user hands over.
+	 * File with the claim certificate: PEM, DER or PKCS#12 (which holds the key as well). Without it, only the roots are embedded,
+	 * for devices that get their claim from a trusted user.
 	 */
 	readonly certificate?: string | undefined;
 	/** File with its private key: PEM or DER. Not needed with PKCS#12. */
 	readonly key?: string | undefined;
-	/** Files with the root certificates that the endpoint's chain may end in, one each: PEM or DER. */
+	/** Files with the root certificates that the endpoint's chain may end in, one certificate in each file: PEM or DER. */
 	readonly roots: readonly string[];
-	/** Where to put them. Default: the folder that the manifest names. */
+	/** Where to put the files. Default: the folder that the manifest names. */
 	readonly folder?: string;
-	/** Asked once, and only when a file is locked. */
+	/** Gets the password. Called at most once, and only when a file is encrypted. */
 	readonly password: () => Promise<string>;
 	/** ms since 1970. Default `Date.now`. */
 	readonly now?: () => number;
@@ -31,13 +31,13 @@ export interface ClaimEmbedOptions {
 /** What was embedded. */
 export interface EmbeddedClaim {
 	readonly folder: string;
-	/** The claim certificate's subject, on one line, and until when it is valid. Absent when only the root was embedded. */
+	/** The claim certificate's subject, on one line, and until when it is valid. Absent when only roots were embedded. */
 	readonly claim?: { readonly subject: string; readonly validTo: Date };
 	/** Subjects of the root certificates. */
 	readonly roots: readonly string[];
 }
 
-/** Names of the resources: hosts/moddable/claim.ts looks for them. */
+/** Names of the resources, by which hosts/moddable/claim.ts finds them. */
 export const resources = {
 	certificate: "claim.certificate.der",
 	key: "claim.key.der",
@@ -52,8 +52,9 @@ interface Pair {
 }
 
 /**
- * Reads, checks and writes claim and root as DER (mode 0600, each replaced in one step; none when a check fails).
- * @throws UsageError when the options do not fit together, CommandError when a file will not do
+ * Reads and checks the claim and the roots, and writes them as DER (mode 0600). When a check fails, nothing is written;
+ * otherwise each file is replaced in one step.
+ * @throws UsageError when the options do not fit together, CommandError when a file cannot be used
  */
 export async function embedClaim(options: ClaimEmbedOptions): Promise<EmbeddedClaim> {
 	const { folder = defaultFolder, now = Date.now } = options;
@@ -67,7 +68,7 @@ export async function embedClaim(options: ClaimEmbedOptions): Promise<EmbeddedCl
 	write(folder, {
 		[resources.certificate]: claim?.certificate.raw,
 		[resources.key]: claim && deviceKey(claim.key),
-		// One after another: DER says where each ends.
+		// One after another: the DER of each says where it ends.
 		[resources.root]: Buffer.concat(roots.map(({ raw }) => raw)),
 	});
 	return {
@@ -111,7 +112,7 @@ function isPkcs12(bytes: Buffer): boolean {
 	return bytes[0] === 0x30 && bytes.subarray(start, start + 3).equals(Buffer.of(0x02, 0x01, 0x03));
 }
 
-/** Takes the one key in it and the certificate that belongs to it; certificates of authorities are passed over. */
+/** Reads the only key in the file and the certificate that belongs to it; certificates of authorities are ignored. */
 async function readPkcs12(path: string, bytes: Buffer, password: () => Promise<string>): Promise<Pair> {
 	const { pkcs12, pki, asn1, util } = forge;
 	const secret = await password();
@@ -119,8 +120,9 @@ async function readPkcs12(path: string, bytes: Buffer, password: () => Promise<s
 	try {
 		content = pkcs12.pkcs12FromAsn1(asn1.fromDer(util.createBuffer(bytes.toString("binary"))), false, secret);
 	} catch (error) {
-		// node-forge takes a password's characters for bytes where OpenSSL takes its UTF-8.
-		if (/[^ -~]/.test(secret)) throw new CommandError(`${path} has a password beyond ASCII: convert it to PEM first`);
+		// node-forge treats each character of a password as a byte, OpenSSL encodes it in UTF-8.
+		if (/[^ -~]/.test(secret))
+			throw new CommandError(`${path} has a password with characters beyond ASCII: convert it to PEM first`);
 		const wrong = /password|MAC/i.test((error as Error).message);
 		throw new CommandError(
 			wrong ? `the password does not open ${path}` : `${path} is PKCS#12 of a kind that cannot be read`,
@@ -144,25 +146,25 @@ async function readPkcs12(path: string, bytes: Buffer, password: () => Promise<s
 
 function checkDates(what: string, { validFrom, validTo }: X509Certificate, now: number): void {
 	if (now < Date.parse(validFrom)) throw new CommandError(`the ${what} is not valid before ${validFrom}`);
-	if (now > Date.parse(validTo)) throw new CommandError(`the ${what} was valid until ${validTo}`);
+	if (now > Date.parse(validTo)) throw new CommandError(`the ${what} has expired: it was valid until ${validTo}`);
 }
 
 function name(certificate: X509Certificate, which: "subject" | "issuer" = "subject"): string {
 	return certificate[which]?.replaceAll("\n", ", ") || "(no name)";
 }
 
-/** Writes all beside their places before the first takes its place; takes away what is undefined. */
+/** Writes all files under temporary names before the first is renamed to its own; removes a file whose bytes are undefined. */
 function write(folder: string, files: Record<string, Uint8Array | undefined>): void {
 	mkdirSync(folder, { recursive: true, mode: 0o700 });
-	const fresh = (file: string) => join(folder, `.${file}.${process.pid}`);
+	const temporary = (file: string) => join(folder, `.${file}.${process.pid}`);
 	const entries = Object.entries(files);
 	try {
-		for (const [file, bytes] of entries) if (bytes) writeFileSync(fresh(file), bytes, { mode: 0o600, flush: true });
+		for (const [file, bytes] of entries) if (bytes) writeFileSync(temporary(file), bytes, { mode: 0o600, flush: true });
 		for (const [file, bytes] of entries) {
-			if (bytes) renameSync(fresh(file), join(folder, file));
+			if (bytes) renameSync(temporary(file), join(folder, file));
 			else rmSync(join(folder, file), { force: true });
 		}
 	} finally {
-		for (const [file] of entries) rmSync(fresh(file), { force: true });
+		for (const [file] of entries) rmSync(temporary(file), { force: true });
 	}
 }

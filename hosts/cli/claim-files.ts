@@ -1,16 +1,16 @@
-// Where `fleet cloud` keeps the claim that it makes, beside its state. Must let nobody but its owner read it.
+// Where `fleet cloud` and `fleet demo` keep the claim that they make, beside the cloud's state. Only its owner may read it.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Claim } from "../cloud/prepare.js";
 
-/** Where a claim is kept beside a cloud's state. */
+/** The files of a template's claim, in the folder of a cloud's state. */
 export const claimFiles = (directory: string, templateName: string) => ({
 	certificate: join(directory, `${templateName}-claim.pem`),
 	key: join(directory, `${templateName}-claim-key.pem`),
 });
 
-/** Writes a claim for its owner alone. */
+/** Writes a claim, readable by its owner only. */
 export function writeClaim(directory: string, templateName: string, claim: Claim): void {
 	const files = claimFiles(directory, templateName);
 	writeFileSync(files.certificate, claim.certificatePem, { mode: 0o600 });

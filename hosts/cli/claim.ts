@@ -1,4 +1,4 @@
-// `fleet claim embed`: the claim and the root certificate into the firmware's resources. The work is claim-embed.ts's.
+// `fleet claim embed`: puts the claim and the root certificates into the firmware's resources. claim-embed.ts does the work.
 
 import { embedClaim } from "./claim-embed.js";
 import { command } from "./command.js";
@@ -39,7 +39,7 @@ today, before anything is written. A password is taken from IDENTITY_PASSWORD or
 		}
 		const { claim } = embedded;
 		for (const subject of embedded.roots) console.log(`root certificate   ${subject}`);
-		if (claim === undefined) console.log("no claim: devices wait until they are handed one");
+		if (claim === undefined) console.log("no claim: devices wait until they are given one");
 		else console.log(`claim certificate  ${claim.subject}, valid until ${claim.validTo.toISOString().slice(0, 10)}`);
 		console.log(`in ${embedded.folder}: build the firmware again, and keep that folder secret`);
 		return 0;

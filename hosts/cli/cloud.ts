@@ -1,4 +1,5 @@
-// `fleet cloud`: the local AWS IoT, until it is stopped. Says where it is, how to use it, and everything that it refuses.
+// `fleet cloud`: runs the local AWS IoT until it is stopped. Prints where it listens, how to use it, and everything that it
+// refuses.
 
 import { randomBytes, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -26,21 +27,26 @@ import { clockTime, hanging, line, style } from "./terminal.js";
 import { serverName, templateName } from "./values.js";
 
 const options = {
-	directory: { type: "string", value: "FOLDER", default: ".fleet/cloud", help: "where it keeps its state" },
+	directory: { type: "string", value: "FOLDER", default: ".fleet/cloud", help: "where the cloud keeps its state" },
 	host: { type: "string", value: "ADDRESS", default: "127.0.0.1", help: "address to listen on; 0.0.0.0 for all" },
 	"server-name": {
 		type: "string",
 		value: "NAME",
 		multiple: true,
-		help: "another name or address under which devices reach this machine: the server's certificate will bear it",
+		help: "another name or address by which devices reach this machine; it goes into the server's certificate",
 	},
 	"server-certificate": {
 		type: "string",
 		value: "KIND",
-		help: "the server's certificate is of an rsa or an ecdsa key; or both, and the client's suites decide (default)",
+		help: "kind of the server's certificate: rsa, ecdsa, or both (default), where the client's cipher suites decide",
 	},
 	port: { type: "string", value: "PORT", default: "8883", help: "MQTT over TLS; 0 for any free port" },
-	"alpn-port": { type: "string", value: "PORT", default: "8443", help: "the same with ALPN, AWS's port 443" },
+	"alpn-port": {
+		type: "string",
+		value: "PORT",
+		default: "8443",
+		help: "MQTT over TLS with ALPN, as on AWS's port 443",
+	},
 	"http-port": { type: "string", value: "PORT", default: "8880", help: "the control plane, for AWS's SDKs and CLI" },
 	template: { type: "string", value: "NAME", default: "fleet", help: "the template to begin with, made when absent" },
 	"claim-key": {
@@ -63,14 +69,14 @@ const options = {
 		multiple: true,
 		help: "run a command where a template names this ARN as its pre-provisioning hook: JSON in, JSON out",
 	},
-	json: { type: "boolean", help: "one JSON object a line: how to use it, then each event" },
+	json: { type: "boolean", help: "print one JSON object per line: first how to use the cloud, then each event" },
 } as const;
 
 export const cloud = command({
 	options,
-	details: `On first start it makes its own root certificate, the template, a policy for devices and a claim certificate with
-key, all in FOLDER and readable by nobody else. Without access keys, and only on a loopback address, the control
-plane takes any signature: development mode.`,
+	details: `The first start creates a root certificate, the template, a policy for devices and a claim certificate with its key,
+all in FOLDER and readable by you only. Without access keys, and on a loopback address only, the control plane accepts any
+signature (development mode).`,
 	async run(values) {
 		const { directory, host, template, json } = values;
 		templateName(template);
@@ -80,20 +86,20 @@ plane takes any signature: development mode.`,
 		};
 		const httpPort = wholeNumber("http-port", values["http-port"], 0, 65_535);
 		if (values["access-key"] && values["access-keys"] !== undefined)
-			throw new UsageError("--access-key and --access-keys exclude each other");
+			throw new UsageError("--access-key and --access-keys cannot be used together");
 		const serverNames = values["server-name"]?.map(serverName) ?? [];
 		const certificates = oneOfKinds(values["server-certificate"]);
 		const claimKey = claimKeyOf(values["claim-key"]);
 		const given = values["access-keys"] === undefined ? [] : accessKeysIn(values["access-keys"]);
 		const hookCommands = readPairs("hook", values.hook, "ARN=COMMAND");
 
-		// What happens while it starts is told to people below the instructions.
+		// For people, events during the start are printed below the instructions.
 		const early: CloudEvent[] = [];
-		let say: (event: CloudEvent) => void = json ? sayJson : (event) => early.push(event);
-		const sayEarly = () => {
+		let print: (event: CloudEvent) => void = json ? printJson : (event) => early.push(event);
+		const printEarly = () => {
 			if (json) return;
-			say = sayText;
-			for (const event of early.splice(0)) sayText(event);
+			print = printText;
+			for (const event of early.splice(0)) printText(event);
 		};
 		const running = await startCloud({
 			directory,
@@ -102,11 +108,11 @@ plane takes any signature: development mode.`,
 			...ports,
 			settings: {
 				...(certificates && { tls: { certificates } }),
-				// Whoever connects by address cannot name a server: SNI has no addresses (RFC 6066, section 3).
-				...(isIP(host) && !leadsToLocalhost(host) && { connection: { requireServerName: false } }),
+				// A client that connects by address cannot send a server name: SNI has no addresses (RFC 6066, section 3).
+				...(isIP(host) && !isLocalhost(host) && { connection: { requireServerName: false } }),
 			},
 			hookCommands,
-			onEvent: (event) => say(event),
+			onEvent: (event) => print(event),
 		}).catch((error: unknown) => {
 			throw explainStart(error, directory, { "--port": ports.port, "--alpn-port": ports.alpnPort });
 		});
@@ -145,15 +151,15 @@ plane takes any signature: development mode.`,
 				flash: join(dirname(directory), "one.flash"),
 				...(values["access-key"] ? { credentials: join(directory, CREDENTIALS_FILE) } : {}),
 			};
-			// Whoever reads that it has started may ask it to stop at once.
-			const end = stopped();
+			// Listens for signals before it prints: whoever reads that the cloud has started may stop it at once.
+			const end = untilSignal();
 			console.log(json ? JSON.stringify({ event: "started", ...facts }) : instructions(facts));
-			sayEarly();
+			printEarly();
 			await end;
 			await control.close();
 			return 0;
 		} finally {
-			sayEarly();
+			printEarly();
 			await running.close();
 		}
 	},
@@ -182,28 +188,28 @@ interface Facts {
 	readonly template: string;
 	readonly claim: string;
 	readonly device: string;
-	/** Files: the root of the chain that most clients are shown, and every root that one may be shown a chain to. */
+	/** Path of the root certificate of the chain that most clients get, and the paths of all root certificates. */
 	readonly rootCertificate: string;
 	readonly rootCertificates: readonly string[];
 	readonly claimCertificate: string;
 	readonly claimKey: string;
-	/** A place for a simulated device's flash. */
+	/** Suggested path for a simulated device's flash image. */
 	readonly flash: string;
 	readonly credentials?: string;
 }
 
-/** Whether the name localhost leads to where the cloud listens; 127.0.0.2 is another address. */
-const leadsToLocalhost = (host: string): boolean => ["localhost", "127.0.0.1", "::1", "0.0.0.0", "::"].includes(host);
+/** Whether clients reach a cloud that listens on this address by the name localhost. Not so for 127.0.0.2, for example. */
+const isLocalhost = (host: string): boolean => ["localhost", "127.0.0.1", "::1", "0.0.0.0", "::"].includes(host);
 
 function instructions(facts: Facts): string {
-	const name = leadsToLocalhost(facts.host) ? "localhost" : facts.host;
+	const name = isLocalhost(facts.host) ? "localhost" : facts.host;
 	const rows = [
 		["account", `${facts.accountId} in ${facts.region}`],
 		["MQTT over TLS", `${facts.host} port ${facts.port}; with ALPN x-amzn-mqtt-ca port ${facts.alpnPort}`],
-		["names", `${name}${isIP(name) ? " (by address, so no server name is demanded)" : ""}, ${facts.endpoint}`],
+		["names", `${name}${isIP(name) ? " (an address, so clients need not send a server name)" : ""}, ${facts.endpoint}`],
 		["control plane", facts.url],
 		["template", `${facts.template}, with policies ${facts.claim} (claims) and ${facts.device} (devices)`],
-		["root", facts.rootCertificates.join(", and for clients without RSA suites ")],
+		["root", facts.rootCertificates.join(", and for clients without RSA cipher suites ")],
 		["claim", `${facts.claimCertificate}, ${facts.claimKey}`],
 		["events", `below, and at ${facts.url}/_local/events`],
 	];
@@ -212,7 +218,7 @@ function instructions(facts: Facts): string {
 			? [`export AWS_SHARED_CREDENTIALS_FILE=${quote(facts.credentials)}`]
 			: facts.signatures === "any"
 				? ["export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any"]
-				: ["# and an access key of your file"];
+				: ["# and the id and secret of an access key from your file"];
 	return `${hanging("", style.bold("A local AWS IoT is running. Ctrl-C stops it; it keeps its state."))}
 
 ${rows.map(([what, value]) => hanging(`  ${style.dim(what!.padEnd(15))}`, value!)).join("\n")}
@@ -235,17 +241,17 @@ ${style.bold("AWS's command line:")}
 ${style.bold("What happens:")}`;
 }
 
-function sayText(event: CloudEvent): void {
+function printText(event: CloudEvent): void {
 	const told = narrateCloud(event);
 	if (told !== undefined) console.log(hanging(`${style.dim(clockTime())}  `, line(told)));
 }
 
-function sayJson(event: CloudEvent): void {
+function printJson(event: CloudEvent): void {
 	console.log(JSON.stringify(event));
 }
 
-/** Resolves when somebody wants it to stop. Asked a second time, the process just ends. */
-function stopped(): Promise<void> {
+/** Resolves on the first SIGINT or SIGTERM. A second one ends the process at once. */
+function untilSignal(): Promise<void> {
 	return new Promise((resolve) => {
 		process.once("SIGINT", resolve).once("SIGTERM", resolve);
 	});
@@ -287,7 +293,7 @@ function certificateIn(path: string): X509Certificate {
 const CREDENTIALS_FILE = "aws-credentials";
 const CREDENTIALS = /^aws_access_key_id = (\w+)\naws_secret_access_key = (\w+)$/m;
 
-/** An administrator's access key, in the file form of AWS's tools. Made on first use. */
+/** An administrator's access key, kept in a file that AWS's tools can read. Made on first use. */
 function ownAccessKey(directory: string, accountId: string): AccessKey[] {
 	const path = join(directory, CREDENTIALS_FILE);
 	if (!existsSync(path)) {
@@ -298,13 +304,14 @@ function ownAccessKey(directory: string, accountId: string): AccessKey[] {
 	}
 	chmodSync(path, 0o600);
 	const found = CREDENTIALS.exec(readFileSync(path, "utf8"));
-	if (found === null) throw new CommandError(`${path} is not as this command has written it: move it away`);
+	if (found === null)
+		throw new CommandError(`${path} has been changed and holds no access key that this command can read: move it away`);
 	const [, accessKeyId, secretAccessKey] = found;
 	const principal = `arn:aws:iam::${accountId}:user/administrator`;
 	return parseAccessKeys([{ accessKeyId, secretAccessKey, principal, policies: [ADMINISTRATOR_ACCESS] }]);
 }
 
-/** What keeps the cloud from starting, in words; `ports` by the option that sets them. */
+/** Why the cloud cannot start, in words. `ports` holds the port numbers by the options that set them. */
 function explainStart(error: unknown, directory: string, ports: Readonly<Record<string, number>>): unknown {
 	if (error instanceof StateInUseError) return new CommandError(`${directory} is in use by another process`);
 	const { code, port, address, path } = error as NodeJS.ErrnoException & { port?: number; address?: string };
@@ -314,7 +321,7 @@ function explainStart(error: unknown, directory: string, ports: Readonly<Record<
 	if (code === "EACCES" && option !== undefined)
 		return new CommandError(`no permission to listen on port ${port}: choose another with ${option}`);
 	if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND" || code === "EAI_AGAIN")
-		return new CommandError(`${address ?? "that address"} is no address of this machine: see --host`);
+		return new CommandError(`${address ?? "that address"} is not an address of this machine: see --host`);
 	if (code === "EACCES" || code === "EPERM" || code === "EROFS")
 		return new CommandError(`no permission to write ${path ?? directory}`);
 	if (code === "ENOTDIR" || code === "EEXIST") return new CommandError(`${directory} is not a folder`);

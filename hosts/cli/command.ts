@@ -1,25 +1,25 @@
-// What every command of `fleet` is made of: options as data, from which the help, the completion and the reader of arguments
-// are made; two kinds of error that end in one clear line each. Never lets a stack trace out.
+// What every command of `fleet` is made of: its options as data, which the help, the shell completion and the parser of
+// arguments use, and two kinds of error, each printed as one clear line. Never prints a stack trace.
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { didYouMean } from "./nearest.js";
 import { columns, paragraphs } from "./terminal.js";
 
-/** The command was called wrongly. Exit code 2. */
+/** The command was called incorrectly. Exit code 2. */
 export class UsageError extends Error {}
 
-/** The command was called rightly but cannot do its work. Exit code 1. */
+/** The command was called correctly but cannot do its work. Exit code 1. */
 export class CommandError extends Error {}
 
 /** An option and its line in the help. */
 export interface Option {
 	readonly type: "string" | "boolean";
-	/** What stands for the value in the help, such as `FILE`; or all the words that the value may be: `cbor|json`. */
+	/** A placeholder for the value in the help, such as `FILE`; or all the words that the value may be: `cbor|json`. */
 	readonly value?: string;
 	readonly help: string;
-	/** Said in the help and given when the option is not. */
+	/** The value when the option is not given. The help shows it. */
 	readonly default?: string;
-	/** The command cannot do without. */
+	/** The command refuses to run without it. */
 	readonly required?: boolean;
 	/** May be given more than once. */
 	readonly multiple?: boolean;
@@ -27,23 +27,23 @@ export interface Option {
 
 export type Options = Readonly<Record<string, Option>>;
 
-/** What a command takes without an option's name before it. */
+/** A positional argument of a command. */
 export interface Operand {
-	/** What stands for it in the help, such as `COMMAND`. */
+	/** A placeholder for it in the help, such as `COMMAND`. */
 	readonly value: string;
 	readonly help: string;
 	/** How many of them may be given. Default 1. */
 	readonly most?: number;
-	/** The command cannot do without. */
+	/** The command refuses to run without it. */
 	readonly required?: boolean;
-	/** What shells complete it with; it may be something else all the same. */
+	/** What shells complete it with. Other values are allowed. */
 	readonly suggestions: readonly string[];
 }
 
 type Words<V> = V extends `${infer First}|${infer Rest}` ? First | Words<Rest> : V;
 type Text<O> = O extends { value: infer V extends `${string}|${string}` } ? Words<V> : string;
 
-/** What becomes of options: text, one of a few words, switches, lists. */
+/** The values of options, as a command gets them: text, one of a few words, booleans, lists. */
 export type Values<O extends Options> = {
 	readonly [K in keyof O]: O[K] extends { multiple: true }
 		? readonly string[]
@@ -54,19 +54,19 @@ export type Values<O extends Options> = {
 				: Text<O[K]> | undefined;
 };
 
-/** What a command is made of: its name and its summary stand in commands.ts, so that the list of commands loads none. */
+/** What a command is made of. Its name and summary are in commands.ts, so that listing the commands loads none of them. */
 export interface Description<O extends Options = Options> {
 	readonly options: O;
 	readonly operand?: Operand;
-	/** For the help, below the options: paragraphs, which are filled anew. */
+	/** Paragraphs for the help, below the options. They are wrapped to the terminal's width. */
 	readonly details?: string;
-	/** Gives the exit code. @throws UsageError, CommandError */
+	/** Does the work and returns the exit code. @throws UsageError, CommandError */
 	run(values: Values<O>, operands: readonly string[]): Promise<number>;
 }
 
 /** A command of `fleet`. */
 export interface Command extends Omit<Description, "run"> {
-	/** Gives the exit code. @throws UsageError, CommandError */
+	/** Parses the arguments, does the work and returns the exit code. @throws UsageError, CommandError */
 	run(args: readonly string[]): Promise<number>;
 }
 
@@ -81,7 +81,7 @@ export function command<const O extends Options>(description: Description<O>): C
 	};
 }
 
-/** The words that an option's value must be one of; none where it is free. */
+/** The words from which an option's value must be chosen; empty when any text is allowed. */
 export const choices = ({ value = "" }: Option): readonly string[] => (value.includes("|") ? value.split("|") : []);
 
 function readArguments({ options, operand }: Omit<Description, "run">, args: readonly string[]) {
@@ -90,7 +90,7 @@ function readArguments({ options, operand }: Omit<Description, "run">, args: rea
 		options: Object.fromEntries(Object.entries(options).map(([name, { type }]) => [name, { type }])) as NonNullable<
 			ParseArgsConfig["options"]
 		>,
-		// Not strict: its messages are for programmers, and it cannot say what was nearly right.
+		// Not strict: the messages of strict mode are for programmers, and cannot suggest what was probably meant.
 		strict: false,
 		allowPositionals: true,
 		tokens: true,
@@ -107,7 +107,7 @@ function readArguments({ options, operand }: Omit<Description, "run">, args: rea
 			throw new UsageError(`unknown option ${rawName}${didYouMean(rawName, known)}`);
 		}
 		if (option.type === "boolean") {
-			if (value !== undefined) throw new UsageError(`--${name} takes no value, and was given ${value}`);
+			if (value !== undefined) throw new UsageError(`--${name} takes no value, but was given ${value}`);
 			values[name] = true;
 			continue;
 		}
@@ -125,7 +125,7 @@ function readArguments({ options, operand }: Omit<Description, "run">, args: rea
 	const { most = 1 } = operand ?? { most: 0 };
 	if (operands.length > most)
 		throw new UsageError(
-			`unexpected argument ${operands[most]}: what it takes are ${most === 0 ? "" : `${operand!.value} and `}options`,
+			`unexpected argument ${operands[most]}: this command takes ${most === 0 ? "" : `${operand!.value} and `}options only`,
 		);
 	if (operand?.required && operands.length === 0) throw new UsageError(`${operand.value} is missing: ${operand.help}`);
 	return { values, operands };
@@ -151,7 +151,7 @@ export function helpText(name: string, summary: string, { options, operand, deta
 	].join("\n\n");
 }
 
-/** A whole number from an option. @throws UsageError */
+/** An option's value as a whole number. @throws UsageError */
 export function wholeNumber(name: string, text: string, least: number, most: number, example = least): number {
 	const number = Number(text);
 	if (!/^\d+$/.test(text) || number < least || number > most)
@@ -161,7 +161,7 @@ export function wholeNumber(name: string, text: string, least: number, most: num
 	return number;
 }
 
-/** One of a few words from an option. @throws UsageError */
+/** An option's value, which must be one of a few words. @throws UsageError */
 export function oneOf<const T extends string>(name: string, text: string, words: readonly T[]): T {
 	const word = words.find((candidate) => candidate === text);
 	if (word === undefined)

@@ -1,13 +1,13 @@
-// The commands of `fleet`: what each is called, what it is for in one line, and where it is. A command is loaded only when it is
-// called, since the local cloud alone takes a third of a second; the list of commands loads none.
+// The commands of `fleet`: the name of each, its purpose in one line, and its module. A command is loaded only when it is called,
+// because loading the local cloud alone takes a third of a second; listing the commands loads none.
 
 import type { Command } from "./command.js";
 
 /** A command in the list. */
 export interface Entry {
-	/** As it is called: `demo`, `claim embed`. */
+	/** As it is typed: `demo`, `claim embed`. */
 	readonly name: string;
-	/** One line for the list and for the head of its help. */
+	/** One line for the list of commands and for the top of its own help. */
 	readonly summary: string;
 	load(): Promise<Command>;
 }
@@ -16,7 +16,7 @@ export interface Entry {
 export const commands: readonly Entry[] = [
 	{
 		name: "demo",
-		summary: "watch a simulated ESP32 give itself an identity (npm start runs this)",
+		summary: "watch a simulated ESP32 provision itself (npm start runs this)",
 		load: async () => (await import("./demo.js")).demo,
 	},
 	{
@@ -61,7 +61,7 @@ export const commands: readonly Entry[] = [
 	},
 	{
 		name: "help",
-		summary: "explain a command, as --help after it does",
+		summary: "explain a command (the same as --help after it)",
 		load: async () => (await import("./help.js")).help,
 	},
 	{
@@ -71,6 +71,6 @@ export const commands: readonly Entry[] = [
 	},
 ];
 
-/** The command that arguments begin with; a name has one word or two. */
+/** The command whose name, of one or two words, the arguments begin with. */
 export const commandIn = ([first, second]: readonly string[]): Entry | undefined =>
 	commands.find(({ name }) => name === first || name === `${first} ${second}`);

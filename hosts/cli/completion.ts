@@ -1,10 +1,10 @@
 // `fleet completion`: scripts for bash, zsh and fish, made from the same table of commands and options as the help. A script
-// holds all words itself, so completing starts no Node.
+// contains all words itself, so that completing a word does not start Node.
 
 import { type Command, choices, command, type Option, UsageError } from "./command.js";
 import { commands } from "./commands.js";
 
-/** What a shell is to know about one command. */
+/** What a shell needs to know about one command. */
 interface Described extends Pick<Command, "options" | "operand"> {
 	readonly name: string;
 	readonly summary: string;
@@ -37,7 +37,7 @@ For fish, run this once:
 	},
 });
 
-/** What completes an option's value. */
+/** How an option's value is completed. */
 const kind = (option: Option): "words" | "file" | "folder" | "free" =>
 	choices(option).length > 0
 		? "words"
@@ -47,10 +47,10 @@ const kind = (option: Option): "words" | "file" | "folder" | "free" =>
 				? "folder"
 				: "free";
 
-/** The words that a command's name begins with, each once. */
+/** The first words of the commands' names, each once. */
 const firstWords = (all: readonly Described[]): string[] => [...new Set(all.map(({ name }) => name.split(" ")[0]!))];
 
-/** Second words by first word, of the commands that have two. */
+/** The commands whose names have two words, grouped by the first word. */
 const secondWords = (all: readonly Described[]): [first: string, seconds: readonly Described[]][] =>
 	firstWords(all)
 		.map((first): [string, Described[]] => [first, all.filter(({ name }) => name.startsWith(`${first} `))])
@@ -59,7 +59,7 @@ const secondWords = (all: readonly Described[]): [first: string, seconds: readon
 const optionsOf = ({ options }: Described): string[] => [...Object.keys(options), "help"].map((name) => `--${name}`);
 const second = ({ name }: Described): string => name.split(" ")[1]!;
 
-/** In single quotes, for all three shells: none of the texts has a backslash. */
+/** Quotes a text for all three shells. Single quotes suffice, because none of the texts has a backslash. */
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 function bash(all: readonly Described[]): string {
@@ -109,7 +109,7 @@ complete -F _fleet fleet`;
 }
 
 function zsh(all: readonly Described[]): string {
-	// Brackets and colons mean something to _arguments.
+	// Brackets and colons have a meaning for _arguments.
 	const text = (words: string) => words.replaceAll(/[[\]:]/g, "\\$&");
 	const argument = (name: string, option: Option): string => {
 		const action = {

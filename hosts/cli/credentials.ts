@@ -1,5 +1,5 @@
-// Certificates and keys from the files that people have, as the bytes that a device is given. A file that is not what it
-// should be ends in one line that names it. Never puts a file's contents into an error.
+// Reads certificates and keys from files, in the forms that people have, and converts them to what a device is given. A file that
+// cannot be used leads to an error of one line that names the file, and that never quotes its contents.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -21,7 +21,7 @@ export function readInput(path: string): Buffer {
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** The certificates in PEM text (one or more), or the one in DER bytes, as DER. @throws Error when there is none */
+/** One or more certificates in PEM, or a single one in DER, as DER. @throws Error when there is none */
 export function certificatesIn(bytes: string | Buffer): Uint8Array[] {
 	const blocks = (typeof bytes === "string" ? bytes : bytes.toString("latin1")).match(BLOCK);
 	return (blocks ?? [bytes]).map((one) => new Uint8Array(new X509Certificate(one).raw));
@@ -37,10 +37,10 @@ export function readCertificates(path: string): Uint8Array[] {
 	}
 }
 
-/** A private key as a device takes it: PKCS#8, DER. */
+/** A private key in the form that a device takes: PKCS#8, DER. */
 export const deviceKey = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ type: "pkcs8", format: "der" }));
 
-/** A certificate with its private key, checked to be of use to a device. @throws CommandError */
+/** Reads a certificate and its private key, and checks that a device can use them. @throws CommandError */
 export async function readCredentials(certificatePath: string, keyPath: string): Promise<Credentials> {
 	const certificate = readCertificates(certificatePath)[0]!;
 	const key = await readPrivateKey(keyPath);
@@ -78,10 +78,10 @@ export function checkPair(
  */
 export async function readPrivateKey(path: string, password?: () => Promise<string>): Promise<KeyObject> {
 	const bytes = readInput(path);
-	const isLocked = /-----BEGIN ENCRYPTED |ENCRYPTED\r?\n/.test(bytes.toString("latin1"));
-	if (isLocked && password === undefined)
-		throw new CommandError(`${path} is protected by a password: take that off first (openssl pkey)`);
-	const passphrase = isLocked ? await password?.() : undefined;
+	const isEncrypted = /-----BEGIN ENCRYPTED |ENCRYPTED\r?\n/.test(bytes.toString("latin1"));
+	if (isEncrypted && password === undefined)
+		throw new CommandError(`${path} is encrypted with a password: remove it first (openssl pkey)`);
+	const passphrase = isEncrypted ? await password?.() : undefined;
 	const forms = [
 		{ key: bytes, format: "pem", ...(passphrase === undefined ? {} : { passphrase }) },
 		{ key: bytes, format: "der", type: "pkcs8" },
@@ -93,5 +93,7 @@ export async function readPrivateKey(path: string, password?: () => Promise<stri
 			return createPrivateKey(form);
 		} catch {}
 	}
-	throw new CommandError(isLocked ? `the password does not open ${path}` : `${path} is not a private key (PEM or DER)`);
+	throw new CommandError(
+		isEncrypted ? `the password does not open ${path}` : `${path} is not a private key (PEM or DER)`,
+	);
 }

@@ -1,5 +1,5 @@
-// `fleet demo`: a device without an identity, a local cloud, and everything that happens until the cloud has the first message
-// from the device as itself. Says that it worked only when the cloud says so.
+// `fleet demo`: starts a local cloud and a device without an identity, and shows everything that happens until the cloud has the
+// first message that the device sends under its own identity. Reports success only when the cloud confirms it.
 
 import { createPrivateKey, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
@@ -21,7 +21,7 @@ import { version } from "./version.js";
 import { type ConnectionCost, Wire } from "./wire.js";
 
 const TEMPLATE = "fleet";
-/** ms for everything: it takes about two seconds. */
+/** Longest time for everything, ms. It normally takes about two seconds. */
 const LIMIT = 60_000;
 
 export const demo = command({
@@ -29,15 +29,15 @@ export const demo = command({
 		format: { type: "string", value: "cbor|json", default: "cbor", help: "encoding of requests and replies" },
 		keys: {
 			type: "boolean",
-			help: "AWS makes the key pair and sends it; else the device makes its own, which never travels",
+			help: "AWS makes the key pair and sends it; otherwise the device makes its own, whose private key never leaves it",
 		},
-		pipeline: { type: "boolean", help: "the device asks in the same flight as it subscribes: one round trip less" },
-		keep: { type: "string", value: "FOLDER", help: "leave the cloud's state, the claim and the device's flash there" },
+		pipeline: { type: "boolean", help: "send the first request together with SUBSCRIBE: one round trip less" },
+		keep: { type: "string", value: "FOLDER", help: "keep the cloud's state, the claim and the device's flash there" },
 		json: { type: "boolean", help: "print nothing but one JSON summary" },
 	},
 	details: `Starts a local AWS IoT on free ports of this machine, with nothing in it but a template, a policy for devices
-and a claim certificate; switches on an ESP32 with empty flash; ends when the cloud has the first message from
-the device under its new identity. Exit code 0 only if the cloud confirms that.`,
+and a claim certificate. Switches on a simulated ESP32 with empty flash. Ends when the cloud has received the first message
+that the device sends under its new identity. The exit code is 0 only if the cloud confirms that.`,
 	async run({ format, keys, pipeline, keep, json }) {
 		const choices: Choices = {
 			encoding: format,
@@ -64,16 +64,16 @@ interface Choices {
 	readonly encoding: "cbor" | "json";
 	readonly keyPair: "keys" | "csr";
 	readonly pipeline: boolean;
-	/** Where to keep everything; in memory without. */
+	/** Where to keep everything. Without it, everything is in memory only. */
 	readonly folder?: string;
 }
 
 type Tell = (who: "cloud" | "device", told: Line) => void;
 
-/** What takes its time. */
+/** The parts of the demo whose time is measured. */
 type Stage = "cloud" | "boot" | "connect" | "subscribe" | "create" | "register" | "restart" | "prove" | "message";
 
-/** What `--json` prints. Bytes are MQTT's, without TLS; times are ms. */
+/** What `--json` prints. Bytes are those of MQTT, without TLS; times are in ms. */
 interface Summary {
 	readonly thingName: string;
 	readonly certificateId: string;
@@ -88,7 +88,7 @@ interface Summary {
 	readonly flashBytesWritten: number;
 	readonly milliseconds: Readonly<Partial<Record<Stage | "total", number>>>;
 	readonly confirmed: Confirmation;
-	/** What the cloud refused on the way: nothing, when all is well. */
+	/** What the cloud refused on the way. Empty when all is well. */
 	readonly refusals: readonly string[];
 }
 
@@ -98,7 +98,7 @@ interface Received {
 	readonly bytes: number;
 }
 
-/** What the cloud's registry and its log say of the device. */
+/** What the cloud's registry and its events say about the device. */
 interface Confirmation {
 	readonly certificateStatus: "ACTIVE";
 	readonly thing: string;
@@ -123,7 +123,7 @@ async function play(choices: Choices, tell: Tell): Promise<Summary> {
 			text: `lets claim certificate ${short(claim.certificateId)}… provision with that template and do nothing else`,
 		});
 		const refusals: string[] = [];
-		const deafen = cloud.events.listen((event) => {
+		const stopListening = cloud.events.listen((event) => {
 			const told = narrateCloud(event);
 			if (told !== undefined) tell("cloud", told);
 			if (told?.mood === "bad") refusals.push(told.text);
@@ -132,7 +132,7 @@ async function play(choices: Choices, tell: Tell): Promise<Summary> {
 			certificate: certificatesIn(claim.certificatePem)[0]!,
 			key: deviceKey(createPrivateKey(claim.privateKeyPem)),
 		};
-		const [device, firstMessage] = await provision(cloud, credentials, choices, watch, tell).finally(deafen);
+		const [device, firstMessage] = await provision(cloud, credentials, choices, watch, tell).finally(stopListening);
 		return { ...device, confirmed: confirm(cloud, device, firstMessage), refusals };
 	} finally {
 		await cloud.close();
@@ -141,7 +141,7 @@ async function play(choices: Choices, tell: Tell): Promise<Summary> {
 
 type Device = Omit<Summary, "confirmed" | "refusals">;
 
-/** Switches a device on and waits until the cloud has its first message. @throws CommandError when that does not come */
+/** Switches a device on and waits until the cloud has its first message. @throws CommandError when none arrives */
 async function provision(
 	cloud: Cloud,
 	claim: Credentials,
@@ -229,7 +229,7 @@ async function provision(
 	}
 }
 
-/** Asks the cloud, not the device. @throws CommandError */
+/** Checks the result by asking the cloud, not the device. @throws CommandError when something is missing */
 function confirm({ registry }: Cloud, { thingName, certificateId }: Device, firstMessage: Received): Confirmation {
 	const { status, certificateArn } = registry.certificates.describeCertificate({
 		certificateId,
@@ -241,9 +241,9 @@ function confirm({ registry }: Cloud, { thingName, certificateId }: Device, firs
 	const { device } = policyNames(TEMPLATE);
 	if (status !== "ACTIVE") throw new CommandError(`the cloud says that the certificate is ${status}`);
 	if (!principals.includes(certificateArn))
-		throw new CommandError("the cloud says that the certificate is not the thing's");
+		throw new CommandError("the cloud says that the certificate is not attached to the thing");
 	if (!policies.includes(device))
-		throw new CommandError(`the cloud says that the certificate has not policy ${device}`);
+		throw new CommandError(`the cloud says that the certificate does not have policy ${device}`);
 	return { certificateStatus: status, thing: thingName, policies, firstMessage };
 }
 
@@ -274,7 +274,7 @@ function conclusion(summary: Summary): string {
 	].join("\n");
 }
 
-/** How to go on with what was kept. */
+/** The commands that continue with what was kept. */
 function continuation(folder: string): string {
 	const directory = join(folder, "cloud");
 	const { certificate, key } = claimFiles(directory, TEMPLATE);
@@ -290,14 +290,14 @@ ${printedCall("device", {
 })}`;
 }
 
-/** @throws CommandError when there is something already: a device that has an identity would not claim one */
+/** Makes a folder. @throws CommandError when it is not empty: a device that has an identity already would not claim one */
 function emptyFolder(path: string): string {
 	if (existsSync(path) && readdirSync(path).length > 0) throw new CommandError(`${path} is not empty`);
 	mkdirSync(path, { recursive: true, mode: 0o700 });
 	return path;
 }
 
-/** Flash that counts. */
+/** Flash that counts what is written to it. */
 class CountedFlash implements Storage {
 	writes = 0;
 	bytesWritten = 0;
@@ -323,7 +323,7 @@ class CountedFlash implements Storage {
 	}
 }
 
-/** Times of steps, in ms. */
+/** Measures how long steps take, in ms. */
 class Stopwatch {
 	readonly times: Partial<Record<Stage | "total", number>> = {};
 	readonly #begun = new Map<Stage | "total", number>();
@@ -332,7 +332,7 @@ class Stopwatch {
 		this.#begun.set(step, performance.now());
 	}
 
-	/** Gives what the step took. */
+	/** Returns how long the step took; undefined when it had not begun. */
 	end(step: Stage | "total"): number | undefined {
 		const begun = this.#begun.get(step);
 		if (begun === undefined) return undefined;
@@ -342,7 +342,7 @@ class Stopwatch {
 		return took;
 	}
 
-	/** Begins and ends steps by what the device tells; gives what an ended one took. */
+	/** Begins and ends steps by the device's events. Returns how long a step took that the event ended. */
 	follow(event: DeviceEvent): number | undefined {
 		switch (event.event) {
 			case "boot":

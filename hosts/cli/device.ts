@@ -1,5 +1,5 @@
-// `fleet device`: one simulated ESP32 against any endpoint, the local cloud or a real AWS account. What it keeps, it keeps in
-// its flash image, as a real one does.
+// `fleet device`: runs one simulated ESP32 against any endpoint, of the local cloud or of a real AWS account. Everything that the
+// device keeps is in its flash image, as with a real one.
 
 import { randomBytes } from "node:crypto";
 import type { Failure, FailureReport } from "../../src/base/failure.js";
@@ -16,9 +16,9 @@ import { clockTime, hanging, line, style } from "./terminal.js";
 import { checkDates, endpoint, helloTopic, serialNumber, templateName, thingName } from "./values.js";
 import { version } from "./version.js";
 
-/** Seconds that `--once` waits unless told otherwise. */
+/** Default of `--limit`: how many seconds `--once` waits. */
 const ONCE_LIMIT = 60;
-/** Where a simulated board keeps what a real one has in its fuses. */
+/** The key in flash under which a simulated board keeps its serial number, which a real one takes from its fuses. */
 const SERIAL_KEY = "factory.serial";
 
 const options = {
@@ -28,18 +28,27 @@ const options = {
 		required: true,
 		help: "the data endpoint (aws iot describe-endpoint --endpoint-type iot:Data-ATS), or localhost",
 	},
-	port: { type: "string", value: "PORT", default: "8883", help: "8883, 443, or a local cloud's" },
-	"root-ca": { type: "string", value: "FILE", required: true, help: "root certificates that the server's may end in" },
+	port: { type: "string", value: "PORT", default: "8883", help: "8883, 443, or the port of a local cloud" },
+	"root-ca": {
+		type: "string",
+		value: "FILE",
+		required: true,
+		help: "root certificates that the server's chain may end in",
+	},
 	template: { type: "string", value: "NAME", required: true, help: "the provisioning template" },
 	flash: {
 		type: "string",
 		value: "FILE",
 		required: true,
-		help: "flash image, made when absent. The device is who this file says: keep it as you would a private key",
+		help: "flash image, created when absent. It holds the device's identity: protect it like a private key",
 	},
 	claim: { type: "string", value: "FILE", help: "the claim certificate; not needed once the device has its identity" },
 	"claim-key": { type: "string", value: "FILE", help: "its private key" },
-	serial: { type: "string", value: "TEXT", help: "serial number (default: made up once and kept in the flash image)" },
+	serial: {
+		type: "string",
+		value: "TEXT",
+		help: "serial number (default: a random one that is kept in the flash image)",
+	},
 	parameter: {
 		type: "string",
 		value: "NAME=VALUE",
@@ -54,30 +63,36 @@ const options = {
 	format: { type: "string", value: "cbor|json", default: "cbor", help: "encoding of requests and replies" },
 	keys: {
 		type: "boolean",
-		help: "AWS makes the key pair and sends it; else the device makes its own, which never travels",
+		help: "AWS makes the key pair and sends it; otherwise the device makes its own, whose private key never leaves it",
 	},
-	pipeline: { type: "boolean", help: "ask in the same flight as it subscribes: one round trip less" },
-	topic: { type: "string", value: "TOPIC", default: HELLO_TOPIC, help: "where it says hello once it has its identity" },
-	once: { type: "boolean", help: "end after the first message; exit code 1 when it does not come to that" },
+	pipeline: { type: "boolean", help: "send the first request together with SUBSCRIBE: one round trip less" },
+	topic: {
+		type: "string",
+		value: "TOPIC",
+		default: HELLO_TOPIC,
+		help: "where the device publishes once it has its identity",
+	},
+	once: { type: "boolean", help: "end after the first message; exit code 1 when none is sent" },
 	limit: { type: "string", value: "SECONDS", help: `how long --once waits at most (default ${ONCE_LIMIT})` },
 	duration: { type: "string", value: "SECONDS", help: "switch the device off after this time (default: on Ctrl-C)" },
 	"factory-reset": {
 		type: "string",
 		value: "forget|keep",
-		help: "forget: its identity is erased at power-on, and it claims a new one. keep: it restarts once it is connected, and stays who it is",
+		help: "forget: the identity is erased at power-on, and the device claims a new one. keep: the device restarts once it is connected, and keeps its identity",
 	},
-	json: { type: "boolean", help: "one JSON object a line for each event, for programs" },
+	json: { type: "boolean", help: "print one JSON object per line for each event, for programs" },
 } as const;
 
 export const device = command({
 	options,
-	details: `Called again with the same flash image, the device finds its identity there and runs as that device. Deleting
-the image forgets everything, the serial number too.`,
+	details: `Called again with the same flash image, the device finds its identity there and continues as the same device.
+Deleting the image erases everything, including the serial number.`,
 	async run(values) {
 		const once = values.once ? limit("limit", values.limit ?? String(ONCE_LIMIT)) : undefined;
-		if (!values.once && values.limit !== undefined) throw new UsageError("--limit belongs to --once");
+		if (!values.once && values.limit !== undefined) throw new UsageError("--limit needs --once");
 		const duration = values.duration === undefined ? undefined : limit("duration", values.duration);
-		if (once !== undefined && duration !== undefined) throw new UsageError("--once and --duration exclude each other");
+		if (once !== undefined && duration !== undefined)
+			throw new UsageError("--once and --duration cannot be used together");
 		const configuration: Configuration = {
 			endpoint: endpoint(values.endpoint),
 			port: wholeNumber("port", values.port, 1, 65_535, 8883),
@@ -141,7 +156,7 @@ type End =
 
 async function run(given: Run): Promise<number> {
 	const { once, duration, json, claim } = given;
-	const say = json ? sayJson : sayText;
+	const print = json ? printJson : printText;
 	let lastFailure: FailureReport | undefined;
 	let keep = given.reset === "keep";
 	let greeted = false;
@@ -161,7 +176,7 @@ async function run(given: Run): Promise<number> {
 					return wanted;
 				},
 				onHello: ({ topic, payload, acknowledged }) => {
-					say(
+					print(
 						acknowledged ? { event: "acknowledged", topic } : { event: "published", topic, bytes: payload.length },
 						acknowledged
 							? { text: `its message on ${topic} has arrived`, mood: "good" }
@@ -171,13 +186,13 @@ async function run(given: Run): Promise<number> {
 					if (acknowledged && once !== undefined) end("hello");
 				},
 				onMessage: (topic, bytes) =>
-					say({ event: "message", topic, bytes }, { text: `gets a message on ${topic}`, down: bytes }),
+					print({ event: "message", topic, bytes }, { text: `gets a message on ${topic}`, down: bytes }),
 			}),
 			onEvent: (event) => {
-				say(event, narrateDevice(event));
+				print(event, narrateDevice(event));
 				if (event.event !== "failure") return;
 				lastFailure = event.failure;
-				// What somebody has to fix does not fix itself within the limit.
+				// A failure of this class needs somebody to fix something: waiting for the limit would not help.
 				if (once !== undefined && event.failure.class === "operator") end({ failure: event.failure });
 			},
 			onHalt: () => end({ failure: lastFailure! }),
@@ -206,11 +221,11 @@ async function run(given: Run): Promise<number> {
 	throw ended.crash;
 }
 
-function sayText(_: object, told: Parameters<typeof line>[0]): void {
+function printText(_: object, told: Parameters<typeof line>[0]): void {
 	console.log(hanging(`${style.dim(clockTime())}  `, line(told)));
 }
 
-function sayJson(event: object): void {
+function printJson(event: object): void {
 	console.log(JSON.stringify({ time: new Date().toISOString(), ...event }));
 }
 
@@ -226,7 +241,7 @@ async function readClaim(certificate: string | undefined, key: string | undefine
 /** The option that a member of the configuration comes from. */
 const OPTION: Readonly<Record<string, string>> = { thingName: "--thing-name", serialNumber: "--serial" };
 
-/** What values.ts lets through and the device program would not take. */
+/** Refuses what values.ts accepts and the device program does not. @throws UsageError */
 function check(configuration: Configuration, serialNumber: string): void {
 	try {
 		checkConfiguration(configuration, serialNumber);
@@ -238,14 +253,16 @@ function check(configuration: Configuration, serialNumber: string): void {
 
 /** The flash image, for this command alone until `release`: two devices with one memory would overwrite each other's. */
 async function takeFlash(path: string): Promise<{ flash: Storage; release(): Promise<void> }> {
-	// Made when absent, and found fit, before it is taken; read again afterwards, as nobody else can write it any more.
+	// Opened once before the lock is taken, to create or refuse the file, and again afterwards, when nobody else can write to it.
 	openFlash(path);
 	try {
 		const release = await lock(path);
 		return { flash: openFlash(path), release };
 	} catch (error) {
 		if (!(error instanceof StateInUseError)) throw error;
-		throw new CommandError(`${path} is in use by another device: end that one first, or give this one its own --flash`);
+		throw new CommandError(
+			`${path} is in use by another device: stop that one first, or give this one its own --flash`,
+		);
 	}
 }
 
@@ -261,7 +278,7 @@ function openFlash(path: string): Storage {
 	}
 }
 
-/** A simulated board's serial number: a MAC address of Espressif's, made up once. */
+/** The simulated board's serial number: a random MAC address with a prefix of Espressif's, made once and kept in flash. */
 function ownSerial(flash: Storage): string {
 	const kept = flash.read(SERIAL_KEY);
 	if (kept !== undefined) return Buffer.from(kept).toString();

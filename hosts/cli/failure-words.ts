@@ -1,9 +1,9 @@
-// What each failure means and what to do about it, in words for people. Host tools have them; a device tells codes and numbers,
-// and its flash holds no sentence. The compiler sees to it that no failure is without words.
+// What each failure means and what to do about it, in words for people. Only the host tools have them: a device reports codes and
+// numbers, and its flash holds no sentences. The compiler makes sure that every failure has words.
 
 import type { FailureCode } from "../../src/base/failure.js";
 
-/** One failure in words: the ends of "It means that …" and "Do this: …". */
+/** The words for one failure: they continue "It means that …" and "Do this: …". */
 export interface FailureWords {
 	readonly meaning: string;
 	readonly advice: string;
@@ -16,8 +16,8 @@ export const failureWords: Readonly<Record<FailureCode, FailureWords>> = {
 		advice: "correct the setting that is named, and build the firmware again",
 	},
 	CLAIM_MISSING: {
-		meaning: "no identity, and no claim to ask for one with",
-		advice: "embed a claim (fleet claim embed), or let a trusted user hand the device one",
+		meaning: "the device has neither an identity nor a claim with which to ask for one",
+		advice: "embed a claim (fleet claim embed), or let a trusted user give the device one",
 	},
 	KEY_PAIR_UNSUPPORTED: {
 		meaning: "keyPair is csr, but this machine cannot make a key pair, or its TLS cannot sign with one",
@@ -25,7 +25,7 @@ export const failureWords: Readonly<Record<FailureCode, FailureWords>> = {
 	},
 	CLAIM_NOT_ERASED: {
 		meaning: "the claim could not be erased",
-		advice: "set claimAfterwards to keep where this machine cannot erase it",
+		advice: "set claimAfterwards to keep if this device cannot erase its claim",
 	},
 	INTERNAL: {
 		meaning: "the device program itself failed",
@@ -36,16 +36,16 @@ export const failureWords: Readonly<Record<FailureCode, FailureWords>> = {
 		advice: "let the device reach a time server (NTP, UDP port 123)",
 	},
 	CLOCK_BEHIND: {
-		meaning: "the clock was set to before this firmware was built",
+		meaning: "the clock was set to a time before this firmware was built",
 		advice: "correct the time server that the device asks",
 	},
 	NETWORK_DOWN: {
-		meaning: "the device is in no network: no access point of that name in reach, or no address from it",
-		advice: "check the name of the Wi-Fi, its reach, and that its DHCP server has an address left",
+		meaning: "the device has joined no network: no access point of that name is in range, or it assigned no address",
+		advice: "check the name of the Wi-Fi, its range, and that its DHCP server has a free address",
 	},
 	NETWORK_REFUSED: {
 		meaning: "the access point does not let the device in",
-		advice: "check the password of the Wi-Fi, and that the access point offers WPA2 or WPA3 with it",
+		advice: "check the password of the Wi-Fi, and that the access point offers WPA2 or WPA3",
 	},
 	HOST_UNKNOWN: {
 		meaning: "the endpoint's name has no address",
@@ -68,11 +68,11 @@ export const failureWords: Readonly<Record<FailureCode, FailureWords>> = {
 		advice: "compare the device's clock with the certificate's dates",
 	},
 	SERVER_UNTRUSTED: {
-		meaning: "the server is not who it should be, or its root is not known here",
+		meaning: "the server's certificate is for another name, or its chain ends in no root that the device trusts",
 		advice: "embed Amazon Root CA 1 (and 3), and use the endpoint with -ats",
 	},
 	CLAIM_REFUSED: {
-		meaning: "the service hung up on the claim",
+		meaning: "the service refused the connection with the claim",
 		advice: "check that the claim certificate is ACTIVE and that its policy allows iot:Connect on client/<client id>",
 	},
 	CONNACK_REFUSED: {
@@ -88,15 +88,15 @@ export const failureWords: Readonly<Record<FailureCode, FailureWords>> = {
 		advice: "allow iot:Subscribe on topicfilter/… for the reply topics (topicfilter, not topic)",
 	},
 	SUBSCRIBE_TIMEOUT: {
-		meaning: "no SUBACK within the time limit",
+		meaning: "no SUBACK arrived within the time limit",
 		advice: "check the network",
 	},
 	SUBSCRIBE_HUNG_UP: {
-		meaning: "the service hung up on the subscription",
+		meaning: "the service closed the connection when the device subscribed",
 		advice: "if it keeps happening, allow iot:Subscribe on topicfilter/… for the reply topics (topicfilter, not topic)",
 	},
 	UNSUBSCRIBE_TIMEOUT: {
-		meaning: "no UNSUBACK within the time limit",
+		meaning: "no UNSUBACK arrived within the time limit",
 		advice: "check the network",
 	},
 	PROTOCOL_ERROR: {
@@ -116,11 +116,11 @@ export const failureWords: Readonly<Record<FailureCode, FailureWords>> = {
 		advice: "publish less, or wait until each message has been acknowledged",
 	},
 	PUBLISH_TIMEOUT: {
-		meaning: "no PUBACK within the time limit",
+		meaning: "no PUBACK arrived within the time limit",
 		advice: "check the network",
 	},
 	CREATE_TIMEOUT: {
-		meaning: "no reply to the request for a certificate",
+		meaning: "no reply to the request for a certificate arrived",
 		advice: "check that the claim policy allows iot:Receive on the reply topics",
 	},
 	CREATE_HUNG_UP: {
@@ -156,7 +156,7 @@ export const failureWords: Readonly<Record<FailureCode, FailureWords>> = {
 		advice: "report this as a defect",
 	},
 	REGISTER_TIMEOUT: {
-		meaning: "no reply to RegisterThing, which may have worked all the same",
+		meaning: "no reply to RegisterThing arrived, although the request may have succeeded",
 		advice:
 			"check that the hook answers within 5 s and that the claim policy allows iot:Receive on the template's reply topics",
 	},
@@ -205,7 +205,7 @@ export const failureWords: Readonly<Record<FailureCode, FailureWords>> = {
 		advice: "nothing: the device begins again",
 	},
 	IDENTITY_REFUSED: {
-		meaning: "the service hung up on the device's own certificate",
+		meaning: "the service refused the connection with the device's own certificate",
 		advice:
 			"check that it is ACTIVE, that it has the device policy, and that this policy allows iot:Connect on client/<thing name>",
 	},

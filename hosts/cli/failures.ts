@@ -1,5 +1,5 @@
-// `fleet failures`: the catalogue of everything that can go wrong on a device, from the device program itself, with the words
-// that the device does not carry; and one failure by the number that an LED blinks, or by its code.
+// `fleet failures`: the catalogue of everything that can go wrong on a device. The codes are those of the device program itself;
+// the words are added here, because a device carries none. Explains one failure by its code or by the number that an LED blinks.
 
 import { catalogue, type FailureClass, type FailureCode, type FailureStep } from "../../src/base/failure.js";
 import { command, UsageError } from "./command.js";
@@ -23,11 +23,11 @@ const STEPS: Readonly<Record<FailureStep, string>> = {
 const CLASSES: Readonly<Record<FailureClass, string>> = {
 	retry: "it tries again soon",
 	recreate: "it begins again with a new certificate",
-	operator: "it tries again, but rarely, since somebody has to fix something",
+	operator: "it tries again, but rarely, because somebody has to fix something",
 	fatal: "it stops until there is new firmware",
 };
 
-/** Every failure as people and programs get it, in the order of the catalogue. */
+/** Every failure with its words, in the order of the catalogue. */
 const entries = (Object.keys(catalogue) as FailureCode[]).map((code) => {
 	const { number, step, class: cls } = catalogue[code];
 	return { code, number, step, class: cls, ...failureWords[code] };
@@ -36,12 +36,12 @@ type Entry = (typeof entries)[number];
 
 export const failures = command({
 	options: {
-		markdown: { type: "boolean", help: "as the Markdown table of docs/failures.md" },
-		json: { type: "boolean", help: "as one JSON object by code" },
+		markdown: { type: "boolean", help: "print them as the Markdown table of docs/failures.md" },
+		json: { type: "boolean", help: "print one JSON object with a member for each code" },
 	},
 	operand: {
 		value: "NUMBER|CODE",
-		help: "one failure only: by the number that an LED blinks, or by its code",
+		help: "explain one failure only: the number that an LED blinks, or its code",
 		suggestions: entries.map(({ code }) => code),
 	},
 	details: `Each failure has a stable code, and a number that an LED can blink. Its class says what the device does. ${Object.entries(
@@ -60,7 +60,7 @@ export const failures = command({
 
 const withoutCode = ({ code, ...rest }: Entry) => [code, rest] as const;
 
-/** @throws UsageError when there is none */
+/** The failure with this code or number. @throws UsageError when there is none */
 function find(wanted: string): Entry {
 	const found = entries.find(({ code, number }) => code === wanted.toUpperCase() || String(number) === wanted);
 	if (found !== undefined) return found;
@@ -78,7 +78,7 @@ function explanation({ code, number, step, class: cls, meaning, advice }: Entry)
 	])}`;
 }
 
-/** Failures as a Markdown table; all without an argument. */
+/** Failures as a Markdown table. Default: all of them. */
 export function table(chosen: readonly Entry[] = entries): string {
 	const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
 	return [

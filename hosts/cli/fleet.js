@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The `fleet` command's way in: the compiled command in an installed package, the TypeScript sources in a checkout.
+// The entry of the `fleet` command: runs the compiled command in an installed package, and the TypeScript sources in a checkout.
 // Does nothing else.
 
 import { existsSync } from "node:fs";
@@ -15,6 +15,6 @@ try {
 	process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
 	if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
-	console.error("fleet: what this command needs is not installed: run npm install first");
+	console.error("fleet: packages that this command needs are not installed: run npm install first");
 	process.exitCode = 1;
 }

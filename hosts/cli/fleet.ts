@@ -1,13 +1,13 @@
-// The `fleet` command: finds the command that is meant, and turns whatever goes wrong into one clear line and an exit code.
+// The `fleet` command: finds the command that was called, and turns every error into one clear line and an exit code.
 
 import { CommandError, UsageError } from "./command.js";
 import { commandIn } from "./commands.js";
 import { explanation, noCommand, overview } from "./help.js";
 import { hanging, lineWidth } from "./terminal.js";
 
-/** Runs `fleet` with these arguments and gives its exit code: 0, 1 when the work could not be done, 2 when called wrongly. */
+/** Runs `fleet` and returns its exit code: 0 done, 1 when it could not do its work, 2 when it was called incorrectly. */
 export async function main(args: readonly string[]): Promise<number> {
-	// Whoever reads our output may stop reading: `fleet failures | head`.
+	// The reader of the output may close the pipe before the end: `fleet failures | head`.
 	process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 	let called = "fleet";
 	try {
@@ -34,7 +34,7 @@ export async function main(args: readonly string[]): Promise<number> {
 	}
 }
 
-/** What went wrong as one line. Errors of the system are named by what they mean for the caller. */
+/** An error as one line. Errors of the operating system are put into words. */
 function explain(error: unknown): string {
 	if (error instanceof CommandError) return error.message;
 	const { code, message, path } = error as NodeJS.ErrnoException;

@@ -35,12 +35,12 @@ export function overview(): string {
 		),
 		columns(commands.map(({ name, summary }) => [`fleet ${name}`, summary])),
 		paragraphs(
-			"Each command explains itself with --help. Exit codes: 0 done, 1 could not be done, 2 called wrongly. NO_COLOR=1 turns colours off.",
+			"Each command explains itself with --help. Exit codes: 0 done, 1 could not be done, 2 called incorrectly. NO_COLOR=1 turns colours off.",
 		),
 	].join("\n\n");
 }
 
-/** Why these arguments are no command, and which was probably meant. */
+/** The error for arguments that name no command, with the command that was probably meant. */
 export function noCommand([first = "", second]: readonly string[]): string {
 	const names = commands.map(({ name }) => name);
 	const group = names.filter((name) => name.startsWith(`${first} `));

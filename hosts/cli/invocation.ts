@@ -1,4 +1,5 @@
-// Commands that people paste: quoted for the shell, called the way this process was, broken at the terminal's width.
+// Prints commands that people can paste: quoted for the shell, called the way this process was called, and wrapped to the
+// terminal's width.
 
 import { basename, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,9 +7,9 @@ import { textWidth } from "./terminal.js";
 
 const clone = fileURLToPath(new URL("../..", import.meta.url));
 
-/** How this process was started, as far as it decides what to print. */
+/** How this process was started, as far as it affects what is printed. */
 export interface Start {
-	/** The script, as Node was given it: a link in a folder of the PATH, or the file itself. */
+	/** The script's path as given to Node: a link in a folder of the PATH, or the file itself. */
 	readonly script: string;
 	readonly environment: Readonly<Record<string, string | undefined>>;
 	readonly folder: string;
@@ -23,7 +24,8 @@ export function invocation(
 	},
 ): string {
 	if (script.includes(join("node_modules", ".bin") + sep) || environment.npm_command === "exec") return "npx fleet";
-	// A script of this package's own: npm sets the working directory to the clone, so paths mean the same the next time.
+	// Started by one of this package's own npm scripts: npm sets the working directory to the clone, so printed relative paths
+	// will work in the next call, too.
 	if (environment.npm_lifecycle_event !== undefined && environment.npm_package_json === join(clone, "package.json"))
 		return "npm run fleet --";
 	if (basename(script) === "fleet") return "fleet";
@@ -31,11 +33,11 @@ export function invocation(
 	return `node ${quote(path.startsWith("..") ? script : path)}`;
 }
 
-/** A word as POSIX shells take it whole. */
+/** Quotes a word for POSIX shells, if it needs quotes. */
 export const quote = (word: string): string =>
 	/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
-/** A call of `fleet`, indented by two, each option with its value on one line, lines joined by `\`. */
+/** A call of `fleet`, indented by two spaces, in lines that end in `\`. No option is separated from its value. */
 export function printedCall(name: string, options: Readonly<Record<string, string>>, width = textWidth()): string {
 	const parts = Object.entries(options).map(([option, value]) => `--${option} ${quote(value)}`);
 	const lines = [`  ${invocation()} ${name}`];

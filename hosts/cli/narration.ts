@@ -1,4 +1,4 @@
-// The events of devices and of the local cloud in plain words, one line each. Events hold no secrets, so these do not.
+// The events of devices and of the local cloud in plain words, one line each. Events hold no secrets, so these lines hold none.
 
 import type { FailureReport } from "../../src/base/failure.js";
 import type { DeviceEvent, DeviceState, Operation } from "../../src/contract/events.js";
@@ -36,7 +36,7 @@ const KEEPS: Readonly<Record<DeviceState, string>> = {
 	proved: "notes in flash that the identity works",
 };
 
-/** What a device did. */
+/** An event of a device in words. */
 export function narrateDevice(event: DeviceEvent): Line {
 	switch (event.event) {
 		case "boot":
@@ -76,7 +76,7 @@ export function narrateDevice(event: DeviceEvent): Line {
 		case "proved":
 			return { text: "has proved its identity: the claim is not needed any more", mood: "good" };
 		case "set-aside":
-			return { text: `puts certificate ${short(event.certificateId)}… aside (${event.code})`, mood: "bad" };
+			return { text: `sets certificate ${short(event.certificateId)}… aside (${event.code})`, mood: "bad" };
 		case "claim.erased":
 			return { text: "erases the claim" };
 		case "identity.forgotten":
@@ -90,7 +90,7 @@ export function narrateDevice(event: DeviceEvent): Line {
 	}
 }
 
-/** A failure, what AWS said of it, and what to do. */
+/** A failure: its meaning, what AWS said, and what to do. */
 export function narrateFailure({ code, detail, rejection }: FailureReport): string {
 	const { meaning, advice } = failureWords[code];
 	const said =
@@ -100,7 +100,7 @@ export function narrateFailure({ code, detail, rejection }: FailureReport): stri
 	return `${code}: ${meaning}${detail === undefined ? "" : ` (${detail})`}${said}. What to do: ${advice}`;
 }
 
-/** What the cloud did; `undefined` for what is of no interest to somebody who watches. */
+/** An event of the cloud in words; `undefined` for events that do not interest somebody who watches. */
 export function narrateCloud(event: CloudEvent): Line | undefined {
 	switch (event.event) {
 		case "connected":
@@ -134,9 +134,9 @@ export function narrateCloud(event: CloudEvent): Line | undefined {
 		case "unsupported":
 			return { text: `has nothing behind ${event.topic} for ${event.clientId}: ${event.explanation}`, mood: "bad" };
 		case "session.expired":
-			return { text: `ends the session of ${event.clientId}, whose time is over`, mood: "quiet" };
+			return { text: `ends the session of ${event.clientId}, which has expired`, mood: "quiet" };
 		case "certificate.expired":
-			return { text: `deletes certificate ${short(event.certificateId)}…, whose time is over`, mood: "quiet" };
+			return { text: `deletes certificate ${short(event.certificateId)}…, which has expired`, mood: "quiet" };
 		case "warning":
 			return { text: event.message, mood: "bad" };
 		default:
@@ -144,7 +144,7 @@ export function narrateCloud(event: CloudEvent): Line | undefined {
 	}
 }
 
-/** Why a device waits in vain: a reply that had nowhere to go, or a fault that somebody has set. */
+/** Why a device got no proper reply: it had not subscribed, had gone, or a fault was set. `undefined` when the reply was sent. */
 function narrateReply(event: CloudEvent & { readonly event: "reply" }): Line | undefined {
 	const { operation, clientId, topic, outcome } = event;
 	if (outcome === "sent") return undefined;
@@ -163,7 +163,7 @@ const OUTCOMES = {
 
 function narrateDenial(event: CloudEvent & { readonly event: "denied" }): string {
 	const { clientId, principal, action, resource, explanation } = event;
-	// Most explanations name what was asked for.
+	// Most explanations name the resource already.
 	const what = explanation.includes(resource) ? "" : ` ${action} on ${resource}`;
 	return `denies ${clientId} (certificate ${short(principal)}…)${what}: ${explanation}`;
 }

@@ -1,6 +1,6 @@
-// "Did you mean …": the word that was probably meant by one that is not known.
+// "Did you mean …": suggests the word that was probably meant when a word is unknown.
 
-/** `; did you mean X?` when one of `words` is nearly `given`, else nothing. `before` stands before the word that is proposed. */
+/** `; did you mean X?` when one of `words` is close to `given`, otherwise an empty text. `before` is put before the suggestion. */
 export function didYouMean(given: string, words: readonly string[], before = ""): string {
 	const [best] = words
 		.map((word) => ({ word, far: distance(given, word) }))
@@ -11,7 +11,7 @@ export function didYouMean(given: string, words: readonly string[], before = "")
 
 const continues = (word: string, start: string): boolean => start.length >= 3 && word.startsWith(start);
 
-/** How many letters must be put in, left out, replaced, or exchanged with their neighbour (Damerau and Levenshtein). */
+/** How many letters must be inserted, deleted, replaced, or swapped with their neighbour (Damerau-Levenshtein distance). */
 function distance(a: string, b: string): number {
 	let last: number[] = [];
 	let row = Array.from({ length: b.length + 1 }, (_, j) => j);

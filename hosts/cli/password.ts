@@ -1,5 +1,5 @@
-// Asks for a password: from the environment where nobody sits, else at the terminal without showing it. Never from an
-// argument, which every process of the machine can read.
+// Gets a password: from an environment variable, or else from the terminal without showing it. Never from an argument, because
+// every process of the machine can read arguments.
 
 import { CommandError } from "./command.js";
 
@@ -8,7 +8,7 @@ const CONTROL_C = "\x03";
 const CONTROL_D = "\x04";
 const BACKSPACE = ["\b", "\x7f"];
 
-/** The password from IDENTITY_PASSWORD or the terminal. @throws CommandError when there is neither, or the user gives up */
+/** The password from IDENTITY_PASSWORD or the terminal. @throws CommandError when there is neither, or on Ctrl-C */
 export async function askPassword(question: string): Promise<string> {
 	const given = process.env[VARIABLE];
 	if (given !== undefined) return given;
@@ -28,7 +28,7 @@ export async function askPassword(question: string): Promise<string> {
 					}
 					if (character === CONTROL_C) {
 						stdin.off("data", take);
-						reject(new CommandError("given up"));
+						reject(new CommandError("cancelled"));
 						return;
 					}
 					password = BACKSPACE.includes(character) ? password.slice(0, -1) : password + character;

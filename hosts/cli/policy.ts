@@ -1,5 +1,5 @@
-// `fleet policy check`: claim policy, device policy and template from files, tried before anybody puts them into an account.
-// The work is hosts/cloud/policy-check.ts's.
+// `fleet policy check`: tries a claim policy, a device policy and a template from files before anybody puts them into an account.
+// hosts/cloud/policy-check.ts does the work.
 
 import { AwsError } from "../cloud/base/errors.js";
 import { PolicyError, parsePolicy } from "../cloud/policy/policy.js";
@@ -22,7 +22,7 @@ export const policyCheck = command({
 			type: "string",
 			value: "NAME",
 			required: true,
-			help: "the template's name, as the claim policy has it",
+			help: "the template's name, as the claim policy contains it",
 		},
 		"device-policy": {
 			type: "string",
@@ -40,14 +40,20 @@ export const policyCheck = command({
 			value: "ID",
 			help: "client id of the claim's connection (default claim-<SerialNumber>)",
 		},
-		hook: { type: "boolean", help: "the template has a pre-provisioning hook that refuses what is another device's" },
-		keys: { type: "boolean", help: "AWS makes the key pairs (create); else devices make their own (create-from-csr)" },
+		hook: {
+			type: "boolean",
+			help: "the template has a pre-provisioning hook that refuses serial numbers of other devices",
+		},
+		keys: {
+			type: "boolean",
+			help: "AWS makes the key pairs (create); otherwise devices make their own (create-from-csr)",
+		},
 		format: { type: "string", value: "cbor|json", default: "cbor", help: "encoding of requests and replies" },
-		json: { type: "boolean", help: "the report as one JSON object" },
+		json: { type: "boolean", help: "print the report as one JSON object" },
 	},
-	details: `Runs the whole flow against a private cloud in memory, no account needed. Exit code 1 when devices would not get
-through. What the claim could do beyond its work is told, and so is whether its holder can become a thing that exists; neither
-changes the exit code.`,
+	details: `Runs the whole flow against a private cloud in memory, so no account is needed. The exit code is 1 when devices
+could not provision. The report also says what else the claim could do, and whether its holder can become a thing that exists
+already; neither changes the exit code.`,
 	async run(values) {
 		const claimPolicy = readDocument(values["claim-policy"], parsePolicy);
 		const devicePath = values["device-policy"];
@@ -65,12 +71,12 @@ changes the exit code.`,
 		}).catch((error: unknown) => {
 			throw explain(error, values["template-body"]);
 		});
-		console.log(values.json ? JSON.stringify(report, undefined, "\t") : told(report));
+		console.log(values.json ? JSON.stringify(report, undefined, "\t") : inWords(report));
 		return report.succeeded ? 0 : 1;
 	},
 });
 
-/** A file's text, once `parse` takes it. @throws CommandError */
+/** Reads a file and checks that `parse` accepts it. @throws CommandError */
 function readDocument(path: string, parse: (text: string) => unknown): string {
 	const text = readInput(path).toString();
 	try {
@@ -86,24 +92,24 @@ function explain(error: unknown, path: string): unknown {
 	return known ? new CommandError(`${path}: ${error.message}`) : error;
 }
 
-function told(report: PolicyCheckReport): string {
+function inWords(report: PolicyCheckReport): string {
 	const verdict = report.succeeded
-		? style.green(`Devices get through: this one would be thing ${report.thingName}.`)
-		: style.red(`Devices do not get through${report.failure === undefined ? "" : `: ${report.failure}`}.`);
+		? style.green(`Devices can provision: this one would be thing ${report.thingName}.`)
+		: style.red(`Devices cannot provision${report.failure === undefined ? "" : `: ${report.failure}`}.`);
 	const sections: [title: string, lines: readonly string[]][] = [
 		["The flow", report.steps.map(step)],
 		["Needed", report.needed.map(statement)],
-		["Doubled: the flow would do without", report.redundant.map(statement)],
-		["Used by nothing in the flow (a device's application may need them)", report.unused.map(statement)],
+		["Redundant: the flow works without any one of these", report.redundant.map(statement)],
+		["Not used in the flow (a device's application may need them)", report.unused.map(statement)],
 		[
-			"What else the claim could do, and whoever takes it out of a device",
+			"What else the claim, and anybody who extracts it from a device, could do",
 			report.excess.map(
 				({ action, resource, danger }) =>
 					`${style.yellow(`${action} ${name(resource)}`)}\n${hanging("      ", danger)}`,
 			),
 		],
 		[
-			"What the template lets whoever has the claim do",
+			"What the template allows anybody who has the claim",
 			report.risks.map((risk) => style.yellow(hanging("", risk, lineWidth() - 2).replaceAll("\n", "\n  "))),
 		],
 		["Assumed", report.notes.map((note) => hanging("", note, lineWidth() - 2).replaceAll("\n", "\n  "))],
@@ -114,7 +120,7 @@ function told(report: PolicyCheckReport): string {
 const section = ([title, lines]: [title: string, lines: readonly string[]]): string =>
 	`${hanging("", style.bold(title))}\n${lines.map((text) => `  ${text}`).join("\n")}`;
 
-/** A resource without the account: what a policy's author thinks of it as. */
+/** A resource's ARN without its account and region, as people speak of it. */
 const name = (arn: string): string => arn.split(":").slice(5).join(":");
 
 const statement = ({ policy, index, sid }: CheckedStatement): string =>

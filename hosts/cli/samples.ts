@@ -1,5 +1,5 @@
-// `fleet samples`: the three documents that a real AWS account needs, as JSON files, and beside them what each grants, since JSON
-// has no comments. Never replaces a file that is there already, unless told to.
+// `fleet samples`: writes the three documents that a real AWS account needs as JSON files, and a text beside them that says what
+// each grants, because JSON has no comments. Never replaces an existing file without --force.
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -78,7 +78,7 @@ interface Documents {
 	readonly template: object;
 }
 
-/** The three documents for one account and one way to get a certificate. */
+/** The three documents for one account and one of the two ways to get a certificate. */
 export const sampleDocuments = (account: AccountNames, template: string, creation: CreationTopic): Documents => ({
 	claimPolicy: claimPolicy(account, template, { creation: [creation], clientId: CLAIM_CLIENT_IDS }),
 	devicePolicy: devicePolicy(account),
@@ -87,12 +87,12 @@ export const sampleDocuments = (account: AccountNames, template: string, creatio
 
 const asJson = (document: object): string => `${JSON.stringify(document, undefined, "\t")}\n`;
 
-/** All or none, as far as that can be known before. @throws CommandError */
+/** Writes all files, or none when one of them exists already. @throws CommandError */
 function write(folder: string, files: readonly (readonly [path: string, text: string])[], force: boolean): void {
-	const there = files.map(([path]) => path).filter((path) => existsSync(path));
-	if (there.length > 0 && !force)
+	const existing = files.map(([path]) => path).filter((path) => existsSync(path));
+	if (existing.length > 0 && !force)
 		throw new CommandError(
-			`${there.join(", ")} ${there.length === 1 ? "is" : "are"} there already: --force replaces them`,
+			`${existing.join(", ")} ${existing.length === 1 ? "exists" : "exist"} already: --force replaces existing files`,
 		);
 	try {
 		mkdirSync(folder, { recursive: true });
@@ -161,7 +161,7 @@ Made by \`fleet samples\` for account ${account} in ${region}. ${
 
 ## ${FILES.claimPolicy}: the policy of the claim certificate, ${names.claim}
 
-Every device carries the claim, so take it for granted that somebody will extract it from one.
+Every device carries the claim, so assume that somebody will extract it from a device.
 
 ${statements("claimPolicy")}
 

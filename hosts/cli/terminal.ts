@@ -1,5 +1,5 @@
-// Words and numbers for people: colour where there is a terminal that wants it (https://no-color.org), lines that break between
-// words at the terminal's width, sizes, times. Output that goes to a file or a pipe is neither coloured nor broken.
+// Formats text and numbers for people: colour on a terminal unless NO_COLOR is set (https://no-color.org), lines wrapped between
+// words at the terminal's width, sizes and times. Output to a file or a pipe is neither coloured nor wrapped.
 
 import { stripVTControlCharacters } from "node:util";
 
@@ -10,7 +10,7 @@ const paint =
 	(text: string): string =>
 		wanted ? `\x1b[${on}m${text}\x1b[${off}m` : text;
 
-/** Plain text where colour is not wanted. */
+/** Colours and emphasis; they leave the text as it is where colour is not wanted. */
 export const style = {
 	bold: paint(1, 22),
 	dim: paint(2, 22),
@@ -21,13 +21,13 @@ export const style = {
 	cyan: paint(36, 39),
 };
 
-/** Longer lines than this are hard to read, however wide the terminal is. */
+/** Lines longer than this are hard to read, however wide the terminal is. */
 const WIDEST = 100;
 
-/** How wide texts such as help are, in characters: as wide as the terminal, and never wider than is good to read. */
+/** Width of texts such as the help, in characters: that of the terminal, but at most WIDEST. */
 export const textWidth = (): number => Math.min(process.stdout.columns ?? WIDEST, WIDEST);
 
-/** How wide a line of a story may be: as wide as the terminal; without one a line is never broken, for `grep`. */
+/** Width of lines that report events: that of the terminal. Without a terminal, lines are never wrapped, so that `grep` works. */
 export const lineWidth = (stream: NodeJS.WriteStream = process.stdout): number => stream.columns ?? Infinity;
 
 const thousands = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
@@ -38,12 +38,12 @@ export const bytes = (count: number): string => `${thousands(count)} B`;
 /** `1,204 ms` */
 export const milliseconds = (count: number): string => `${thousands(Math.round(count))} ms`;
 
-/** The first digits of a certificate id: enough to recognize it by. */
+/** The first digits of a certificate id: enough to recognize it. */
 export const short = (certificateId: string): string => certificateId.slice(0, 12);
 
 /**
- * Text with its control characters and changes of direction as escapes: client ids and topics come from strangers, and are not
- * to move the cursor, name the window or begin a line of their own.
+ * Text with control characters and changes of writing direction as escapes. Client ids and topics come from strangers, and must
+ * not move the cursor, rename the window or start a new line.
  */
 const harmless = (text: string): string =>
 	text.replace(
@@ -51,7 +51,7 @@ const harmless = (text: string): string =>
 		(character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
 	);
 
-/** A line of a story, as narration.ts tells it. */
+/** Formats a line that reports an event, as narration.ts makes it. */
 export function line({ text, up, down, took, note, mood }: Line): string {
 	const more = [
 		...(up === undefined ? [] : [`▲ ${bytes(up)}`]),
@@ -62,11 +62,11 @@ export function line({ text, up, down, took, note, mood }: Line): string {
 	return MOODS[mood ?? "plain"](harmless(text)) + style.dim(more.map((part) => `  ${held(part)}`).join(""));
 }
 
-/** Text that is not broken where a line is: a number stays beside its unit. A plain space again once lines are broken. */
+/** Text within which a line is not wrapped, such as a number with its unit. `wrap` turns its spaces back into plain ones. */
 export const held = (text: string): string => text.replaceAll(" ", NO_BREAK);
 const NO_BREAK = "\u00a0";
 
-/** What happened, how many bytes went up or down with it, how many ms it took, and whether that is good or bad news. */
+/** An event in words, how many bytes were sent (`up`) or received (`down`), how many ms it took, and whether it is good or bad. */
 export interface Line {
 	readonly text: string;
 	readonly up?: number;
@@ -78,13 +78,13 @@ export interface Line {
 
 const MOODS = { good: style.green, bad: style.red, quiet: style.dim, plain: (text: string) => text };
 
-/** Time of day, to the ms. */
+/** The time of day with milliseconds. */
 export const clockTime = (): string => new Date().toTimeString().slice(0, 8) + new Date().toISOString().slice(19, 23);
 
-/** Characters that a terminal shows. */
+/** How many characters a terminal shows. */
 const visible = (text: string): number => stripVTControlCharacters(text).length;
 
-/** Two columns, the second wrapped; the second below the first where they do not fit side by side. */
+/** Two columns, the second one wrapped. Where they do not fit side by side, the second is put below the first. */
 export function columns(rows: readonly (readonly [string, string])[], width = textWidth()): string {
 	const left = Math.max(...rows.map(([name]) => visible(name))) + 4;
 	if (width - left < NARROWEST)
@@ -94,16 +94,16 @@ export function columns(rows: readonly (readonly [string, string])[], width = te
 		.join("\n");
 }
 
-/** A column of text narrower than this reads badly. */
+/** A narrower column of text than this is hard to read. */
 const NARROWEST = 36;
 
-/** Text after something that it must not run below: its further lines are indented by as much. */
+/** `before` and a wrapped text whose further lines are indented to the column where the first begins. */
 export function hanging(before: string, text: string, width = lineWidth()): string {
 	const indent = visible(before);
 	return before + wrap(text, width - indent).join(`\n${" ".repeat(indent)}`);
 }
 
-/** Paragraphs, which blank lines separate, filled anew; a line that is indented stays as it is. */
+/** Wraps paragraphs, which blank lines separate. A paragraph with an indented line stays as it is. */
 export function paragraphs(text: string, width = textWidth()): string {
 	return text
 		.split(/\n{2,}/)
@@ -111,7 +111,7 @@ export function paragraphs(text: string, width = textWidth()): string {
 		.join("\n\n");
 }
 
-/** Lines of at most `width` characters, broken between words; a longer word has a line of its own, whole. */
+/** Wraps a text to lines of at most `width` characters. A longer word gets a line of its own and is not split. */
 export function wrap(text: string, width: number): string[] {
 	const lines: string[] = [];
 	let line = "";

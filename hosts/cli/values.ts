@@ -1,11 +1,11 @@
-// Values of options that have a form: each refusal says what was given, what is allowed, and an example. And certificates whose
-// time has passed. What is found here is not found by a device that is already switched on.
+// Checks option values that must have a certain form, and the dates of certificates, before a device is switched on. Each refusal
+// says what was given and what is allowed, and gives an example.
 
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { CommandError, UsageError } from "./command.js";
 
-/** @throws UsageError with the form in words and an example */
+/** Returns the text if it has the form. @throws UsageError with what is allowed, in words, and an example */
 function matching(option: string, text: string, form: RegExp, allowed: string, example: string): string {
 	if (form.test(text)) return text;
 	throw new UsageError(`--${option} must be ${allowed}, not ${text}; for example --${option} ${example}`);
@@ -20,7 +20,7 @@ export function region(text: string): string {
 	matching("region", text, /^[a-z]{2}(-[a-z]+)+-\d$/, "the code of an AWS region", "eu-west-1");
 	if (/^(cn|us-gov|us-iso)/.test(text))
 		throw new UsageError(
-			`--region ${text} is in China, GovCloud or another part of AWS whose ARNs do not begin with arn:aws:, and these documents are for arn:aws: alone; for example --region eu-west-1`,
+			`--region ${text} is in China, GovCloud or another part of AWS whose ARNs do not begin with arn:aws:, and these documents are for arn:aws: only; for example --region eu-west-1`,
 		);
 	return text;
 }
@@ -29,7 +29,7 @@ export function region(text: string): string {
 export const templateName = (text: string): string =>
 	matching("template", text, /^[0-9A-Za-z_-]{1,36}$/, "1 to 36 of 0-9 A-Z a-z _ -", "my-template");
 
-/** A host name or an address, and nothing around it. @throws UsageError */
+/** A host name or an address, without scheme, port or path. @throws UsageError */
 export function endpoint(text: string): string {
 	const example = "--endpoint abc123-ats.iot.eu-west-1.amazonaws.com";
 	const [, scheme] = /^([a-z+.-]+):\/\//i.exec(text) ?? [];
@@ -55,7 +55,7 @@ export function endpoint(text: string): string {
 	);
 }
 
-/** A name or an address that the server's certificate is to bear. @throws UsageError */
+/** A name or an address to put into the server's certificate. @throws UsageError */
 export const serverName = (text: string): string =>
 	isIP(text) !== 0
 		? text
@@ -73,7 +73,7 @@ export const serialNumber = (text: string): string =>
 		"serial",
 		text,
 		/^[a-zA-Z0-9:_-]{1,100}$/,
-		"1 to 100 of 0-9 A-Z a-z : _ -, since the thing is named by it",
+		"1 to 100 of 0-9 A-Z a-z : _ -, because the thing is named after it",
 		"board-7",
 	);
 
@@ -96,7 +96,7 @@ export function helloTopic(text: string): string {
 	return matching("topic", text, /^[^+#\0]+$/, "one topic, without the wildcards + and #", "devices/board-7/hello");
 }
 
-/** At least one of these certificates (DER) is valid today. @throws CommandError */
+/** Checks that at least one of these certificates (DER) is valid now. @throws CommandError */
 export function checkDates(path: string, certificates: readonly Uint8Array[], now = Date.now()): void {
 	const all = certificates.map((der) => new X509Certificate(der));
 	if (all.some(({ validFrom, validTo }) => Date.parse(validFrom) <= now && now <= Date.parse(validTo))) return;

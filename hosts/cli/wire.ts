@@ -1,27 +1,27 @@
-// What a device's MQTT connections cost, measured on their bytes: round trips are counted on the wire, not taken on trust.
+// What a device's MQTT connections cost in bytes, packets and round trips, counted from the bytes on the wire.
 
 import { type Packet, parser } from "mqtt-packet";
 import type { Role } from "../../src/contract/events.js";
 import type { Traffic } from "../node/socket.js";
 
-/** One connection so far. Bytes are MQTT's, without TLS. */
+/** The cost of one connection so far. Bytes are those of MQTT, without TLS. */
 export interface ConnectionCost {
 	readonly role: Role;
 	bytesSent: number;
 	bytesReceived: number;
 	packetsSent: number;
 	packetsReceived: number;
-	/** Times that the device, after CONNACK, asked for something and had to wait for an answer before it asked again. */
+	/** How often, after CONNACK, the device sent a SUBSCRIBE or PUBLISH and then had to wait for the other side. */
 	roundTripsAfterConnack: number;
 }
 
-/** Listens to a device's traffic. `begin` is to be called before each connection. */
+/** Observes a device's traffic. `begin` must be called before each connection. */
 export class Wire implements Traffic {
 	readonly connections: ConnectionCost[] = [];
 	#up = parser();
 	#down = parser();
 
-	/** A new connection: its packets are cut anew, whatever the last one left unfinished. */
+	/** Starts counting for a new connection. A packet that the last connection left unfinished is dropped. */
 	begin(role: Role): void {
 		const cost: ConnectionCost = {
 			role,

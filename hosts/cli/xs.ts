@@ -1,5 +1,6 @@
-// `fleet xs`, which is `npm run xs`: the whole provisioning story in the real XS engine, against a local cloud over TLS, and what memory it took.
-// The story is played twice: once measured as firmware is, once with a collection at every allocation, for what is alive.
+// `fleet xs`, also called `npm run xs`: runs a whole provisioning in the real XS engine, against a local cloud over TLS, and measures
+// the memory that it takes. It runs twice: once as in firmware, and once with a garbage collection at every allocation, which shows
+// how much memory is alive.
 
 import { createPrivateKey } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -18,37 +19,37 @@ import { bytes } from "./terminal.js";
 import { version } from "./version.js";
 
 const TEMPLATE = "fleet";
-/** ms for everything: it takes about two seconds. */
+/** Longest time for one provisioning, ms. It normally takes about two seconds. */
 const LIMIT = 60_000;
 
-/** What the device must fit in: bytes alive, slots of the smallest stack (384) in use, bytes of bytecode. */
+/** Limits that the device must keep: bytes alive, slots of stack (of the 384 that the smallest has), bytes of bytecode. */
 export const aims = { live: 32_768, stack: 288, bytecode: 131_072 } as const;
 
-/** Memory of the whole story, provisioning and first message. Bytes, except slots. */
+/** Memory of a whole provisioning up to the first message. In bytes, except where slots are named. */
 export interface XsReport {
 	readonly preset: PresetName;
-	/** 16 as on the ESP32; where the machine cannot run 32-bit programs 32, and chunks read up to twice as much. */
+	/** 16 as on the ESP32; or 32 where the machine cannot run 32-bit programs, and then chunks take up to twice as much. */
 	readonly slotBytes: number;
-	/** Most that was alive at any moment: slots (16 bytes each, whatever this build's have) and chunks. */
+	/** The most that was alive at any moment: slots (counted with 16 bytes each in every build) and chunks. */
 	readonly livePeak: number;
-	/** What of it there is on an ESP32 at least; the same as `livePeak` in a 32-bit engine. */
+	/** The part of it that an ESP32 has at least; equal to `livePeak` in a 32-bit engine. */
 	readonly liveLeast: number;
 	readonly live: { readonly slots: number; readonly chunks: number };
 	/** Slots. */
 	readonly stackPeak: number;
-	/** With the device connected under its own name, after a collection: the rest is the application's. */
+	/** With the device connected under its own name, after a garbage collection. The application can use the rest. */
 	readonly running: MemoryReport;
-	/** Each power-on, as firmware has it: with garbage between collections. */
+	/** Each power-on as in firmware, where garbage stays until the next collection. */
 	readonly lives: readonly { readonly reason: string; readonly memory: MemoryReport }[];
 	readonly bytecode: { readonly total: number; readonly modules: Readonly<Record<string, number>> };
-	/** RAM for what may change of modules in flash, outside the area. */
+	/** RAM outside the XS machine's memory, for members of modules in flash that may change. */
 	readonly aliases: number;
 }
 
 /**
- * Plays the story in both variants.
- * @param application bundled into the device's flash; default: one outside that says hello
- * @throws EngineUnavailableError, CommandError when the device does not get through
+ * Runs a provisioning in both variants of the engine and reports the memory.
+ * @param application a module that is bundled into the device's flash; default: a hello application outside of it
+ * @throws EngineUnavailableError, CommandError when the device cannot provision
  */
 export async function measure(
 	preset: PresetName,
@@ -56,7 +57,7 @@ export async function measure(
 	application?: Source,
 ): Promise<XsReport> {
 	const modules = await deviceFirmware(application).catch((error: Error & { errors?: { text: string }[] }) => {
-		// Of the application: the rest is the same each time.
+		// The error is in the application, because everything else is the same each time.
 		throw new CommandError(error.errors?.[0]?.text ?? error.message);
 	});
 	const play = async (variant: "device" | "stress") => {
@@ -72,7 +73,7 @@ export async function measure(
 	const stress = await play("stress");
 	const memories = stress.lives.flatMap(({ memory }) => (memory === undefined ? [] : [memory]));
 	const most = (of: (memory: MemoryReport) => number) => Math.max(...memories.map(of));
-	// of the device program and its packages: this host has parts in flash, too, which a real one has in C
+	// Only the device program and its packages count: this host also has modules of its own in flash, which on a device are C.
 	const own = Object.entries(report.bytecode).filter(([name]) => !name.startsWith("hosts/"));
 	return {
 		preset,
@@ -91,7 +92,7 @@ export async function measure(
 	};
 }
 
-/** From empty flash to the first message under the device's own name. */
+/** Runs a device from empty flash to the first message under its own name. */
 async function provision(flash: Flash, preset: PresetName): Promise<{ lives: Ending[]; running: MemoryReport }> {
 	const cloud = await startCloud();
 	const lives: Ending[] = [];
@@ -119,7 +120,7 @@ async function provision(flash: Flash, preset: PresetName): Promise<{ lives: End
 					if (event.event === "failure" && event.failure.class !== "retry") fail(event.failure.code);
 				},
 				onHalt: () => fail("the device stopped"),
-				onCrash: (error) => fail(`the device ended: ${(error as Error).message}`),
+				onCrash: (error) => fail(`the device program threw: ${(error as Error).message}`),
 				onLifeEnd: (ending) => lives.push(ending),
 			});
 			cloud.events.listen((event) => {
@@ -135,7 +136,7 @@ async function provision(flash: Flash, preset: PresetName): Promise<{ lives: End
 	}
 }
 
-/** An application's file as a module of the device's flash. @throws CommandError when there is no such file */
+/** An application's file as a module for the device's flash. @throws CommandError when there is no such file */
 function applicationFrom(path: string): Source {
 	const file = resolve(path);
 	if (!existsSync(file)) throw new CommandError(`there is no file ${path}`);
@@ -150,7 +151,7 @@ function applicationFrom(path: string): Source {
 
 export const xs = command({
 	options: {
-		preset: { type: "string", value: "esp32|esp32c3|tight", default: "esp32", help: "an ESP32's memory" },
+		preset: { type: "string", value: "esp32|esp32c3|tight", default: "esp32", help: "whose memory the device has" },
 		application: {
 			type: "string",
 			value: "FILE",
@@ -158,11 +159,12 @@ export const xs = command({
 		},
 		json: { type: "boolean", help: "print nothing but one JSON report" },
 	},
-	details: `Compiles Moddable's XS engine the first time (half a minute; needs a C compiler), then lets a device with empty
-flash give itself an identity in it, with a local cloud as far end. Exit code 1 when it does not fit.
+	details: `The first call compiles Moddable's XS engine (half a minute; needs a C compiler). Then a device with empty flash
+provisions itself in that engine, against a local cloud. The exit code is 1 when the device needs more memory than it may.
 
-With --application, the program of that file (JavaScript or TypeScript, with what it imports) is in the device's flash, and its
-memory is counted, too. It has the language and what it is given, but no timers and no modules of the Moddable SDK.`,
+With --application, the program in that file (JavaScript or TypeScript, with everything it imports) is in the device's flash, and
+its memory is counted, too. It can use the language and the context that it is given, but no timers and no modules of the
+Moddable SDK.`,
 	async run({ preset, application, json }) {
 		const source = application === undefined ? undefined : applicationFrom(application);
 		const report = await measure(preset, (line) => console.error(line), source).catch((error) => {
@@ -179,7 +181,7 @@ memory is counted, too. It has the language and what it is given, but no timers 
 			console.log(`stack at most ${stackPeak} slots, aim ${aims.stack}`);
 			console.log(`bytecode ${bytes(bytecode.total)}, aim ${bytes(aims.bytecode)}`);
 			if (slotBytes !== 16)
-				console.log("counted in a 64-bit engine: slots as on the device, chunks up to twice as large");
+				console.log("measured in a 64-bit engine: slots count as on the device, chunks are up to twice as large");
 		}
 		return fits ? 0 : 1;
 	},

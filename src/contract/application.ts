@@ -4,25 +4,25 @@ import type { FailureCode } from "../base/failure.js";
 
 /** Who the device is. */
 export interface Identity {
-	/** What RegisterThing named the device's thing; it is the MQTT client id, too. */
+	/** The name that RegisterThing gave the device's thing. It is also the MQTT client id. */
 	readonly thingName: string;
 	/** 64 hexadecimal digits. */
 	readonly certificateId: string;
-	/** From the template's DeviceConfiguration. Absent when RegisterThing's reply was lost but its effect was not. */
+	/** From the template's DeviceConfiguration. Absent when RegisterThing succeeded but its reply was lost. */
 	readonly deviceConfiguration?: Readonly<Record<string, string>>;
 }
 
-/** Why a call on a connection has failed: a failure of the catalogue, by its code. */
+/** Why a call on a connection failed. `code` is the code of a failure in the catalogue. */
 export interface ConnectionError extends Error {
 	readonly code: FailureCode;
 }
 
-/** Takes a message. What it throws, or an async one rejects with, is reported as APPLICATION_FAILED; the connection goes on. */
+/** Handles a message. When it throws or rejects, the device reports APPLICATION_FAILED and stays connected. */
 export type MessageHandler = (topic: string, payload: Uint8Array) => unknown;
 
-/** What the service publishes in the device's name when a connection ends without the device's DISCONNECT. */
+/** The MQTT will: a message that the service publishes for the device when a connection ends without a DISCONNECT from it. */
 export interface Will {
-	/** The identity's policy must allow iot:Publish on it, as on any other. */
+	/** The identity's policy must allow iot:Publish on it, as on any other topic. */
 	readonly topic: string;
 	/** At most 4 KB. */
 	readonly payload: Uint8Array | string;
@@ -34,27 +34,27 @@ export interface Will {
 
 /**
  * What an application may do with its MQTT connection. Nothing that it does here can stop the device program: arguments
- * are checked and copied at once, the object is frozen except for `onMessage`, and after the end of the connection each call
- * is refused. A rejected promise need not be handled: it does not count as an unhandled rejection.
+ * are checked and copied at once, the object is frozen except for `onMessage`, and once the connection has ended, every call
+ * is refused. The application may ignore a rejected promise: it does not count as an unhandled rejection.
  */
 export interface ApplicationConnection {
 	/** The thing's name. */
 	readonly clientId: string;
-	/** Whether it has ended, on either side. An ended connection never comes back; the application gets a new one. */
+	/** Whether either side has ended the connection. An ended connection never comes back; the application gets a new one. */
 	readonly ended: boolean;
 	/**
-	 * Called with each message that no handler of `subscribe` takes. Without it, such messages are dropped. When it throws or its
-	 * promise rejects, the device reports APPLICATION_FAILED; the connection and later messages are not affected.
+	 * Called with each message that matches no filter with a handler of its own. Without it, such messages are dropped. When it
+	 * throws or its promise rejects, the device reports APPLICATION_FAILED; the connection and later messages are not affected.
 	 * @throws TypeError when set to anything but a function or undefined
 	 */
 	onMessage: MessageHandler | undefined;
 	/**
-	 * Publishes with QoS 1 or 0. At most 16 KB, and 8 calls of any kind, may be in progress at a time. Settles with the PUBACK;
-	 * with QoS 0, once the message is queued. With `retain` the service keeps the message for later subscribers; the policy must
-	 * allow iot:RetainPublish.
+	 * Publishes with QoS 1 or 0. At most 8 calls of any kind, with 16 KB of payloads in all, may be in progress at a time. With
+	 * QoS 1 the promise settles when the PUBACK arrives, with QoS 0 once the message is queued. With `retain` the service keeps
+	 * the message for later subscribers; the policy must allow iot:RetainPublish.
 	 * @throws TypeError for an invalid topic, payload, QoS or `retain`
-	 * @throws ConnectionError SEND_QUEUE_FULL (this message is not sent; the connection goes on), PUBLISH_TIMEOUT, CONNECTION_LOST
-	 *   after the end, or how the connection ended
+	 * @throws ConnectionError SEND_QUEUE_FULL (this message is not sent; the connection stays open), PUBLISH_TIMEOUT,
+	 *   CONNECTION_LOST when the connection had ended before, or the failure that ended it meanwhile
 	 * @example
 	 * ```ts
 	 * import type { Application } from "moddable-fleet-provisioning/device";
@@ -68,11 +68,12 @@ export interface ApplicationConnection {
 	 */
 	publish(topic: string, payload: Uint8Array | string, qos?: 0 | 1, retain?: boolean): Promise<void>;
 	/**
-	 * Subscribes with QoS 1 to 1 to 8 topic filters (AWS IoT takes no more in one SUBSCRIBE). With `handler`, the messages that
-	 * match one of them go to it, from now on, instead of to `onMessage`; a message that matches filters of several handlers goes
-	 * to each of them. At most 50 filters have a handler (AWS IoT allows no more subscriptions).
+	 * Subscribes to between one and eight topic filters with QoS 1 (AWS IoT accepts no more in one SUBSCRIBE). With `handler`,
+	 * messages that match one of the filters go to it from now on, instead of to `onMessage`; a message that matches filters of
+	 * several handlers goes to each of them. At most 50 filters can have a handler (AWS IoT allows no more subscriptions).
 	 * @throws TypeError for an invalid topic filter or handler, and for more than 50
-	 * @throws ConnectionError SEND_QUEUE_FULL, SUBSCRIBE_REFUSED, SUBSCRIBE_HUNG_UP, SUBSCRIBE_TIMEOUT, or how the connection ended
+	 * @throws ConnectionError SEND_QUEUE_FULL, SUBSCRIBE_REFUSED, SUBSCRIBE_HUNG_UP, SUBSCRIBE_TIMEOUT, or the failure that ended the
+	 *   connection
 	 * @example
 	 * ```ts
 	 * import type { Application } from "moddable-fleet-provisioning/device";
@@ -86,16 +87,16 @@ export interface ApplicationConnection {
 	 */
 	subscribe(filters: readonly string[], handler?: MessageHandler): Promise<void>;
 	/**
-	 * Ends 1 to 8 subscriptions, and forgets their handlers. Messages that were already on their way may still come.
+	 * Ends between one and eight subscriptions and removes their handlers. Messages that are already on their way may still arrive.
 	 * @throws TypeError for an invalid topic filter
-	 * @throws ConnectionError SEND_QUEUE_FULL, UNSUBSCRIBE_TIMEOUT, or how the connection ended
+	 * @throws ConnectionError SEND_QUEUE_FULL, UNSUBSCRIBE_TIMEOUT, or the failure that ended the connection
 	 */
 	unsubscribe(filters: readonly string[]): Promise<void>;
 	/**
-	 * Hangs up. The device reports APPLICATION_CLOSED and connects again after the usual pause, which grows from a second
-	 * to a quarter of an hour when connections last less than a minute; the application is then called with the new one.
-	 * There is no way to stay offline, because a device whose application never reconnected would be out of its owner's reach
-	 * for good. Not an error when called twice.
+	 * Closes the connection. The device reports APPLICATION_CLOSED and connects again after the usual pause, which grows from a
+	 * second to a quarter of an hour while connections last less than a minute; the application is then called with the new
+	 * connection. An application cannot stay offline: its owner could never reach a device again that did not reconnect.
+	 * Not an error when called twice.
 	 */
 	close(): void;
 }
@@ -104,9 +105,9 @@ export interface ApplicationConnection {
 export interface ApplicationContext {
 	/** Who the device is. */
 	readonly identity: Identity;
-	/** From manufacture: see `DeviceFacts`. */
+	/** Set at the factory: see `DeviceFacts`. */
 	readonly serialNumber: string;
-	/** Of the firmware that runs: see `DeviceFacts`. */
+	/** The version of the running firmware: see `DeviceFacts`. */
 	readonly firmwareVersion: string;
 	/** Connected under the thing's name. A lost connection is not repaired: the application is called again with a new one. */
 	readonly connection: ApplicationConnection;
@@ -118,7 +119,7 @@ export interface ApplicationContext {
 	factoryReset(identity: "forget" | "keep"): void;
 }
 
-/** Called when a connection has ended, to stop timers and the like. Its errors are reported, and nothing waits for it. */
+/** Called when a connection has ended, to stop timers and the like. Its errors are reported. The device does not wait for it. */
 export type Stop = () => unknown;
 
 /**

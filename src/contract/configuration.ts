@@ -8,15 +8,16 @@ export interface Configuration {
 	readonly endpoint: string;
 	/** 8883 (default), or 443, where ALPN `x-amzn-mqtt-ca` is sent. Any other port is allowed, for a local cloud. */
 	readonly port?: number;
-	/** SNI and certificate name when they differ from `endpoint` (a local cloud reached by address). */
+	/** The name for SNI and in the server's certificate, when it differs from `endpoint` (a local cloud reached by address). */
 	readonly serverName?: string;
-	/** Name of the provisioning template: 1 to 36 of `[0-9A-Za-z_-]`. */
+	/** Name of the provisioning template: 1 to 36 characters of `[0-9A-Za-z_-]`. */
 	readonly template: string;
 	/** Parameters of the template besides `SerialNumber`, which is always sent. */
 	readonly parameters?: Readonly<Record<string, string>>;
 	/**
-	 * How the template names things, with `{Parameter}` for a parameter. Default `{SerialNumber}`. Only needed when
-	 * RegisterThing worked but its reply was lost, because the service accepts a token only once.
+	 * How the template names things, with `{Parameter}` for a parameter. Default `{SerialNumber}`. The device needs it only
+	 * when RegisterThing succeeded but its reply was lost: the service may not accept the token again, so the device has to
+	 * know under which name to connect.
 	 */
 	readonly thingName?: string;
 	/** Encoding of requests and replies. Default `cbor`. */
@@ -28,15 +29,15 @@ export interface Configuration {
 	readonly keyPair?: "keys" | "csr";
 	/**
 	 * Whether the first request is sent right after SUBSCRIBE, without waiting for SUBACK: two round trips instead of three.
-	 * AWS does not promise that a subscription takes effect before the next request is answered. If a reply is missed, the
-	 * next attempt waits for SUBACK, and one certificate is left unused in the account. Default false.
+	 * AWS does not promise that the subscription takes effect before it answers the request. If the device misses a reply for
+	 * that reason, its next attempt waits for SUBACK, and one unused certificate remains in the account. Default false.
 	 */
 	readonly pipeline?: boolean;
-	/** What happens to the claim once an identity is proved. Default `keep`. */
+	/** What happens to the claim once the device has connected with its own identity. Default `keep`. */
 	readonly claimAfterwards?: "keep" | "erase";
 	/** MQTT keep-alive in seconds, 30 to 1200 (AWS's limits). Default 300. */
 	readonly keepAlive?: number;
-	/** The first connection after power-on waits a random time of up to this, ms, so that a fleet spreads out. Default 0. */
+	/** Longest random wait before the first connection after power-on, in ms. It spreads out a large fleet. Default 0. */
 	readonly startSpread?: number;
 }
 
@@ -49,7 +50,7 @@ const PATTERNS = Object.freeze({
 	claimAfterwards: /^(keep|erase)$/,
 });
 
-/** @throws Failure CONFIGURATION_INVALID with the name of the first member that is not valid */
+/** Checks a configuration. @throws Failure CONFIGURATION_INVALID with the name of the first member that is not valid */
 export function checkConfiguration(configuration: Configuration, serialNumber: string): void {
 	const refuse = (what: string): never => {
 		throw new Failure("CONFIGURATION_INVALID", what);

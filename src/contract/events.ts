@@ -1,5 +1,5 @@
-// The events that a device reports to its host while it works. Their names are stable, and none holds a secret. Enough for an
-// LED, a serial log or a factory screen.
+// The events that a device reports to its host while it works: enough for an LED, a serial log or a factory screen. Their names
+// are stable, and no event may hold a secret.
 
 import type { FailureReport } from "../base/failure.js";
 
@@ -14,7 +14,7 @@ export type DeviceState = "unprovisioned" | "created" | "registering" | "registe
 
 /** One thing that happened. `event` is stable; members may be added. */
 export type DeviceEvent =
-	/** Power-on, with the state that flash holds. */
+	/** Power-on, with the state found in flash. */
 	| {
 			readonly event: "boot";
 			readonly state: DeviceState;
@@ -27,11 +27,11 @@ export type DeviceEvent =
 	| { readonly event: "clock.synchronizing" }
 	| { readonly event: "clock.set"; readonly now: number }
 	| { readonly event: "connecting"; readonly role: Role; readonly clientId: string; readonly attempt: number }
-	/** CONNACK accepted. */
+	/** The service has accepted the connection (CONNACK). */
 	| { readonly event: "connected"; readonly role: Role; readonly clientId: string }
-	/** `code` is that of the failure that ended the connection. Absent when the device itself hung up. */
+	/** `code` is the failure that ended the connection. Absent when the device itself closed it. */
 	| { readonly event: "disconnected"; readonly role: Role; readonly code?: string }
-	/** SUBACK granted all reply filters. */
+	/** The service has granted all reply filters (SUBACK). */
 	| { readonly event: "subscribed"; readonly filters: number }
 	| { readonly event: "request"; readonly operation: Operation; readonly topic: string; readonly bytes: number }
 	| {
@@ -41,11 +41,11 @@ export type DeviceEvent =
 			readonly bytes: number;
 			readonly accepted: boolean;
 	  }
-	/** The id is not the certificate's SHA-256. With AWS it is, but that is not documented, so this is not an error. */
+	/** The certificate id is not the certificate's SHA-256. At AWS it always was, but AWS does not document it: not an error. */
 	| { readonly event: "certificate.id-mismatch"; readonly certificateId: string }
-	/** The record in flash has changed. `bytes` is how many were written for it in all. */
+	/** The record in flash has changed. `bytes` is the total number of bytes written for it. */
 	| { readonly event: "stored"; readonly state: DeviceState; readonly bytes: number; readonly certificateId?: string }
-	/** Something in flash is damaged, and is left as it is. The next `boot` says what is used instead. */
+	/** The value of this key in flash is damaged. It is left as it is; the following `boot` shows what is used instead. */
 	| { readonly event: "store.damaged"; readonly key: string }
 	| { readonly event: "provisioned"; readonly thingName: string; readonly certificateId: string }
 	/** A connection under the thing's name was accepted: from now on this is the identity. */
@@ -55,6 +55,6 @@ export type DeviceEvent =
 	| { readonly event: "claim.erased" }
 	| { readonly event: "identity.forgotten" }
 	| { readonly event: "failure"; readonly failure: FailureReport }
-	/** Waiting before the next attempt. */
+	/** The device waits before its next attempt. */
 	| { readonly event: "pause"; readonly milliseconds: number; readonly code: string; readonly attempt: number }
 	| { readonly event: "restart"; readonly reason: "provisioned" | "reset" };

@@ -1,5 +1,5 @@
 // What a machine must offer the device program. Types only: src/ is given a Host and uses nothing else of the machine.
-// Shaped after ECMA-419 (the standard that Moddable implements), so that on Moddable a host is mostly wiring.
+// The shapes follow ECMA-419 (the standard that Moddable implements), so that a host for Moddable needs little code.
 
 import type { Identity, Will } from "./application.js";
 import type { Configuration } from "./configuration.js";
@@ -9,7 +9,7 @@ import type { DeviceEvent } from "./events.js";
  * Everything the device program may use of the machine it runs on.
  *
  * @example
- * A host whose flash, clock and sockets are somewhere else. docs/porting.md says what each of them must keep to:
+ * A host that takes flash, clock and sockets from a board. docs/porting.md lists the rules that each of them must follow:
  * ```ts
  * import type { Clock, Host, Socket, SocketOptions, Storage } from "moddable-fleet-provisioning/device";
  *
@@ -40,42 +40,42 @@ import type { DeviceEvent } from "./events.js";
  * ```
  */
 export interface Host {
-	/** What the maker of the device decided. Checked at power-on. */
+	/** The device maker's settings. Checked at power-on. */
 	readonly configuration: Configuration;
-	/** What the device knows of itself. */
+	/** What the device knows about itself from the factory. */
 	readonly device: DeviceFacts;
 	/**
 	 * Whether a factory reset is wanted at power-on, for example because a button is held down. The device then forgets its
 	 * identity before anything else. The application has its own reset, for devices that can still connect.
 	 */
 	readonly forget?: boolean;
-	/** The credentials that an identity is asked for with. */
+	/** The shared credentials with which the device asks for its own identity. */
 	readonly claim: ClaimStore;
 	/** Root certificates (DER) that the server's chain may end in. */
 	readonly roots: readonly Uint8Array[];
 	/** Flash: all that survives a restart. */
 	readonly storage: Storage;
-	/** Time of day, which certificates are judged by, and time since power-on. */
+	/** Time of day, against which certificates are checked, and time since power-on. */
 	readonly clock: Clock;
 	/** Calls back later. */
 	readonly timer: Timer;
-	/** The network, on a machine that has to join one, such as Wi-Fi. Absent where the system does that. */
+	/** The network, on a machine that has to join one, such as Wi-Fi. Absent where the operating system does that. */
 	readonly network?: Network;
-	/** Settles when the device program is to end: it hangs up, lets the application stop, and `boot` returns. */
+	/** Settle it to end the device program: it closes its connection, lets the application stop, and `boot` returns. */
 	readonly stop?: Promise<void>;
 	/**
-	 * The will of each connection that the application gets; undefined for none. What it throws, and an invalid will, is
-	 * APPLICATION_FAILED.
+	 * Returns the MQTT will for each connection that the application gets; undefined for none. When this throws or the will is
+	 * invalid, the device reports APPLICATION_FAILED.
 	 */
 	will?(identity: Identity): Will | undefined;
-	/** Begins a TLS connection and returns at once. The callbacks in the options are called later, never within this call. */
+	/** Starts a TLS connection and returns at once. The callbacks in the options are called later, never within this call. */
 	openSocket(options: SocketOptions): Socket;
 	/**
 	 * `count` bytes that nobody can guess: private keys are made from them. Asked for keys only when the network is up, as some
 	 * chips have randomness only while their radio is on.
 	 */
 	random(count: number): Uint8Array;
-	/** Restarts the machine: only flash survives. May return before it happens; the caller must not begin anything more. */
+	/** Restarts the machine: only flash survives. May return before the restart; the caller must not start anything afterwards. */
 	restart(): void;
 	/** Shows or logs what the device does: LED, serial log, factory screen. Events never hold a secret. Must not throw. */
 	report(event: DeviceEvent): void;
@@ -125,21 +125,21 @@ export interface Ecdsa {
 
 /** The shared credentials that a device leaves the factory with, or gets for five minutes from a trusted user. */
 export interface ClaimStore {
-	/** `undefined` when there is none, or none any more. */
+	/** `undefined` when there is no claim, or it has been erased. */
 	read(): Credentials | undefined;
-	/** Makes `read` never return the claim again. @throws Error where the machine cannot do that */
+	/** Erases the claim for good: `read` never returns it again. @throws Error where the machine cannot do that */
 	erase(): void;
 }
 
 /**
  * Key-value flash, as `embedded:storage/key-value`: on the ESP32 one NVS namespace.
- * Keys have at most 15 characters. A power cut may end a write at any byte, and then leave the old value, the new one,
- * anything in between, or (in NVS) no value.
+ * Keys have at most 15 characters. A power cut may interrupt a write at any byte and leave the old value, the new value,
+ * a mixture of both, or (in NVS) no value.
  */
 export interface Storage {
 	/** `undefined` when there is no such key. @throws Error when the flash cannot be read */
 	read(key: string): ArrayBuffer | undefined;
-	/** @throws Error when it fails; its `code` is `"full"` when there is no room (NVS: NO_FREE_PAGES) */
+	/** @throws Error when the write fails; its `code` is `"full"` when there is no room (NVS: NO_FREE_PAGES) */
 	write(key: string, value: ArrayBuffer): void;
 	/** Not an error when there is no such key. */
 	delete(key: string): void;
@@ -159,27 +159,27 @@ export interface Clock {
 
 /** One-shot timers. */
 export interface Timer {
-	/** Calls back once, after so many ms, never within the call. */
+	/** Calls back once, after this many ms, never within this call. */
 	set(callback: () => void, milliseconds: number): TimerId;
-	/** Stops a timer. Not an error when it has gone off already. */
+	/** Cancels a timer. Not an error when it has fired already. */
 	clear(id: TimerId): void;
 }
 
-/** A network that the machine joins on its own, and joins again when it is lost, for as long as it runs. */
+/** A network that the machine joins on its own, and rejoins whenever it is lost. */
 export interface Network {
 	/** Whether sockets can be opened now: joined, and with an address. */
 	readonly up: boolean;
 	/** Why it is not up, as far as the machine knows. */
 	readonly problem: NetworkProblem;
-	/** Calls back once, later, when it comes up. One callback waits at a time, the last one given. */
+	/** Calls back once, later, when the network comes up. Only the most recent callback is kept. */
 	whenUp(callback: () => void): void;
 }
 
-/** What the last attempt to join a network has come to. */
+/** How the last attempt to join a network failed. */
 export interface NetworkProblem {
-	/** The network is there and does not let this machine in: a wrong password, most likely. */
+	/** The network exists but does not let this machine in: most likely the password is wrong. */
 	readonly refused: boolean;
-	/** For a human; never a secret. */
+	/** For people. Never holds a secret. */
 	readonly message: string;
 }
 
@@ -192,17 +192,17 @@ export interface SocketOptions {
 	readonly host: string;
 	/** TCP port. */
 	readonly port: number;
-	/** The name for SNI, which the server's certificate must have, too. */
+	/** The name for SNI. The server's certificate must also have this name. */
 	readonly serverName: string;
 	/** ALPN protocols: `x-amzn-mqtt-ca` on port 443. Absent: none. */
 	readonly protocols?: readonly string[];
-	/** What this device proves itself with. */
+	/** The certificate and key with which this device authenticates itself. */
 	readonly credentials: Credentials;
 	/** Root certificates that the server's chain may end in, DER. */
 	readonly roots: readonly Uint8Array[];
-	/** `count` bytes have arrived and wait to be read. Not called again for bytes left unread, until more arrive. */
+	/** `count` bytes have arrived and wait to be read. For bytes left unread it is called again only when more arrive. */
 	onReadable(count: number): void;
-	/** Until the next call, at most `count` bytes may be written in all. The first call means that TLS is up. */
+	/** At most `count` bytes in all may be written until the next call. The first call means that TLS is up. */
 	onWritable(count: number): void;
 	/** The socket has failed, or the other side has closed it. This is the last callback. */
 	onError(error: SocketError): void;
@@ -210,7 +210,7 @@ export interface SocketOptions {
 
 /** Why a socket ended. */
 export interface SocketError {
-	/** Which kind of end it was; decides which failure is reported. */
+	/** How the socket ended. It decides which failure is reported. */
 	readonly reason: SocketErrorReason;
 	/** For people. Never holds a secret. */
 	readonly message: string;
@@ -220,21 +220,21 @@ export interface SocketError {
  * - `resolve`: no address for the host name
  * - `connect`: nobody answers there
  * - `tls`: the handshake failed
- * - `tls-dates`: by this machine's clock, a certificate of the server is not valid yet, or not any more
+ * - `tls-dates`: by this machine's clock, a certificate of the server is not valid yet, or has expired
  * - `tls-server`: the server's certificate is for another name, or its chain ends in no root that this device trusts
- * - `tls-client`: the server refused this device's certificate (TLS alert), and was authenticated by then: its key exchange was
- *   signed and its Finished was right. An alert before that may come from anybody, and is `tls`
+ * - `tls-client`: the server refused this device's certificate (TLS alert) after it had been authenticated: its key exchange was
+ *   signed and its Finished was correct. An alert before that may come from anybody and is reported as `tls`
  * - `closed`: the other side closed an established connection
  *
- * A machine that cannot tell them apart says `tls` for all four.
+ * A machine that cannot tell the four `tls` reasons apart reports `tls` for all of them.
  */
 export type SocketErrorReason = "resolve" | "connect" | "tls" | "tls-dates" | "tls-server" | "tls-client" | "closed";
 
-/** An open socket. After `close` there are no callbacks any more. */
+/** An open socket. After `close`, no callback is called any more. */
 export interface Socket {
 	/** All bytes that wait to be read; `undefined` when there are none. */
 	read(): ArrayBuffer | undefined;
-	/** @throws Error for more than `onWritable` has allowed */
+	/** Sends bytes. @throws Error for more than `onWritable` has allowed */
 	write(bytes: Uint8Array): void;
 	/** Closes the socket. Bytes already written are still sent where the machine can. Not an error when called twice. */
 	close(): void;

@@ -17,22 +17,22 @@ import type { Connection } from "../mqtt/connection.js";
 import { Routes } from "../mqtt/routes.js";
 import type { Device } from "./device.js";
 
-/** Bytes of a topic or filter. AWS IoT hangs up on what is longer, or has wildcards where none may be. */
+/** Bytes of a topic or filter. AWS IoT closes the connection for a longer one, and for a wildcard where none is allowed. */
 const TOPIC_LIMIT = 256;
-/** Filters in a SUBSCRIBE or UNSUBSCRIBE. AWS IoT takes no more. */
+/** Filters in a SUBSCRIBE or UNSUBSCRIBE. AWS IoT accepts no more. */
 const FILTERS_LIMIT = 8;
-/** Calls that may be under way at a time (each takes some 150 slots of the heap), and the bytes of their payloads. */
+/** Calls that may be in progress at a time (each takes about 150 slots of the heap), and the bytes of all their payloads. */
 const CALLS_LIMIT = 8;
 const PAYLOADS_LIMIT = 16_384;
-/** Filters that may have a handler of their own. AWS IoT takes no more subscriptions on a connection. */
+/** Filters that may have a handler of their own. AWS IoT accepts no more subscriptions on a connection. */
 const HANDLERS_LIMIT = 50;
-/** Bytes of a will, which goes into one packet with all else of CONNECT. */
+/** Bytes of a will's payload, which is part of the CONNECT packet. */
 const WILL_LIMIT = 4_096;
 
 /**
- * Runs the application until the connection ends, which is thrown as a failure, or until a factory reset or the end is asked for. Then
- * closes the connection and lets the application stop what it has begun.
- * @throws Failure how the connection ended: APPLICATION_CLOSED or APPLICATION_FAILED when it was the application's doing
+ * Runs the application until the connection ends, which is thrown as a failure, or until a factory reset or the end of the
+ * program is requested. Then closes the connection and lets the application stop what it has started.
+ * @throws Failure why the connection ended: APPLICATION_CLOSED or APPLICATION_FAILED when the application ended it
  */
 export async function runApplication(
 	device: Device,
@@ -47,7 +47,7 @@ export async function runApplication(
 		stop = undefined;
 		if (typeof callback === "function") attempt("when stopped", () => callback(), report);
 	};
-	// The application should have as much of the stack as possible: begin with an empty one.
+	// Continues in a later turn, with an empty stack, so that the application has as much of the stack as possible.
 	await undefined;
 	try {
 		await new Promise<void>((resolve, reject) => {
@@ -79,7 +79,7 @@ export async function runApplication(
 	}
 }
 
-/** Calls the application's code. What it throws or rejects with goes to `failed`; what it returns or resolves to goes to `done`. */
+/** Calls the application's code. An exception or rejection goes to `failed`; what it returns or resolves to goes to `done`. */
 function attempt(
 	where: string,
 	work: () => unknown,
@@ -89,7 +89,7 @@ function attempt(
 	const fail = (error: unknown): void => failed(new Failure("APPLICATION_FAILED", `${where}: ${describe(error)}`));
 	try {
 		const given = work();
-		// Not Promise.resolve, which trusts the members of a promise, and the application may have changed those.
+		// Not Promise.resolve: that reads members of a promise, and the application may have replaced those.
 		if (typeof given === "object" && given !== null) new Promise((resolve) => resolve(given)).then(done, fail);
 		else done?.(given);
 	} catch (error) {
@@ -97,18 +97,18 @@ function attempt(
 	}
 }
 
-/** What was thrown, in words. It may be anything, and reading its members may throw. */
+/** The text of an exception. Anything may have been thrown, and even reading its members may throw. */
 function describe(error: unknown): string {
 	try {
 		return String(error instanceof Error ? error.message : error);
 	} catch {
-		return "what cannot be told";
+		return "an exception that has no text";
 	}
 }
 
 /**
- * The will that the application has for its next connection, copied.
- * @throws Failure APPLICATION_FAILED when it cannot be one
+ * A copy of the will that the host gives for the application's next connection.
+ * @throws Failure APPLICATION_FAILED when the host throws or the will is invalid
  */
 export function willOf(host: Host, record: RecordOf<"proved">): Will | undefined {
 	try {
@@ -149,7 +149,7 @@ function contextOf(
 	});
 }
 
-/** The application's side of a connection. */
+/** The object through which an application uses a connection. */
 function openTo(
 	connection: Connection,
 	end: (failure: Failure) => void,
@@ -159,18 +159,18 @@ function openTo(
 	const routes = new Routes<MessageHandler>();
 	let calls = 0;
 	let bytes = 0;
-	/** One promise for all refused calls, so that an application that never stops calling does not use up the memory. */
+	/** One promise for all refused calls, so that an application that calls without end does not use up the memory. */
 	let full: Promise<never> | undefined;
 
-	// A rejection that is not handled would restart the device, as an uncaught exception would.
+	// Without a handler, a rejection would restart the device, as an uncaught exception does.
 	const quiet = <T>(promise: Promise<T>): Promise<T> => {
 		promise.catch(() => {});
 		return promise;
 	};
 	const isFull = (size: number): boolean => calls >= CALLS_LIMIT || bytes + size > PAYLOADS_LIMIT;
 	/**
-	 * Does what an application asks for. `prepare` throws what is wrong with it, and gives its bytes and how it is done, or
-	 * nothing when it is too much.
+	 * Carries out one call of the application. `prepare` throws when its arguments are invalid; otherwise it returns the bytes of
+	 * the payload and the work, or undefined when the call exceeds the limits.
 	 */
 	const call = (prepare: () => readonly [size: number, work: () => Promise<unknown>] | undefined): Promise<void> => {
 		try {
@@ -186,7 +186,7 @@ function openTo(
 				calls -= 1;
 				bytes -= size;
 			};
-			// The application has used much of the stack already, and a device has little: begin with an empty one.
+			// In a later turn, with an empty stack: the stack is small, and the application has used much of it already.
 			return quiet(
 				Promise.resolve()
 					.then(work)
@@ -205,7 +205,7 @@ function openTo(
 		if (handlers.length === 0 && onMessage !== undefined) handlers.push(onMessage);
 		for (const handler of handlers) attempt("in onMessage", () => handler(topic, payload), report);
 	};
-	// For the same reason. One read of the socket has all that can come to wait here.
+	// In a later turn for the same reason. At most the messages of one read of the socket wait here.
 	connection.onMessage = (topic, payload) => void Promise.resolve().then(() => deliver(topic, payload));
 	return Object.freeze({
 		clientId: connection.clientId,
@@ -223,7 +223,7 @@ function openTo(
 			call(() => {
 				const size = sizeOf(topic, payload, qos, retain);
 				if (isFull(size)) return undefined;
-				// Copied, since the application may go on using its buffer.
+				// Copied, because the application may change its buffer afterwards.
 				const body = typeof payload === "string" ? payload : new Uint8Array(payload);
 				return [size, () => connection.publish(topic, body, qos, retain)];
 			}),
@@ -233,7 +233,7 @@ function openTo(
 				if (handler === undefined) return [0, () => connection.subscribe(checked)];
 				if (typeof handler !== "function") throw new TypeError("the handler is not a function");
 				if (routes.size + checked.length > HANDLERS_LIMIT) throw new TypeError(`more than ${HANDLERS_LIMIT} handlers`);
-				// Ahead of the acknowledgement: messages may come before it.
+				// Set before the SUBACK, because messages may arrive before it.
 				routes.set(checked, handler);
 				return [
 					0,
@@ -259,11 +259,11 @@ function openTo(
 	});
 }
 
-/** A failure as an application is given it: an error that the device program and its classes have no part in. */
+/** A failure in the form that an application gets: a new Error, which shares nothing with the device program's objects. */
 const ownError = (failure: Failure): ConnectionError =>
 	Object.assign(new Error(failure.message), { code: failure.code });
 
-/** Bytes of a message's payload. @throws TypeError when it is no message */
+/** Bytes of a message's payload. @throws TypeError when topic, payload, QoS or `retain` is invalid */
 function sizeOf(topic: unknown, payload: unknown, qos: unknown, retain: unknown): number {
 	if (!isTopic(topic)) throw new TypeError("not a topic");
 	if (qos !== 0 && qos !== 1) throw new TypeError("QoS is neither 0 nor 1");
@@ -273,7 +273,7 @@ function sizeOf(topic: unknown, payload: unknown, qos: unknown, retain: unknown)
 	throw new TypeError("the payload is neither text nor a Uint8Array");
 }
 
-/** A topic without wildcards. Longer ones are not walked. */
+/** Whether it is a topic without wildcards. The length is checked first, so that a long text is never searched. */
 const isTopic = (topic: unknown): boolean => isLevels(topic) && !/[+#]/.test(topic);
 
 const isLevels = (text: unknown): text is string =>
@@ -283,7 +283,7 @@ const isLevels = (text: unknown): text is string =>
 	utf8Length(text) <= TOPIC_LIMIT &&
 	!text.includes("\0");
 
-/** 1 to 8 topic filters, copied. @throws TypeError when they are not */
+/** A copy of 1 to 8 topic filters. @throws TypeError when they are anything else */
 function copyOf(filters: readonly string[]): string[] {
 	const count = Array.isArray(filters) ? filters.length : 0;
 	if (count === 0 || count > FILTERS_LIMIT) throw new TypeError(`not 1 to ${FILTERS_LIMIT} topic filters`);
@@ -296,7 +296,7 @@ function copyOf(filters: readonly string[]): string[] {
 	return copy;
 }
 
-/** Wildcards stand for whole levels, `#` for the last (MQTT 3.1.1, 4.7.1). */
+/** Whether it is a filter: a wildcard must fill its level, and `#` must be the last level (MQTT 3.1.1, 4.7.1). */
 const isFilter = (filter: unknown): filter is string =>
 	isLevels(filter) &&
 	filter

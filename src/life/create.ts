@@ -11,7 +11,7 @@ import { makesOwnKey } from "../provisioning/exchange.js";
 import type { OwnKey } from "../provisioning/messages.js";
 import type { Device, Next } from "./device.js";
 
-/** ms that an ownership token is relied upon: its documented hour, less a minute for slow clocks and networks. */
+/** How long an ownership token is used, ms: its documented hour, less a minute for slow clocks and networks. */
 const TOKEN_LIFE = 59 * 60_000;
 
 /** The curve of the keys that devices make: AWS IoT takes it, and it is the quickest. */
@@ -27,7 +27,7 @@ export async function create(device: Device, record: Without): Promise<Next> {
 	// Ahead of connecting, since the broker does not wait long for a client that computes.
 	const own = makesOwnKey(device.host) ? await ownKey(device, record) : undefined;
 	await undefined;
-	const exchange = await device.visit();
+	const exchange = await device.openExchange();
 	const { certificateId, credentials, ownershipToken } = await exchange.createCertificate(own);
 	checkId(device, certificateId, credentials.certificate);
 	const deadline = device.now() + TOKEN_LIFE;
@@ -57,8 +57,8 @@ async function ownKey(device: Device, record: Without): Promise<OwnKey> {
 }
 
 /**
- * Compares the id with the certificate's SHA-256, which it has been wherever anybody looked. AWS does not promise that, so
- * a difference is reported, not refused.
+ * Compares the id with the certificate's SHA-256. The two have always been equal, but AWS does not promise it, so a difference
+ * is reported and the certificate is used all the same.
  */
 function checkId({ host }: Device, certificateId: string, certificate: Uint8Array): void {
 	const digest = host.sha256?.(certificate);

@@ -1,4 +1,4 @@
-// What the steps of a device's life share: flash, pauses, the clock, and how the device connects.
+// What the steps of a device's life share: saving to flash, pauses, the clock, and connecting.
 
 import { Backoff, backoffSeed, CONNECT_INTERVAL } from "../base/backoff.js";
 import { asFailure, catalogue, Failure } from "../base/failure.js";
@@ -10,42 +10,42 @@ import { Store } from "../identity/store.js";
 import { Connection } from "../mqtt/connection.js";
 import { Exchange } from "../provisioning/exchange.js";
 
-/** ms that the time servers have to answer. */
+/** Longest wait for the time servers to answer, ms. */
 const CLOCK_LIMIT = 60_000;
-/** ms that the network has to come up, until it is reported as down. Wi-Fi and DHCP take up to ten seconds. */
+/** Longest wait for the network to come up before it is reported as down, ms. Wi-Fi and DHCP take up to ten seconds. */
 const NETWORK_LIMIT = 30_000;
-/** A network that comes back ends a pause, at a random moment within so many ms: it brings many devices back at once. */
+/** When the network comes back, a pause ends at a random moment within this many ms, because many devices come back at once. */
 const NETWORK_SPREAD = 5_000;
-/** Bytes of a packet while provisioning: AWS's longest reply has about 4 KB. */
+/** Longest packet accepted while provisioning, bytes. AWS's longest reply has about 4 KB. */
 const PROVISIONING_PACKET = 10_240;
-/** Bytes of a packet for the application. */
+/** Longest packet accepted for the application, bytes. */
 const APPLICATION_PACKET = 16_384;
 
-/** What comes after a step: the step of the state that is now saved, or a restart of the machine. */
+/** What follows a step: `continue` with the step of the state that is now saved, or a restart of the machine. */
 export type Next = "continue" | "restart";
 
-/** One power-on of a device. */
+/** The device, from one power-on to the next. */
 export class Device {
 	readonly host: Host;
 	readonly application: Application;
 	readonly store: Store;
 	readonly backoff: Backoff;
-	/** What flash says. */
+	/** The record that flash holds. */
 	record: DeviceRecord;
-	/** An open visit to the provisioning API, kept from one step to the next. */
+	/** An open connection to the provisioning API, kept from one step to the next. */
 	exchange: Exchange | undefined;
 	/** A connection under the thing's name, made while proving it and kept for the application. */
 	connection: Connection | undefined;
 
-	/** A factory reset that the application has asked for, at whatever moment. */
+	/** A factory reset that the application has requested. */
 	#reset: "forget" | "keep" | undefined;
 	#stopped = false;
-	/** Called when a factory reset or the end is asked for: set by what is waiting at the moment. */
+	/** Called when a factory reset or the end of the program is requested. Set by whatever is waiting at the moment. */
 	#onAsked: (() => void) | undefined;
-	/** The last connection that was begun. */
+	/** The most recent connection, whether it is open or not. */
 	#opened: Connection | undefined;
 	#setByServer = false;
-	/** A server's certificate was refused for its dates: the clock may be what is wrong. */
+	/** A server's certificate was refused because of its dates, so the clock itself may be wrong. */
 	#clockDoubted = false;
 
 	constructor(host: Host, application: Application) {
@@ -66,8 +66,8 @@ export class Device {
 	}
 
 	/**
-	 * Waits. A factory reset or the end that is asked for ends the wait; and the network does, if it was down and comes up,
-	 * where `afterNetwork` says how many ms after that.
+	 * Waits so many ms. A request for a factory reset or for the end of the program ends the wait early. With `afterNetwork`, so
+	 * does the network: if it is down now, the wait ends that many ms after the network has come up.
 	 */
 	wait(milliseconds: number, afterNetwork?: number): Promise<void> {
 		const { timer, network } = this.host;
@@ -85,38 +85,38 @@ export class Device {
 		});
 	}
 
-	/** The factory reset that was asked for. The step of a proved identity carries it out. */
+	/** The factory reset that was requested. The step of a proved identity (run.ts) carries it out. */
 	get reset(): "forget" | "keep" | undefined {
 		return this.#reset;
 	}
 
-	/** Asks for a factory reset. May be called at any time, whatever the device is doing. */
+	/** Requests a factory reset. May be called at any time, whatever the device is doing. */
 	askReset(identity: "forget" | "keep"): void {
 		this.#reset = identity;
 		this.#onAsked?.();
 	}
 
-	/** Whether the program is to end. Nothing may be begun then. */
+	/** Whether the program has been asked to end. Nothing new may be started then. */
 	get stopped(): boolean {
 		return this.#stopped;
 	}
 
-	/** Ends what is under way: the program is to end. */
+	/** Makes the program end: stops the current wait and closes the open connections. */
 	stop(): void {
 		this.#stopped = true;
 		this.#onAsked?.();
-		this.leave();
+		this.closeExchange();
 		this.#opened?.close();
 	}
 
-	/** Calls back when a factory reset or the end is asked for. Replaces the callback given before. */
+	/** Calls back when a factory reset or the end of the program is requested. Replaces the callback given before. */
 	whenAsked(callback: () => void): void {
 		this.#onAsked = callback;
 	}
 
 	/**
-	 * Writes `record` to flash, once. `credentialBytes` have been written for it already.
-	 * @throws Failure of step `store`: then `this.record` is what it was
+	 * Writes `record` to flash, once. `credentialBytes` is how many bytes of credentials have been written for it already.
+	 * @throws Failure of step `store`; `this.record` is then unchanged
 	 */
 	save(record: UnsavedRecord, credentialBytes = 0): void {
 		const saved = { ...record, savedAt: this.now() };
@@ -126,20 +126,20 @@ export class Device {
 		this.report({ event: "stored", state: saved.state, bytes, ...certificate });
 	}
 
-	/** Writes `record` to flash, again and again until it works. */
+	/** Writes `record` to flash, and repeats that until it succeeds. */
 	keep(record: UnsavedRecord, credentialBytes?: number): Promise<void> {
 		return this.persist(() => this.save(record, credentialBytes));
 	}
 
 	/**
-	 * Does what writes flash, again and again until it works: a certificate that has just been issued, or the name of a
-	 * thing that has just been registered, is stored nowhere else.
+	 * Calls `write`, which writes to flash, and repeats that until it succeeds: a certificate that has just been issued, or the
+	 * name of a thing that has just been registered, is stored nowhere else.
 	 * @throws Failure that is not about reading or writing flash
 	 */
 	async persist<T>(write: () => T): Promise<T> {
 		for (;;) {
 			try {
-				// Encoding needs much stack, and a device has little: begin with an empty one.
+				// In a later turn, with an empty stack: encoding a record needs much of it, and it is small.
 				await undefined;
 				return write();
 			} catch (error) {
@@ -151,15 +151,15 @@ export class Device {
 	}
 
 	/**
-	 * Gives up a certificate that leads nowhere, so that the next step asks for another. Its place in flash is used again
-	 * by the certificate after the next.
+	 * Gives up a certificate that cannot be used, so that the next step asks for another. The certificate after that one
+	 * overwrites its place in flash.
 	 */
 	async startAgain(): Promise<Next> {
 		await this.keep({ state: "unprovisioned", setAsides: this.record.setAsides });
 		return "continue";
 	}
 
-	/** Reports a failure and waits as long as its class asks for, but not beyond `until` (ms since 1970) if that is in the future. */
+	/** Reports a failure and waits as long as its class demands, but not beyond `until` (ms since 1970) if that is in the future. */
 	async pauseAfter(failure: Failure, until = 0): Promise<void> {
 		this.report({ event: "failure", failure: failure.report() });
 		const left = until - this.now();
@@ -170,8 +170,8 @@ export class Device {
 		await this.wait(milliseconds, network && this.backoff.spread(CONNECT_INTERVAL, NETWORK_SPREAD));
 	}
 
-	/** The visit to the provisioning API that is open, or a new one under the claim. */
-	async visit(): Promise<Exchange> {
+	/** The open connection to the provisioning API, or a new one that uses the claim. */
+	async openExchange(): Promise<Exchange> {
 		if (this.exchange !== undefined && !this.exchange.ended) return this.exchange;
 		const claim = this.host.claim.read();
 		if (claim === undefined) throw new Failure("CLAIM_MISSING");
@@ -183,19 +183,19 @@ export class Device {
 		);
 		this.exchange = new Exchange(this.host, connection);
 		const subscribed = this.exchange.subscribe();
-		// When pipelined, the request that is under way fails with the failure to subscribe.
+		// When pipelined, nobody awaits the subscription: if it fails, the request in progress fails with the same failure.
 		if (this.host.configuration.pipeline === true && this.backoff.attempts === 0) subscribed.catch(() => {});
 		else await subscribed;
 		return this.exchange;
 	}
 
-	/** Ends the visit, if there is one. */
-	leave(): void {
+	/** Closes the connection to the provisioning API, if there is one. */
+	closeExchange(): void {
 		this.exchange?.close();
 		this.exchange = undefined;
 	}
 
-	/** Connects under a thing's name. @throws Failure IDENTITY_REFUSED when the service will not have it, or of step `connect` */
+	/** Connects under a thing's name. @throws Failure IDENTITY_REFUSED when the service refuses it, or of step `connect` */
 	connectAs(thingName: string, credentials: Credentials, will?: Will): Promise<Connection> {
 		return this.#connect("identity", thingName, credentials, APPLICATION_PACKET, will);
 	}
@@ -244,10 +244,11 @@ export class Device {
 	}
 
 	/**
-	 * Makes sure that the clock is not behind its floor, since TLS checks certificates against it. A clock that no time server
-	 * has set since power-on must not be behind the last time saved in flash either. What a time server says is not held
-	 * against that: if one had once been wrong and in the future, the device could not connect until that time had come.
-	 * When a server's certificate was refused for its dates, time servers are asked again.
+	 * Makes sure that the clock is not behind its floor, because TLS checks certificates against it. As long as no time server has
+	 * set it since power-on, the clock must not be behind the last time saved in flash either. A time from a time server is not
+	 * compared with the saved time: if a server once told a time in the future, the device could not connect until that time.
+	 * After a server's certificate was refused because of its dates, the time servers are asked again.
+	 * @throws Failure CLOCK_UNSET, CLOCK_BEHIND
 	 */
 	async #setClock(): Promise<void> {
 		const { clock, timer } = this.host;

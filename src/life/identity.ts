@@ -1,4 +1,4 @@
-// What several steps do with an identity: try it, count refusals, put it aside, accept it, or forget it.
+// What several steps do with an identity: try it, count refusals, set it aside, accept it, or forget it.
 
 import { asFailure, type Failure } from "../base/failure.js";
 import type { Identity } from "../contract/application.js";
@@ -6,17 +6,17 @@ import type { Credentials } from "../contract/host.js";
 import type { CertificateRecord, RecordOf, UnsavedRecord } from "../identity/record.js";
 import type { Device, Next } from "./device.js";
 
-/** ms of pause after the first identity that was put aside; doubles with each, up to six hours. */
+/** Pause after the first identity that was set aside, ms. It doubles with each further one, up to six hours. */
 const SET_ASIDE_PAUSE = 60_000;
 const SET_ASIDE_PAUSE_CAP = 6 * 60 * 60_000;
 
-/** The thing, and its configuration when it is known. */
+/** The thing's name, and its configuration when that is known. */
 type Thing = Pick<Identity, "thingName" | "deviceConfiguration">;
 
 /**
- * Connects under the identity of `record`, which is proved when that works. After so many refusals in a row `aside` is
- * saved in its place.
- * @throws Failure IDENTITY_REFUSED while it may still be refused, or of step `connect`
+ * Connects under the identity of `record`, and saves it as proved when that succeeds. After `refusalsToSetAside` refusals in a
+ * row, the record `aside` replaces it.
+ * @throws Failure IDENTITY_REFUSED for each refusal before that, or of step `connect`
  */
 export async function proveIdentity(
 	device: Device,
@@ -37,13 +37,13 @@ export async function proveIdentity(
 	return setAside(device, refusal, record.certificateId, aside);
 }
 
-/** Connects as a thing and keeps the connection. Gives the refusal when the service refuses, and throws every other failure. */
+/** Connects as a thing and keeps the connection. Returns the failure when the service refuses, and throws every other one. */
 export async function tryIdentity(
 	device: Device,
 	thingName: string,
 	credentials: Credentials,
 ): Promise<Failure | undefined> {
-	device.leave();
+	device.closeExchange();
 	try {
 		device.connection = await device.connectAs(thingName, credentials);
 		return undefined;
@@ -54,7 +54,7 @@ export async function tryIdentity(
 	}
 }
 
-/** Saves that the certificate of `record` has connected as this thing: from here on this is the identity. */
+/** Saves that the certificate of this record has connected as this thing: from now on this is the device's identity. */
 export function becomeProved(
 	device: Device,
 	{ certificateId, slot }: CertificateRecord,
@@ -65,7 +65,7 @@ export function becomeProved(
 	try {
 		device.save(record);
 	} catch (error) {
-		// The identity works, whatever flash says: the application runs, and the next power-on proves it again.
+		// The identity works although it could not be saved: the application runs, and the next power-on proves it again.
 		device.report({ event: "failure", failure: asFailure(error).report() });
 		device.record = { ...record, savedAt: device.now() };
 	}
@@ -74,8 +74,8 @@ export function becomeProved(
 }
 
 /**
- * Puts an identity aside that the service keeps refusing. Each may leave an active certificate behind, so the pause before
- * the next one is asked for grows.
+ * Sets aside an identity that the service keeps refusing. Each such identity may leave an active certificate behind, so the
+ * pause before the device asks for the next one grows.
  */
 async function setAside(device: Device, { code }: Failure, certificateId: string, aside: UnsavedRecord): Promise<Next> {
 	const { setAsides } = aside;

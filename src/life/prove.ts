@@ -5,8 +5,8 @@ import type { Device, Next } from "./device.js";
 import { proveIdentity } from "./identity.js";
 
 /**
- * Refusals in a row after which a registered identity is put aside. AWS takes minutes to make a policy known everywhere;
- * with the pauses in between, these refusals take about ten.
+ * Refusals in a row after which a registered identity is set aside. AWS may take minutes until a policy is in force everywhere;
+ * with the pauses between them, twelve refusals take about ten minutes.
  */
 const REFUSALS_TO_SET_ASIDE = 12;
 

@@ -6,9 +6,9 @@ import type { Device, Next } from "./device.js";
 import { becomeProved, tryIdentity } from "./identity.js";
 
 /**
- * Tries the identity that was put aside once more, since somebody may have activated it, and then uses the claim again.
- * The identity stays in flash until a new one takes its place.
- * @throws Failure of step `connect`, or as `create`
+ * Tries once more the identity that was set aside, because somebody may have activated it by now. If it is refused again,
+ * uses the claim to ask for another one. The old identity stays in flash until the new one takes its place.
+ * @throws Failure of step `connect`, or one that `create` throws
  */
 export async function reconsider(device: Device, record: RecordOf<"refused">): Promise<Next> {
 	const credentials = device.store.loadCredentials(record);

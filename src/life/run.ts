@@ -8,15 +8,16 @@ import type { Device, Next } from "./device.js";
 import { forget } from "./identity.js";
 
 /**
- * ms that a connection must last before the pauses start small again. A broker that hangs up on what the application
- * publishes ends connections sooner, and then the pauses go on growing.
+ * How long a connection must last before the pauses start small again, ms. When the broker closes the connection because of
+ * something that the application publishes, connections end sooner than this, and the pauses keep growing.
  */
 const LASTING = 60_000;
 
 /**
- * Connects under the thing's name, unless proving it has left a connection, and runs the application until the
- * connection ends or a factory reset is asked for. A proved identity that is refused is tried again forever: falling back
- * on the claim would undo a revocation.
+ * Connects under the thing's name, unless the connection that proved the identity is still open, and runs the application until
+ * the connection ends, or a factory reset or the end of the program is requested. A proved identity that is refused is tried
+ * again forever: falling back on the claim would undo a revocation.
+ * @throws Failure why the connection ended or could not be made
  */
 export async function run(device: Device, record: RecordOf<"proved">): Promise<Next> {
 	const { host, store } = device;
@@ -28,7 +29,7 @@ export async function run(device: Device, record: RecordOf<"proved">): Promise<N
 	let { connection } = device;
 	device.connection = undefined;
 	if (connection !== undefined && host.will !== undefined) {
-		// An identity is proved without a will: it must not be refused for what its application asks.
+		// The connection that proves an identity has no will, because an invalid will must not count as a refused identity.
 		connection.close();
 		device.report({ event: "disconnected", role: "identity" });
 		await device.wait(CONNECT_INTERVAL);
@@ -36,7 +37,7 @@ export async function run(device: Device, record: RecordOf<"proved">): Promise<N
 	}
 	if (connection === undefined || connection.ended) {
 		const credentials = store.loadCredentials(record);
-		// Nothing is left to connect with. The claim gets the thing a new certificate.
+		// The credentials are lost. With the claim, the device gets a new certificate for its thing.
 		if (credentials === undefined) return device.startAgain();
 		connection = await device.connectAs(record.thingName, credentials, willOf(host, record));
 	}
@@ -58,12 +59,12 @@ function keepCopy(device: Device, record: RecordOf<"proved">): void {
 	try {
 		device.store.mirrorCredentials(record);
 	} catch (error) {
-		// The device works with one copy.
+		// Not an error that stops anything: the device works with one copy.
 		device.report({ event: "failure", failure: asFailure(error).report() });
 	}
 }
 
-/** Erases the claim when the device maker wants that: a claim that has done its work should not be there to be stolen. */
+/** Erases the claim when the device maker wants that: a claim that is no longer needed should not be there to be stolen. */
 function eraseClaim({ host }: Device): void {
 	if (host.configuration.claimAfterwards !== "erase") return;
 	try {

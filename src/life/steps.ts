@@ -1,5 +1,5 @@
-// The life of a device: a step for each state that flash can be in. Every step ends with the next state saved, or with a
-// failure and flash as it was. After a power cut anywhere in it, the same step goes on at the next power-on.
+// The life of a device: one step for each state that flash can hold. A step ends with the next state saved to flash, or with a
+// failure that is retried. After a power cut within a step, the next power-on takes the step of the state saved last.
 
 import { create } from "./create.js";
 import type { Device, Next } from "./device.js";
@@ -8,7 +8,7 @@ import { reconsider } from "./reconsider.js";
 import { register } from "./register.js";
 import { run } from "./run.js";
 
-/** Takes the step of the state that flash is in. @throws Failure, after which the same state's step is tried again later */
+/** Takes the step of the state in flash. @throws Failure after which the step of the saved state is taken again, later */
 export function takeStep(device: Device): Promise<Next> {
 	const { record } = device;
 	switch (record.state) {

@@ -1,5 +1,5 @@
-// Calls the provisioning API on one connection under the claim: one SUBSCRIBE with all four reply filters, then the requests,
-// one at a time, each answered by a message on its topic. Three round trips for a whole provisioning.
+// Calls the provisioning API on one connection that uses the claim: one SUBSCRIBE with all four reply filters, then the requests,
+// one at a time, each answered by a message on its reply topics. A whole provisioning takes three round trips.
 
 import { asFailure, Failure, type FailureCode, type Rejection } from "../base/failure.js";
 import type { DeviceEvent, Operation } from "../contract/events.js";
@@ -18,7 +18,7 @@ import {
 } from "./messages.js";
 import { type Encoding, replyTopics, requestTopic } from "./topics.js";
 
-/** ms to wait for a reply. A pre-provisioning hook alone may take five seconds. */
+/** Longest wait for a reply, ms. A pre-provisioning hook alone may take five seconds. */
 const REPLY_LIMIT = 20_000;
 
 /** The request that waits for its reply. */
@@ -55,7 +55,7 @@ export class Exchange {
 		};
 	}
 
-	/** Subscribes to the replies. To be awaited before any request. @throws Failure of step `subscribe` */
+	/** Subscribes to the replies. Unless requests are pipelined, await this before any request. @throws Failure of step `subscribe` */
 	async subscribe(): Promise<void> {
 		const create = makesOwnKey(this.#host) ? "CreateCertificateFromCsr" : "CreateKeysAndCertificate";
 		const filters = [...replyTopics(this.#topic(create)), ...replyTopics(this.#topic("RegisterThing"))];
@@ -90,7 +90,7 @@ export class Exchange {
 		return this.#connection.ended;
 	}
 
-	/** Hangs up. */
+	/** Closes the connection. A request in progress fails. */
 	close(): void {
 		if (this.#connection.ended) return;
 		this.#connection.close();
@@ -112,8 +112,8 @@ export class Exchange {
 				REPLY_LIMIT,
 			);
 			this.#pending = { operation, accepted, rejected, timer, resolve, reject };
-			// Only the reply counts: the PUBACK may come later or never (seen by Greengrass's developers), and onEnd tells what
-			// is wrong with the connection. Published in a later turn, because the stack is deep here.
+			// Only the reply counts: the PUBACK may come later or never (Greengrass's developers have seen that), and onEnd reports
+			// a connection that fails. Published in a later turn, because the stack is deep here.
 			Promise.resolve()
 				.then(() => this.#connection.publish(topic, payload))
 				.catch((error) => this.#settle()?.reject(error));
@@ -122,7 +122,7 @@ export class Exchange {
 
 	#receive(topic: string, payload: Uint8Array): void {
 		const pending = this.#pending;
-		// Late and repeated replies belong to no request any more.
+		// Late and repeated replies no longer belong to any request.
 		if (pending === undefined || (topic !== pending.accepted && topic !== pending.rejected)) return;
 		const accepted = topic === pending.accepted;
 		const { operation } = pending;
@@ -155,8 +155,8 @@ export const makesOwnKey = ({ configuration, ecdsa }: Host): boolean =>
 const stepOf = (operation: Operation) => (operation === "RegisterThing" ? "REGISTER" : "CREATE");
 
 /**
- * The failure for a rejection, by its status code, because AWS documents no errorCode. The exception is the one for a token,
- * which has been seen (aws-iot-device-sdk-js-v2 issue 69).
+ * The failure for a rejection. It depends on the status code, because AWS documents no values of errorCode. The one exception is
+ * the errorCode for a refused token, which has been observed (aws-iot-device-sdk-js-v2 issue 69).
  */
 function rejectionCode(operation: Operation, { statusCode, errorCode }: Rejection): FailureCode {
 	const step = stepOf(operation);

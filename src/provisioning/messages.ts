@@ -1,5 +1,5 @@
 // Requests and replies of the provisioning API, in CBOR and JSON. Never trusts anything in a reply.
-// Members and meaning: AWS IoT developer guide, "Device provisioning MQTT API".
+// Source of the members and their meaning: AWS IoT developer guide, "Device provisioning MQTT API".
 
 import { Decoder } from "cbor-x/index-no-eval";
 import { checkCbor, encodeCbor } from "../base/cbor.js";
@@ -12,7 +12,7 @@ import { readCredentials } from "../identity/credentials.js";
 import { decodePem } from "../identity/pem.js";
 import type { Encoding } from "./topics.js";
 
-/** Longest token, characters. AWS's samples reserve 512 to 1,024; the real length is not documented. */
+/** Longest ownership token, characters. AWS's sample code reserves 512 to 1,024; the real length is not documented. */
 const TOKEN_LIMIT = 2048;
 /** Longest PEM, characters. RSA-4096 certificates of an account's own authority (a certificate provider) are shorter. */
 const PEM_LIMIT = 6144;
@@ -25,7 +25,7 @@ export interface IssuedCertificate {
 	/** 64 lower-case hexadecimal digits. */
 	readonly certificateId: string;
 	readonly credentials: Credentials;
-	/** Secret: proves to RegisterThing that this device got the certificate. */
+	/** Secret. It proves to RegisterThing that this device received the certificate. */
 	readonly ownershipToken: string;
 }
 
@@ -43,7 +43,7 @@ export interface Registration {
 	readonly deviceConfiguration: Readonly<Record<string, string>>;
 }
 
-/** The payload of CreateKeysAndCertificate: documented to be empty. */
+/** The payload of CreateKeysAndCertificate, which is documented to be empty. */
 export const encodeCreateKeys = (): Uint8Array => new Uint8Array(0);
 
 /** The payload of CreateCertificateFromCsr; the request is PEM text. */
@@ -110,13 +110,13 @@ export function readRegistration(encoding: Encoding, payload: Uint8Array): Regis
 	for (const [key, value] of given) {
 		if (typeof key !== "string" || (typeof value === "object" && value !== null) || value === undefined)
 			throw new Failure("REGISTER_REPLY_MALFORMED", "deviceConfiguration is not flat");
-		// Defined, not assigned: a key named __proto__ must be a key like any other.
+		// Defined, not assigned, so that a key named __proto__ is a key like any other.
 		Object.defineProperty(deviceConfiguration, key, { value: String(value), enumerable: true });
 	}
 	return { thingName, deviceConfiguration };
 }
 
-/** Reads a `rejected` reply. One that cannot be read has the status 0, because it is a refusal in any case. */
+/** Reads a `rejected` reply. One that cannot be read gets the status code 0, because it is a refusal in any case. */
 export function readRejection(encoding: Encoding, payload: Uint8Array): Rejection {
 	let members: Members;
 	try {
@@ -125,7 +125,7 @@ export function readRejection(encoding: Encoding, payload: Uint8Array): Rejectio
 		return { statusCode: 0, errorCode: "", errorMessage: "" };
 	}
 	const { statusCode, errorCode, errorMessage } = Object.fromEntries(members);
-	// cbor-x reads an integer encoded in 64 bits as a BigInt, however small it is.
+	// cbor-x reads an integer that is encoded in 64 bits as a BigInt, however small it is.
 	const status = typeof statusCode === "bigint" ? Number(statusCode) : statusCode;
 	return {
 		statusCode: Number.isSafeInteger(status) ? (status as number) : 0,
@@ -148,7 +148,7 @@ function decode(encoding: Encoding, payload: Uint8Array, code: FailureCode): Mem
 	try {
 		return encoding === "cbor" ? decodeCbor(payload) : decodeJson(payload);
 	} catch (error) {
-		// A decoder's own message may quote what it read, and that may be a key.
+		// A decoder's own message may quote the reply, and the reply may hold a private key.
 		throw new Failure(code, error instanceof Malformed ? error.message : "the decoder refused it");
 	}
 }
@@ -168,6 +168,6 @@ function decodeJson(payload: Uint8Array): Members {
 	return new Map(Object.entries(value).map(([key, member]) => [key, toMap(member)]));
 }
 
-/** Turns a JSON object into a map, as CBOR has it. One level is all that replies have. */
+/** Turns a JSON object into a map, the form that the CBOR decoder gives. Replies have no deeper levels. */
 const toMap = (value: unknown): unknown =>
 	typeof value === "object" && value !== null && !Array.isArray(value) ? new Map(Object.entries(value)) : value;

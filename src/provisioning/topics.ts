@@ -3,7 +3,7 @@
 import type { Configuration } from "../contract/configuration.js";
 import type { Operation } from "../contract/events.js";
 
-/** How requests and replies are encoded. Part of the topic. */
+/** How requests and replies are encoded. It is part of the topic. */
 export type Encoding = NonNullable<Configuration["encoding"]>;
 
 /** The topic that a request is published to. Replies have the same topic with `/accepted` or `/rejected`. */
@@ -18,7 +18,7 @@ export function requestTopic(operation: Operation, template: string, encoding: E
 	}
 }
 
-/** The two reply topics of a request. No wildcards: the service's policy samples allow, and its quotas count, exact filters. */
+/** The two reply topics of a request, without wildcards: policies in AWS's samples allow exactly these filters. */
 export const replyTopics = (request: string): [accepted: string, rejected: string] => [
 	`${request}/accepted`,
 	`${request}/rejected`,

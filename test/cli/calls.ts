@@ -1,5 +1,5 @@
-// A process that runs `fleet` again and again, for the tests: each call in its own turn, with its own output. It is the same
-// command without what starting Node and loading the modules costs each time.
+// A process that runs `fleet` repeatedly for the tests, one call after the other, each with its own output. It runs the same command,
+// but saves the time of starting Node and loading the modules for each call.
 
 import { fileURLToPath } from "node:url";
 import { main } from "../../hosts/cli/fleet.js";
@@ -10,7 +10,7 @@ export interface Call {
 	readonly args: readonly string[];
 }
 
-/** What came of it. */
+/** The result of a call. */
 export interface Ended {
 	readonly id: number;
 	readonly code: number;
@@ -18,7 +18,7 @@ export interface Ended {
 	readonly stderr: string;
 }
 
-// Commands that people are shown begin with how this process was called.
+// Printed commands begin with the way this process was called.
 process.argv[1] = fileURLToPath(new URL("../../hosts/cli/fleet.js", import.meta.url));
 
 /** Runs `work` and keeps what it prints. */

@@ -1,5 +1,5 @@
-// `fleet claim embed` on files as OpenSSL makes them: what a device can use is embedded byte for byte, all else is refused
-// in one line and leaves nothing behind.
+// `fleet claim embed` on files that OpenSSL made: what a device can use is embedded byte for byte; everything else is refused in one
+// line, and nothing is written.
 
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
@@ -100,7 +100,7 @@ for (const [what, key] of [
 	["a key as AWS sends it, PKCS#1 in PEM,", "claim.pkcs1.pem"],
 	["a key in PKCS#1 DER", "claim.pkcs1.der"],
 ] as const) {
-	t.test(`${what} will do`, async (t) => {
+	t.test(`${what} can be used`, async (t) => {
 		const given = options(t, { certificate: path("claim.der"), key: path(key), roots: [path("root.der")] });
 		await embedClaim(given);
 		isEmbedded(t, given.folder);
@@ -212,7 +212,7 @@ t.test("files that will not do are refused, and nothing is written", async (t) =
 			/is not the certificate of an authority/,
 		],
 		["two roots", { roots: [path("two.pem")] }, /holds 2 certificates/],
-		["a claim that is over", { now: () => Date.now() + year }, /the root certificate was valid until/],
+		["a claim that is over", { now: () => Date.now() + year }, /the root certificate has expired: it was valid until/],
 		["a clock before the claim", { now: () => Date.now() - year }, /the root certificate is not valid before/],
 	];
 	for (const [what, wrong, message] of cases) {
@@ -239,14 +239,14 @@ t.test("several roots are embedded one after another", async (t) => {
 	});
 });
 
-t.test("an authority that another one signed is no root", async (t) => {
+t.test("an authority that another one signed is not a root", async (t) => {
 	makeRoot("intermediate", "-CA", "root.pem", "-CAkey", "root.key");
 	await t.rejects(embedClaim(options(t, { roots: [path("intermediate.pem")] })), {
 		message: `${path("intermediate.pem")} is not a root: it was issued by O=Test, CN=root`,
 	});
 });
 
-t.test("options that do not fit together are the caller's mistake", async (t) => {
+t.test("options that do not fit together are a usage error", async (t) => {
 	pkcs12("both.pfx", "claim");
 	await t.rejects(
 		embedClaim(options(t, { key: undefined })),
@@ -262,14 +262,14 @@ t.test("options that do not fit together are the caller's mistake", async (t) =>
 	);
 });
 
-t.test("a check that fails leaves the claim that is there alone", async (t) => {
+t.test("a failed check leaves an existing claim unchanged", async (t) => {
 	const given = options(t);
 	await embedClaim(given);
 	await t.rejects(embedClaim({ ...given, key: path("root.key") }));
 	isEmbedded(t, given.folder);
 });
 
-t.test("a mistake is told in the same words by fleet claim embed and by fleet device", async (t) => {
+t.test("fleet claim embed and fleet device report a mistake in the same words", async (t) => {
 	const mistakes: [certificate: string, key: string][] = [
 		["nowhere.pem", "claim.key"],
 		["claim.key", "claim.key"],

@@ -41,7 +41,7 @@ t.test("claim and root from files", async (t) => {
 		t.strictSame(new Uint8Array(readFileSync(join(target, "claim.key.der"))), claim.credentials.key);
 	});
 
-	await t.test("may be locked by a password, which comes from the environment", async (t) => {
+	await t.test("may be encrypted with a password, which comes from the environment", async (t) => {
 		const locked = file(
 			"locked.key",
 			createPrivateKey(claim.privateKey).export({

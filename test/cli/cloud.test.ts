@@ -1,4 +1,4 @@
-// `fleet cloud`: what it makes, that it keeps it, and what it says when it cannot start.
+// `fleet cloud`: what it creates, that it keeps it, and what it prints when it cannot start.
 
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -18,7 +18,7 @@ import {
 	temporaryFolder,
 } from "./fleet.js";
 
-/** A second loopback address, which only Linux has without being told. */
+/** A second loopback address. Only Linux has it without being configured. */
 const OTHER_LOOPBACK = "127.0.0.2";
 
 const FREE_PORTS = ["--port", "0", "--alpn-port", "0", "--http-port", "0"];
@@ -54,7 +54,7 @@ t.test("a cloud in a directory of its own", async (t) => {
 		saysInOneLine(t, second, 1, /cloud is in use by another process/);
 	});
 
-	await t.test("refuses a server name that no certificate can bear", async (t) => {
+	await t.test("refuses a server name that no certificate can contain", async (t) => {
 		for (const name of ["a b*", "", "https://factory", `${"a".repeat(64)}.local`, "a..b"]) {
 			const elsewhere = join(temporaryFolder(t), "cloud");
 			const refused = await fleet("cloud", "--directory", elsewhere, ...FREE_PORTS, "--server-name", name);
@@ -108,7 +108,7 @@ t.test("a cloud in a directory of its own", async (t) => {
 	});
 });
 
-t.test("with --access-key it takes only signed requests, and keeps the secret to itself", async (t) => {
+t.test("with --access-key it accepts only signed requests, and does not print the secret", async (t) => {
 	const directory = join(temporaryFolder(t), "cloud");
 	const cloud = await startCloud(t, directory, "--access-key");
 	t.equal(cloud.facts.signatures, "checked");
@@ -123,12 +123,12 @@ t.test("with --access-key it takes only signed requests, and keeps the secret to
 	t.equal(await again.stop(), 0);
 });
 
-t.test("what keeps it from starting is told in one line", async (t) => {
+t.test("it says in one line why it cannot start", async (t) => {
 	const folder = temporaryFolder(t);
 	const start = (...args: string[]) => fleet("cloud", "--directory", join(folder, "cloud"), ...FREE_PORTS, ...args);
 
 	await t.test("an address of another machine", async (t) => {
-		saysInOneLine(t, await start("--host", "203.0.113.1"), 1, /203\.0\.113\.1 is no address of this machine/);
+		saysInOneLine(t, await start("--host", "203.0.113.1"), 1, /203\.0\.113\.1 is not an address of this machine/);
 	});
 	await t.test("a file where the directory should be", async (t) => {
 		writeFileSync(join(folder, "file"), "");
@@ -150,7 +150,7 @@ t.test("what keeps it from starting is told in one line", async (t) => {
 	});
 });
 
-t.test("on another address, that address is what it prints", async (t) => {
+t.test("on another address, it prints that address", async (t) => {
 	if (process.platform !== "linux") {
 		t.comment(`Skipped: ${OTHER_LOOPBACK} is an address of this machine only on Linux`);
 		return;

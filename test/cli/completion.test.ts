@@ -1,4 +1,4 @@
-// The scripts of `fleet completion` in the shells themselves.
+// Tries the scripts of `fleet completion` in the shells themselves.
 
 import { execFile, execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -13,7 +13,7 @@ t.setTimeout(300_000);
 const execute = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Reason to skip where a shell is not on this machine. */
+/** Why tests of a shell are skipped, when this machine does not have it. */
 function without(shell: string): string | false {
 	try {
 		execFileSync(shell, ["-c", "true"], { stdio: "ignore" });
@@ -23,7 +23,7 @@ function without(shell: string): string | false {
 	return false;
 }
 
-/** What is typed, and the one thing that it can become; paths are of this repository. */
+/** What is typed, and the only text that it can be completed to. Paths are those of this repository. */
 const CASES: readonly (readonly [typed: string, completed: string])[] = [
 	["fleet dem", "fleet demo"],
 	["fleet pol", "fleet policy"],
@@ -46,7 +46,7 @@ async function scriptOf(t: Test, shell: string): Promise<string> {
 	return path;
 }
 
-/** The text that all of some words begin with. */
+/** The longest text with which all these words begin. */
 const common = (words: readonly string[]): string => {
 	let text = words[0] ?? "";
 	while (!words.every((word) => word.startsWith(text))) text = text.slice(0, -1);
@@ -76,7 +76,7 @@ t.test("fish", { skip: without("fish") }, async (t) => {
 	}
 });
 
-/** Types into an interactive zsh of its own with Tab after it, and has it print the line that came of it. */
+/** Types a text and Tab into a new interactive zsh, and lets it print the resulting line. */
 const ZSH = `
 zmodload zsh/zpty
 zpty z zsh -f -i
@@ -90,7 +90,7 @@ print -r -- "\${\${out##*GOT:}%%$'\\r'*}"
 
 t.test("zsh", { skip: without("zsh") }, async (t) => {
 	const script = await scriptOf(t, "zsh");
-	// Whatever the tests run in, the shell is an ordinary one in an ordinary terminal.
+	// The same environment everywhere, whatever the tests run in: an ordinary shell in an ordinary terminal.
 	const env = { PATH: process.env.PATH, HOME: temporaryFolder(t), TERM: "xterm", LC_ALL: "C.UTF-8" };
 	for (const [typed, completed] of CASES) {
 		const call = ["-f", "-c", ZSH, "zsh", script, typed];

@@ -1,4 +1,4 @@
-// `fleet demo`: what npm start shows, and what it claims.
+// `fleet demo`, which npm start runs: what it prints, and that the result is true.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -76,7 +76,7 @@ t.test("the story is told in order and without colour where there is no terminal
 	);
 });
 
-t.test("with --keep one can go on with the same cloud and device", async (t) => {
+t.test("after --keep, the same cloud and device can be used again", async (t) => {
 	const folder = join(temporaryFolder(t), "kept");
 	const { code, stdout } = await fleet("demo", "--keep", folder);
 	t.equal(code, 0);

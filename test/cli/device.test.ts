@@ -1,4 +1,4 @@
-// `fleet device`: what it does with good files and bad ones, and that it stays who it is.
+// `fleet device`: how it handles good and bad files, and that the device keeps its identity.
 
 import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -19,7 +19,7 @@ import {
 	temporaryFolder,
 } from "./fleet.js";
 
-/** A port of loopback on which nobody listens. */
+/** A port of the loopback interface on which nobody listens. */
 async function closedPort(): Promise<string> {
 	const server = createServer();
 	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -28,7 +28,7 @@ async function closedPort(): Promise<string> {
 	return String(port);
 }
 
-t.test("files that will not do", async (t) => {
+t.test("files that cannot be used", async (t) => {
 	const folder = temporaryFolder(t);
 	const at = (name: string) => join(folder, name);
 	const [claim, other] = [await issueCertificate(), await issueCertificate()];
@@ -62,7 +62,7 @@ t.test("files that will not do", async (t) => {
 	];
 	t.jobs = 2;
 	for (const [what, files, says] of cases)
-		t.test(`${what} is told in one line`, async (t) => {
+		t.test(`${what} is refused in one line`, async (t) => {
 			const all = {
 				"root-ca": "claim.pem",
 				claim: "claim.pem",
@@ -73,19 +73,19 @@ t.test("files that will not do", async (t) => {
 			const given = Object.entries(all).flatMap(([option, name]) => [`--${option}`, at(name)]);
 			saysInOneLine(t, await fleet("device", "--endpoint", "localhost", "--template", "fleet", ...given), 1, says);
 		});
-	t.test("and what is no image is left alone", async (t) => {
+	t.test("and a file that is not an image is left unchanged", async (t) => {
 		t.equal(readFileSync(at("broken.flash"), "utf8"), "{");
 		t.equal(readFileSync(at("foreign.flash"), "utf8"), '["a"]');
 	});
 });
 
-t.test("a second device on the flash image of one that runs is told so in one line", async (t) => {
+t.test("a second device on the flash image of a running one is refused in one line", async (t) => {
 	const folder = temporaryFolder(t);
 	const { certificatePem } = await issueCertificate();
 	writeFileSync(join(folder, "root.pem"), certificatePem);
 	const flash = join(folder, "one.flash");
 	const common = ["device", "--endpoint", "localhost", "--template", "fleet", "--root-ca", join(folder, "root.pem")];
-	// Held by this process, as by a device that runs.
+	// Locked by this process, as a running device would lock it.
 	writeFileSync(flash, "{}");
 	const release = await lock(flash);
 	const second = await fleet(...common, "--flash", flash, "--once");
@@ -111,7 +111,7 @@ t.test("a device without a network", async (t) => {
 	t.match(nobody.stdout, /waits \d\.\d s before it tries again/);
 
 	const none = await fleet(...common, "--endpoint", "localhost", "--port", port, "--once");
-	saysInOneLine(t, none, 1, /CLAIM_MISSING: no identity, and no claim/);
+	saysInOneLine(t, none, 1, /CLAIM_MISSING: the device has neither an identity nor a claim/);
 	printedNoSecret(t, [credentials.key]);
 });
 
@@ -121,7 +121,7 @@ t.test("a device against a cloud", async (t) => {
 	const flash = join(folder, "one.flash");
 	const device = deviceArguments(cloud, flash);
 	const thingOf = (events: Record<string, unknown>[]) => events.find(({ event }) => event === "boot")?.thingName;
-	/** AWS takes one CONNECT a second with one client id. */
+	/** AWS accepts one CONNECT per second with the same client id. */
 	const aMoment = () => new Promise((resolve) => setTimeout(resolve, 1200));
 	let thingName = "";
 	const secrets: Uint8Array[] = [keyBytes(readFileSync(cloud.facts.claimKey!))];
@@ -157,7 +157,7 @@ t.test("a device against a cloud", async (t) => {
 		t.match(events.at(-1), { event: "acknowledged", topic: `devices/${thingName}/hello`, time: /Z$/ });
 	});
 
-	await t.test("stays who it is after a factory reset that keeps the identity", async (t) => {
+	await t.test("is the same device after a factory reset that keeps the identity", async (t) => {
 		await aMoment();
 		const before = credentialsInFlash(flash).certificate;
 		const result = await fleet(...device, "--once", "--json", "--factory-reset", "keep");
@@ -213,7 +213,7 @@ t.test("a device against a cloud", async (t) => {
 		},
 	);
 
-	await t.test("runs for as long as it is told", async (t) => {
+	await t.test("runs for the given duration", async (t) => {
 		await aMoment();
 		const { code, stdout } = await fleet(...device, "--duration", "2");
 		t.equal(code, 0);
@@ -228,14 +228,19 @@ t.test("a device against a cloud", async (t) => {
 		saysInOneLine(t, await fleet(...args, "--once"), 1, /SERVER_UNTRUSTED: .*What to do: /);
 	});
 
-	await t.test("is told when its claim is not one, and the cloud says why", async (t) => {
+	await t.test("reports that its claim is not accepted, and the cloud says why", async (t) => {
 		const { certificatePem, privateKey, certificateId } = await issueCertificate();
 		writeFileSync(join(folder, "stranger.pem"), certificatePem);
 		writeFileSync(join(folder, "stranger.key"), privateKey);
 		const args = deviceArguments(cloud, join(folder, "three.flash"));
 		args[args.indexOf("--claim") + 1] = join(folder, "stranger.pem");
 		args[args.indexOf("--claim-key") + 1] = join(folder, "stranger.key");
-		saysInOneLine(t, await fleet(...args, "--once"), 1, /CLAIM_REFUSED: the service hung up on the claim/);
+		saysInOneLine(
+			t,
+			await fleet(...args, "--once"),
+			1,
+			/CLAIM_REFUSED: the service refused the connection with the claim/,
+		);
 		t.ok(
 			await cloud.event(({ event, principal }) => event === "refused" && principal === certificateId),
 			"the cloud names the certificate",

@@ -1,4 +1,4 @@
-// `fleet failures` shows the device program's own catalogue, whole.
+// `fleet failures` shows the device program's whole catalogue.
 
 import t from "tap";
 import { failureWords } from "../../hosts/cli/failure-words.js";

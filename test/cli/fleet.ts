@@ -1,5 +1,5 @@
-// Runs the real `fleet` command and keeps everything that it ever printed. `npm run test:all` starts a process for each call, the
-// way people do; by default all calls of a test file share one, since starting takes most of the time.
+// Runs the real `fleet` command and keeps everything that it prints. `npm run test:all` starts a process for each call, as people
+// do; by default, all calls of a test file share one process, because starting one takes most of the time.
 
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { createPrivateKey } from "node:crypto";
@@ -18,7 +18,7 @@ import type { Call, Ended } from "./calls.js";
 
 const script = fileURLToPath(new URL("../../hosts/cli/fleet.js", import.meta.url));
 
-/** Everything that commands of this test file have printed. */
+/** Everything that the commands of this test file have printed. */
 export const printed: string[] = [];
 
 export interface Result {
@@ -27,7 +27,7 @@ export interface Result {
 	readonly stderr: string;
 }
 
-// Node's own options are the test runner's, not the command's.
+// The command must not inherit the options that the test runner gives to Node.
 const { NODE_OPTIONS: _, ...inherited } = process.env;
 
 function launch(args: readonly string[], environment: Readonly<Record<string, string>> = {}): ChildProcess {
@@ -52,7 +52,7 @@ function sharedProcess(): ChildProcess {
 		printed.push(ended.stdout, ended.stderr);
 		waiting.get(ended.id)?.(ended);
 		waiting.delete(ended.id);
-		// A test file ends when nothing is under way any more.
+		// The idle process must not keep the test file from ending.
 		if (waiting.size === 0) shared?.channel?.unref();
 	});
 	shared.on("exit", (code, signal) => {
@@ -62,7 +62,7 @@ function sharedProcess(): ChildProcess {
 	return shared;
 }
 
-/** Runs `fleet` to its end. Calls at the same time take turns, unless all tests are run. */
+/** Runs `fleet` to its end. Simultaneous calls take turns, except in `npm run test:all`. */
 export function fleet(...args: string[]): Promise<Result> {
 	if (all) return fleetWith({}, ...args);
 	const child = sharedProcess();
@@ -92,21 +92,21 @@ export function fleetWith(environment: Readonly<Record<string, string>>, ...args
 /** A line of `fleet cloud --json`. */
 export type CloudEvent = Readonly<Record<string, unknown>>;
 
-/** A `fleet cloud --json` that runs. */
+/** A running `fleet cloud --json`. */
 export interface RunningCloud {
-	/** The line that says how to use it. */
+	/** The first line, which says how to use the cloud. */
 	readonly facts: Readonly<Record<string, string>> & { readonly port: number };
-	/** The first event, from the `after`th on, that is what is looked for; it may still be on its way. Fails after ten seconds. */
+	/** Waits for the first event, from number `after` on, that `what` accepts. Rejects when the cloud ends without one. */
 	event(what: (event: CloudEvent) => boolean, after?: number): Promise<CloudEvent>;
-	/** All events so far, without the line that says how to use it. */
+	/** All events so far, without the first line. */
 	events(): readonly CloudEvent[];
 	/** How many events there have been. */
 	count(): number;
-	/** Stops it and gives its exit code. */
+	/** Stops the cloud and returns its exit code. */
 	stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Starts a cloud on free ports, stopped with the test. */
+/** Starts a cloud on free ports. It is stopped at the end of the test. */
 export async function startCloud(t: Test, directory: string, ...args: string[]): Promise<RunningCloud> {
 	const child = launch([
 		"cloud",
@@ -149,7 +149,7 @@ export async function startCloud(t: Test, directory: string, ...args: string[]):
 	};
 }
 
-/** What `fleet cloud` tells a human at start, on free ports; it is stopped then. */
+/** Starts `fleet cloud` on free ports, returns what it prints for people at the start, and stops it. */
 export async function cloudInstructions(t: Test, directory: string, ...args: string[]): Promise<string> {
 	const ports = ["--port", "--alpn-port", "--http-port"].flatMap((option) => [option, "0"]);
 	const child = launch(["cloud", "--directory", directory, ...ports, ...args]);
@@ -178,21 +178,21 @@ export function deviceArguments({ facts }: RunningCloud, flash: string): string[
 	];
 }
 
-/** A folder of its own, gone with the test. */
+/** A new folder, which is deleted at the end of the test. */
 export function temporaryFolder(t: Test): string {
 	const folder = mkdtempSync(join(tmpdir(), "fleet-"));
 	t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 	return folder;
 }
 
-/** Events of `--json`, one a line. */
+/** The events that `--json` printed, one on each line. */
 export const eventsOf = ({ stdout }: Result): Record<string, unknown>[] =>
 	stdout
 		.trim()
 		.split("\n")
 		.map((line) => JSON.parse(line) as Record<string, unknown>);
 
-/** The command said what is wrong in one line, and nothing of its insides. */
+/** Checks that the command printed one line that says what is wrong, and no stack trace. */
 export function saysInOneLine(t: Test, { stdout, stderr, code }: Result, expected: number, pattern: RegExp): void {
 	t.equal(code, expected, "the exit code");
 	t.match(stderr, pattern);
@@ -207,12 +207,12 @@ const forms = (bytes: Buffer): string[] => [
 	bytes.toString("latin1"),
 ];
 
-/** How much of a secret in a row counts as leaked, in characters. */
+/** How many consecutive characters of a secret count as a leak. */
 const LEAK = 24;
 
 /**
- * Nothing of a secret was ever printed by the commands of this file: no PEM, nothing that is long and mixed enough to be a
- * key or a token, and no part of `secrets` (DER keys, tokens), whether as text, hexadecimal or base64.
+ * Checks that the commands of this file never printed a secret: no PEM, nothing that is long and random enough to be a key or a
+ * token, and no part of `secrets` (DER keys, tokens), whether as text, hexadecimal or base64.
  */
 export function printedNoSecret(t: Test, secrets: readonly Uint8Array[]): void {
 	const all = printed.join("");
@@ -229,7 +229,7 @@ export function printedNoSecret(t: Test, secrets: readonly Uint8Array[]): void {
 	t.equal(leaks.length, 0, "no part of a secret");
 }
 
-/** The private key that a flash image holds, PKCS#8 DER, with its certificate. */
+/** The certificate and the private key (PKCS#8 DER) that a flash image holds. */
 export function credentialsInFlash(path: string): Credentials {
 	const store = new Store(new FileFlash(path), () => {});
 	const record = store.load();
@@ -238,6 +238,6 @@ export function credentialsInFlash(path: string): Credentials {
 	return credentials;
 }
 
-/** A private key from PEM text, PKCS#8 DER. */
+/** Converts a private key from PEM to PKCS#8 DER. */
 export const keyBytes = (pem: string | Buffer): Buffer =>
 	createPrivateKey(pem).export({ type: "pkcs8", format: "der" });

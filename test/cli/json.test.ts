@@ -1,4 +1,4 @@
-// What --json prints is what docs/cli.md promises: no member that is not documented, and none missing that is.
+// --json prints what docs/cli.md promises: every printed member is documented, and no documented member is missing.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { eventShapesOf, holds, shapeOf } from "./shapes.js";
 
 t.setTimeout(900_000);
 
-/** Values of `event` in the types of a source file. */
+/** The values of `event` in the types of a source file. */
 const eventsIn = (path: string): string[] => [
 	...new Set(
 		[...readFileSync(new URL(path, import.meta.url), "utf8").matchAll(/readonly event: "([^"]+)"/g)].map(
@@ -33,7 +33,7 @@ t.test("of fleet version, failures and demo", async (t) => {
 	await prints(t, "demo");
 });
 
-t.test("of fleet samples, and of fleet policy check when devices get through and when they do not", async (t) => {
+t.test("of fleet samples, and of fleet policy check when devices can provision and when they cannot", async (t) => {
 	const out = temporaryFolder(t);
 	await prints(t, "samples", "--account", "123456789012", "--region", "eu-west-1", "--template", "one", "--out", out);
 	const files = [
@@ -59,7 +59,7 @@ t.test("of fleet claim embed, with a claim and without one", async (t) => {
 	await prints(t, "claim embed", ...given);
 });
 
-/** Both variants of the engine, so that the command need not say that it builds them. */
+/** Builds both variants of the engine first, so that the command does not print that it builds them. */
 const engines = await Promise.all([engineOrReason("device"), engineOrReason("stress")]);
 const [noEngine = false] = engines.flatMap(({ skip }) => (skip === false ? [] : [skip]));
 

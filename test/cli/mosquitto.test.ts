@@ -1,4 +1,4 @@
-// Debian's mosquitto_pub with the certificate of a device that provisioned itself: a client that nobody here wrote.
+// Uses Debian's mosquitto_pub, a client from outside the project, with the certificate of a device that provisioned itself.
 
 import { execFile, execFileSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
@@ -44,9 +44,9 @@ t.test("a provisioned device's certificate in mosquitto_pub", { skip }, async (t
 		...["--cert", file("device.pem", "CERTIFICATE", certificate)],
 		...["--key", file("device.key", "PRIVATE KEY", key)],
 	];
-	/** Publishes once with QoS 1, so that it knows whether the message has arrived; gives its exit code and what the cloud told. */
+	/** Publishes once with QoS 1, so that a PUBACK confirms the message; returns the exit code and the cloud's event. */
 	const publish = async (clientId: string, topic: string) => {
-		// AWS takes one CONNECT a second with one client id.
+		// AWS accepts one CONNECT per second with the same client id.
 		await new Promise((resolve) => setTimeout(resolve, 1200));
 		const where = ["-h", "localhost", "-p", String(cloud.facts.port), "-V", "mqttv311"];
 		const message = ["-i", clientId, "-t", topic, "-m", "hello", "-q", "1"];
@@ -88,7 +88,7 @@ t.test("a provisioned device's certificate in mosquitto_pub", { skip }, async (t
 		t.match(told, { event: "denied", action: "iot:Connect", resource: /client\/board-2$/ });
 	});
 
-	await t.test("may not provision: the claim's rights are not the device's", async (t) => {
+	await t.test("may not provision: a device does not have the claim's permissions", async (t) => {
 		const { code, told } = await publish("board-1", "$aws/certificates/create/json");
 		t.not(code, 0);
 		t.match(told, { event: "denied", action: "iot:Publish", clientId: "board-1" });

@@ -1,4 +1,4 @@
-// `fleet policy check` on files, as people keep them beside their infrastructure.
+// `fleet policy check` on files, such as people keep with the code of their infrastructure.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,30 +23,33 @@ t.test("policies and a template from files", async (t) => {
 	const check = (claimPath: string, ...args: string[]) =>
 		fleet("policy", "check", "--keys", "--claim-policy", claimPath, ...rest, ...args);
 
-	await t.test("that fit: devices get through, and the claim can do nothing else", async (t) => {
+	await t.test("that fit: devices can provision, and the claim can do nothing else", async (t) => {
 		const { code, stdout } = await check(narrow, "--template", "fleet", "--parameter", "SerialNumber=board-7");
 		t.equal(code, 0);
-		t.match(stdout, /^Devices get through: this one would be thing board-7\.\n/);
+		t.match(stdout, /^Devices can provision: this one would be thing board-7\.\n/);
 		t.match(stdout, "client/claim-board-7");
 		t.match(stdout, "claim policy, statement 2 (PublishReceive)");
-		t.notMatch(stdout, "What else the claim could do");
+		t.notMatch(stdout, "What else the claim");
 	});
 
 	await t.test("without a hook: it warns that the holder of the claim can become any thing", async (t) => {
 		const args = ["--template", "fleet", "--parameter", "SerialNumber=board-7"];
 		const { code, stdout } = await check(narrow, ...args);
 		t.equal(code, 0);
-		t.match(stdout, /whoever has the claim.*\n.*can become any thing that exists.*board-7.*pre-provisioning hook can/);
+		t.match(
+			stdout,
+			/anybody who has the claim.*\n.*can become any thing that exists.*board-7.*pre-provisioning hook can/,
+		);
 		const hooked = await check(narrow, ...args, "--hook");
 		t.equal(hooked.code, 0);
 		t.notMatch(hooked.stdout, "can become any thing");
 		t.match(hooked.stdout, "The hook is taken to refuse a thing that exists");
 	});
 
-	await t.test("for another template: devices do not get through, and it says why", async (t) => {
+	await t.test("for another template: devices cannot provision, and it says why", async (t) => {
 		const { code, stdout } = await check(narrow, "--template", "gateways");
 		t.equal(code, 1);
-		t.match(stdout, "Devices do not get through");
+		t.match(stdout, "Devices cannot provision");
 		t.match(stdout, /NO {2}claim {3}iot:Subscribe .*gateways.*\n.*add that to its Resource/);
 	});
 

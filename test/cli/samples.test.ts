@@ -25,7 +25,7 @@ const skip = hasAws() ? false : "the AWS command line is not installed";
 const samples = (out: string, account: string, region: string, ...args: string[]) =>
 	fleet("samples", "--account", account, "--region", region, "--template", "line-1", "--out", out, ...args);
 
-t.test("it says what it wrote, and never replaces a file unless told to", async (t) => {
+t.test("it says what it wrote, and replaces files only with --force", async (t) => {
 	const out = join(temporaryFolder(t), "new folder");
 	const first = await samples(out, "123456789012", "eu-west-1");
 	t.equal(first.code, 0);
@@ -34,13 +34,18 @@ t.test("it says what it wrote, and never replaces a file unless told to", async 
 	const [, connect] = /"(arn:aws:iot:[^"]*:client\/[^"]*)"/.exec(readFileSync(policy, "utf8"))!;
 	t.equal(connect, "arn:aws:iot:eu-west-1:123456789012:client/claim-*");
 	writeFileSync(policy, "mine");
-	saysInOneLine(t, await samples(out, "123456789012", "eu-west-1"), 1, /there already: --force replaces them/);
+	saysInOneLine(
+		t,
+		await samples(out, "123456789012", "eu-west-1"),
+		1,
+		/exist already: --force replaces existing files/,
+	);
 	t.equal(readFileSync(policy, "utf8"), "mine");
 	t.equal((await samples(out, "123456789012", "eu-west-1", "--force")).code, 0);
 	t.match(JSON.parse(readFileSync(policy, "utf8")), { Version: "2012-10-17" });
 });
 
-t.test("what each statement grants stands beside them, for every statement", async (t) => {
+t.test("the text beside them says for every statement what it grants", async (t) => {
 	const out = temporaryFolder(t);
 	await samples(out, "123456789012", "eu-west-1");
 	const text = readFileSync(join(out, "what-they-grant.md"), "utf8");
@@ -58,7 +63,7 @@ t.test("what each statement grants stands beside them, for every statement", asy
 });
 
 t.test(
-	"the AWS command line creates them at a cloud as the explanation says, and a device gets through",
+	"the AWS command line creates them in a local cloud as the explanation says, and a device can provision",
 	{ skip },
 	async (t) => {
 		const folder = temporaryFolder(t);
@@ -66,7 +71,7 @@ t.test(
 		const { accountId, region, url } = cloud.facts;
 		await samples(folder, accountId!, region!);
 		const [, script] = /```sh\n([\s\S]*?)```/.exec(readFileSync(join(folder, "what-they-grant.md"), "utf8"))!;
-		// The local cloud has no IAM: those two calls make the role, in an account.
+		// The local cloud has no IAM, so the two calls that make the role in an account are left out.
 		const iot = script!
 			.replace(/^aws iam (?:.*\\\n)*.*\n/gm, "")
 			.replaceAll("aws iot", `aws --endpoint-url ${url} iot`);

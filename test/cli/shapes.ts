@@ -1,9 +1,9 @@
-// The promise of docs/cli.md about --json, read from its tables, and held against what is printed.
+// Reads from the tables of docs/cli.md what is promised about --json, and compares it with what is printed.
 
 import { readFileSync } from "node:fs";
 import type { Test } from "tap";
 
-/** A member by its path, as the page has it: `a.b`, `a[]`, `a.*`. */
+/** A member with its path as the page writes it: `a.b`, `a[]`, `a.*`. */
 interface Member {
 	readonly type: string;
 	readonly optional: boolean;
@@ -28,11 +28,11 @@ const member = (path: string, type: string): [string, Member] => [
 	{ type, optional: path.endsWith("?") },
 ];
 
-/** What the page says of a command that prints one object. */
+/** What the page says about a command that prints one object. */
 export const shapeOf = (command: string): Shape =>
 	new Map(rows(command).map(([, path, type]) => member(path!.replaceAll("`", ""), type!)));
 
-/** What the page says of each event of a command that prints one object a line. */
+/** What the page says about each event of a command that prints one object on each line. */
 export const eventShapesOf = (command: string): ReadonlyMap<string, Shape> =>
 	new Map(
 		rows(command).map(([, event, members]) => [
@@ -41,7 +41,7 @@ export const eventShapesOf = (command: string): ReadonlyMap<string, Shape> =>
 		]),
 	);
 
-/** The leaves of a value by path, each path once for each type. */
+/** The leaves of a value: each path once for each type that occurs there. */
 function leaves(value: unknown, path = ""): [path: string, type: string][] {
 	if (Array.isArray(value)) return value.flatMap((element) => leaves(element, `${path}[]`));
 	if (typeof value === "object" && value !== null)
@@ -49,18 +49,18 @@ function leaves(value: unknown, path = ""): [path: string, type: string][] {
 	return [[path, typeof value === "string" ? "text" : typeof value]];
 }
 
-/** Names that are free stand as `*` in the page; the longest path without one goes first. */
+/** The page writes `*` for member names that are not fixed. A path without `*` is preferred over one with it. */
 function documented(shape: Shape, path: string): string | undefined {
 	if (shape.has(path)) return path;
 	return [...shape.keys()].find((known) => {
-		// A module's name has dots and slashes in it.
+		// The name of a module may contain dots and slashes.
 		const last = known === "bytecode.modules.*" ? "bytecode\\.modules\\..+" : undefined;
 		const pattern = last ?? known.replace(/[.[\]]/g, "\\$&").replaceAll("*", "[^.]+");
 		return known.includes("*") && new RegExp(`^${pattern}$`).test(path);
 	});
 }
 
-/** Everything printed is documented with its type, and everything promised is printed. */
+/** Checks that everything printed is documented with its type, and that everything promised is printed. */
 export function holds(t: Test, what: string, shape: Shape, printed: object): void {
 	const seen = new Set<string>();
 	const wrong: string[] = [];

@@ -1,4 +1,4 @@
-// How text is laid out for people, and how commands are printed that they paste.
+// How text for people is laid out, and how commands are printed for pasting.
 
 import { execFile } from "node:child_process";
 import { join } from "node:path";
@@ -26,16 +26,16 @@ t.test("lines break between words at the width", async (t) => {
 	t.strictSame(wrap("sent 3\u00a0B", 6), ["sent", "3 B"], "a number stays with its unit");
 });
 
-t.test("what a stranger has named does nothing to the terminal", async (t) => {
+t.test("names that a stranger has chosen cannot control the terminal", async (t) => {
 	const text = "lets in as \x1b]0;mine\x07\r\n12:00:00  \x9b2J\u202eevil\u2028ü 😀";
 	t.equal(line({ text }), "lets in as \\u001b]0;mine\\u0007\\u000d\\u000a12:00:00  \\u009b2J\\u202eevil\\u2028ü 😀");
 });
 
-t.test("further lines stand below the first, not below what is before it", async (t) => {
+t.test("further lines are indented to where the first one begins", async (t) => {
 	t.equal(hanging("12 ms  ", "one two three", 14), "12 ms  one two\n       three");
 });
 
-t.test("two columns stand side by side where there is room, else one below the other", async (t) => {
+t.test("two columns are side by side where there is room, otherwise one below the other", async (t) => {
 	const rows = [["--option VALUE", TEXT]] as const;
 	const wide = columns(rows, 60);
 	t.match(wide, /^ {2}--option VALUE {2}Lines break/);
@@ -45,11 +45,11 @@ t.test("two columns stand side by side where there is room, else one below the o
 	t.ok(widest(narrow) <= 40);
 });
 
-t.test("paragraphs are filled anew, and what is indented stays as it is", async (t) => {
+t.test("paragraphs are wrapped, and indented text stays as it is", async (t) => {
 	t.equal(paragraphs("one\ntwo\n\n  a   b\n\nthree", 40), "one two\n\n  a   b\n\nthree");
 });
 
-t.test("a word that is nearly right is proposed, and nothing far away is", async (t) => {
+t.test("a similar word is suggested, and a very different one is not", async (t) => {
 	const words = ["demo", "device", "cloud"];
 	t.equal(didYouMean("dmeo", words), "; did you mean demo?", "two letters exchanged");
 	t.equal(didYouMean("devic", words, "fleet "), "; did you mean fleet device?", "one left out");
@@ -57,7 +57,7 @@ t.test("a word that is nearly right is proposed, and nothing far away is", async
 	t.equal(didYouMean("fly", words), "");
 });
 
-t.test("words are quoted so that a shell takes them as they are", async (t) => {
+t.test("words are quoted so that a shell leaves them as they are", async (t) => {
 	const words = ["plain", "with space", "it's", "$HOME", "a;b", "", "*", "back\\slash", '"', "ünï"];
 	const { stdout } = await execute("sh", ["-c", `printf '%s\\n' ${words.map(quote).join(" ")}`]);
 	t.strictSame(stdout.split("\n").slice(0, -1), words);
@@ -72,7 +72,7 @@ t.test("a printed call can be pasted at any width", async (t) => {
 	}
 });
 
-t.test("fleet is called again the way it was", async (t) => {
+t.test("a printed call of fleet begins the way fleet was called", async (t) => {
 	const here = { folder: clone, environment: {} };
 	const file = join(clone, "hosts/cli/fleet.js");
 	const inClone = { npm_lifecycle_event: "start", npm_package_json: join(clone, "package.json") };

@@ -1,4 +1,4 @@
-// What `fleet` tells people: help for everything, and one clear line for whatever is wrong with a call.
+// What `fleet` prints for people: help for everything, and one clear line for every incorrect call.
 
 import t from "tap";
 import { commands } from "../../hosts/cli/commands.js";
@@ -24,7 +24,7 @@ t.test("it says its version", async (t) => {
 	}
 });
 
-t.test("fleet help explains a command as --help after it does", async (t) => {
+t.test("fleet help COMMAND prints the same as COMMAND --help", async (t) => {
 	for (const name of ["demo", "claim embed"]) {
 		const help = await fleet("help", ...name.split(" "));
 		t.equal(help.code, 0);
@@ -71,11 +71,11 @@ const wrong: readonly (readonly [why: string, args: readonly string[], says: Reg
 	["a port that cannot be", device("--port", "70000"), /--port must be a whole number from 1 to 65535/],
 	["a template name that cannot be", ["cloud", "--template", "a b"], /--template must be 1 to 36/],
 	["a hook without a command", ["cloud", "--hook", "arn:aws:lambda"], /--hook must be ARN=COMMAND/],
-	["two sources of access keys", ["cloud", "--access-key", "--access-keys", "f"], /exclude each other/],
+	["two sources of access keys", ["cloud", "--access-key", "--access-keys", "f"], /cannot be used together/],
 	["a claim without its key", device("--claim", "c"), /--claim-key FILE is missing/],
 	["a key without its claim", device("--claim-key", "k"), /--claim FILE is missing/],
 	["a parameter without a value", device("--parameter", "colour"), /--parameter must be NAME=VALUE, not colour/],
-	["a time limit without --once", device("--limit", "3"), /--limit belongs to --once/],
+	["a time limit without --once", device("--limit", "3"), /--limit needs --once/],
 	["a command nearly right", ["cluod"], /no command cluod; did you mean fleet cloud\?/],
 	["the beginning of a command", ["fail"], /did you mean fleet failures\?/],
 	["a command of two words nearly right", ["policy", "chekc"], /did you mean fleet policy check\?/],
@@ -83,7 +83,7 @@ const wrong: readonly (readonly [why: string, args: readonly string[], says: Reg
 	["an option nearly right before any command", ["--versoin"], /did you mean --version\?/],
 	["a word nearly right", ["demo", "--format", "jsn"], /must be cbor or json, not jsn; did you mean json\?/],
 	["an option in place of a value", ["demo", "--keep", "--json"], /--keep needs a value: --keep FOLDER/],
-	["a value for a switch", ["demo", "--json=yes"], /--json takes no value, and was given yes/],
+	["a value for a switch", ["demo", "--json=yes"], /--json takes no value, but was given yes/],
 	["a negative port", device("--port", "-1"), /from 1 to 65535, not -1; for example --port 8883/],
 	["an endpoint with a scheme", ["device", "--endpoint", "mqtts://a", ...REST], /leave out mqtts:\/\/; for example/],
 	["an endpoint with a port", ["device", "--endpoint", "a:8883", ...REST], /--endpoint a --port 8883/],

@@ -1,4 +1,5 @@
-// Given a hundred thousand certificates that a stranger may send, half of them sound DER, then the device trusts none.
+// Gives the device's verification a hundred thousand certificates such as a stranger may send, half of them valid DER: it must not
+// trust any of them.
 
 import "../moddable/sdk.js";
 import t from "tap";

@@ -1,5 +1,5 @@
-// A test of the tests: when one of its safeguards is removed, the device program must fail the same checks that it passes with
-// all of them.
+// Tests the tests: when one of the device program's safeguards is removed, it must fail the checks that it passes with all
+// safeguards in place.
 
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,7 @@ import { playCut, survey } from "../support/safety.js";
 import type { Cut, WorldOptions } from "../support/world.js";
 import { agedPartition, cutsOn, NEXT } from "./nvs.js";
 
-/** A safeguard, and the source without it. */
+/** A safeguard, and the change to the source that removes it. */
 interface Mutation {
 	readonly name: string;
 	readonly file: string;
@@ -20,26 +20,26 @@ interface Mutation {
 
 const MUTATIONS: readonly Mutation[] = [
 	{
-		name: "two slots: a record is written over the one that holds",
+		name: "two slots: a record overwrites the valid one",
 		file: "identity/store.ts",
 		find: "const slot = other(this.#live);",
 		replace: 'const slot = this.#live ?? "a";',
 	},
 	{
-		name: "read-back: a write is believed",
+		name: "read-back: a write is assumed to have succeeded",
 		file: "identity/store.ts",
 		find: "if (back !== undefined && equalBytes(new Uint8Array(back), new Uint8Array(value))) return value.byteLength;",
 		replace: "return value.byteLength;",
 	},
 	{
-		name: "marker order: the marker is written ahead of its record",
+		name: "marker order: the marker is written before its record",
 		file: "identity/store.ts",
 		find: "const bytes = this.#write(RECORD_KEYS[slot], encodeRecord(record, this.#sequence + 1));",
 		replace:
 			"this.#write(MARKER_KEY, Uint8Array.of(slot.charCodeAt(0)).buffer);\n\t\tconst bytes = this.#write(RECORD_KEYS[slot], encodeRecord(record, this.#sequence + 1));",
 	},
 	{
-		name: "newest record: where the marker is gone, the device takes itself for new",
+		name: "newest record: without a marker, the device assumes that it is new",
 		file: "identity/store.ts",
 		find: "const first = marked ?? newest;",
 		replace: "const first = marked;\n\t\tif (first === undefined) return UNPROVISIONED;",
@@ -51,7 +51,7 @@ const MUTATIONS: readonly Mutation[] = [
 		replace: 'case "created":\n\t\t\treturn create(device, record as never);\n',
 	},
 	{
-		name: "unknown outcome: a refused token is taken for a failed registration",
+		name: "unknown outcome: a refused token counts as a failed registration",
 		file: "life/register.ts",
 		find: 'if (record.state === "created") {',
 		replace: "if (true) {",
@@ -70,7 +70,7 @@ const MUTATIONS: readonly Mutation[] = [
 	},
 ];
 
-/** Flash of which one write does not read back. */
+/** Flash in which one write stores something else. */
 class Unfaithful extends MemoryFlash {
 	#left: number;
 
@@ -102,7 +102,7 @@ class Refusing extends MemoryFlash {
 	}
 }
 
-/** The stories that every program is put to: one of each kind of the exhaustive tests. */
+/** The stories that every mutant plays: some of each kind of the exhaustive tests. */
 async function* stories(): AsyncGenerator<readonly [readonly Cut[], WorldOptions]> {
 	const { writes, packets } = await survey();
 	for (const [i, size] of writes.entries()) {
@@ -122,7 +122,7 @@ async function* stories(): AsyncGenerator<readonly [readonly Cut[], WorldOptions
 				packet.cmd === "publish" && packet.topic.endsWith("provision/cbor/accepted") ? "drop" : "pass",
 		},
 	];
-	// After every other operation under NVS: what is being overwritten may be gone.
+	// Cuts after every other operation under NVS: the value that is being overwritten may be gone.
 	const image = await agedPartition(6, 0);
 	const { cuts } = await cutsOn(image);
 	for (const cut of cuts.filter(({ operation }, i) => operation % 2 === 0 && cuts[i + 1]?.operation !== operation))
@@ -131,7 +131,7 @@ async function* stories(): AsyncGenerator<readonly [readonly Cut[], WorldOptions
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Builds the mutant beside the sources, so that it finds the same packages. */
+/** Builds the mutant within the project, so that it finds the same packages. */
 async function build(mutation: Mutation, index: number) {
 	const folder = `${root}build/mutants/${index}`;
 	rmSync(folder, { recursive: true, force: true });
@@ -150,7 +150,7 @@ async function build(mutation: Mutation, index: number) {
 }
 
 for (const [index, mutation] of MUTATIONS.entries())
-	t.test(`without ${mutation.name}, the checks find something`, async (test) => {
+	t.test(`given a program without the safeguard ${mutation.name}, the checks find a defect`, async (test) => {
 		const { machine, Store } = await build(mutation, index);
 		let played = 0;
 		for await (const [cuts, options] of stories()) {
@@ -164,6 +164,6 @@ for (const [index, mutation] of MUTATIONS.entries())
 		test.fail(`${played} stories find nothing wrong`);
 	});
 
-t.test("with every safeguard in place, the same checks find nothing", async (test) => {
+t.test("given every safeguard in place, the same checks find no defect", async (test) => {
 	for await (const [cuts, options] of stories()) test.same(await playCut(cuts, options), [], JSON.stringify(cuts));
 });

@@ -1,5 +1,5 @@
-// A network that loses, delays, repeats, reorders and cuts short, and a service that refuses: each at every packet, under every
-// rule that AWS might have for tokens. Whatever happens, the device must recover by itself.
+// A network that loses, delays, repeats, reorders and truncates packets, and a service that refuses requests: each of these at every
+// packet, and under every rule that AWS might have for tokens. Whatever happens, the device must recover by itself.
 
 import { encode } from "cborg";
 import type { Packet } from "mqtt-packet";
@@ -47,11 +47,11 @@ for (const { name, settings } of TOKEN_RULES)
 			for (const [what, fate] of Object.entries(happenings))
 				stories.push({ name: `packet ${n} ${what}`, fate: atPacket(n, fate) });
 		}
-		// A lost reply may leave one certificate behind, as a cut may.
+		// A lost reply may leave one unused certificate behind, as a power cut may.
 		await playAll(test, stories, settings, 1);
 	});
 
-/** Every rejection of AWS_IOT.md 1.5, and what no service should say. */
+/** Rejections with every status code that the device program distinguishes, and some that no service should send. */
 const REJECTIONS: readonly (readonly [statusCode: unknown, errorCode: unknown])[] = [
 	[400, "InvalidPayload"],
 	[400, "InvalidCertificateSigningRequest"],
@@ -95,6 +95,6 @@ for (const { name, settings } of TOKEN_RULES)
 						isReply(passing, topic) && times-- > 0 ? { replace: reject(passing.packet, payload) } : "pass",
 				});
 			}
-		// The cloud had issued what the two replaced replies would have told.
+		// The cloud may have issued a certificate for each of the two replies that were replaced.
 		await playAll(test, stories, settings, 2);
 	});

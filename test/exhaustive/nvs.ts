@@ -1,4 +1,5 @@
-// NVS partitions as devices in the field have them, and the cuts in the operations of their chip: for the tests on Node and in XS.
+// NVS partitions in the condition in which devices in the field have them, and power cuts in the operations of their flash chip, for
+// the tests on Node and in XS.
 
 import { Store } from "../../src/identity/store.js";
 import { type FlashCut, NvsFlash } from "../support/nvs.js";
@@ -26,14 +27,14 @@ export async function provision(flash: NvsFlash, nth: number, keyPair: KeyPair =
 	if (!running) throw new Error(world.failures.join());
 }
 
-/** Gives the identity up for another one, as a device does whose identity is refused: its credentials stay where they are. */
+/** Gives up the identity, as a device does whose identity is refused. Its credentials stay in flash. */
 export function startAgain(flash: NvsFlash): void {
 	const store = new Store(flash.device, () => {});
 	store.load();
 	store.save({ state: "unprovisioned", savedAt: 0, setAsides: 0 });
 }
 
-/** What a factory reset does that forgets the identity. */
+/** Forgets the identity, as a factory reset does. */
 export function forget(flash: NvsFlash): void {
 	const store = new Store(flash.device, () => {});
 	store.load();
@@ -41,7 +42,7 @@ export function forget(flash: NvsFlash): void {
 	store.eraseSecrets();
 }
 
-/** The bytes of a partition on which a device has been provisioned so many times, and its identity forgotten or given up. */
+/** The bytes of a partition on which a device was provisioned so many times, and its identity then forgotten or given up. */
 export async function agedPartition(pages: number, times: number): Promise<Uint8Array> {
 	const flash = newPartition(pages);
 	for (let i = 0; i < times; i++) {
@@ -52,7 +53,7 @@ export async function agedPartition(pages: number, times: number): Promise<Uint8
 	return flash.image;
 }
 
-/** Certificates that went to others before the story that is cut. */
+/** How many certificates are issued to others before the story with the cut. */
 export const NEXT = 20;
 
 /** Cuts in each operation of the chip in the plain story on a copy of this partition: before it, in its middle, after it. */

@@ -1,5 +1,5 @@
-// Power cuts, every one, at each byte of each write to flash: a file for each way in which a write can be torn, so that none
-// runs for minutes.
+// Power cuts at each byte of each write to flash. Each way in which a write can be torn has a file of its own, so that no file runs
+// for minutes.
 
 import t from "tap";
 import type { Tear } from "../support/failing-flash.js";
@@ -7,7 +7,7 @@ import { playCuts, survey } from "../support/safety.js";
 import { sample } from "../support/sample.js";
 import type { WorldOptions } from "../support/world.js";
 
-/** Defines the tests. */
+/** Defines the test for one way in which a write can be torn. */
 export function powerCutsAtEachByte(tear: Tear): void {
 	for (const keyPair of ["keys", "csr"] as const)
 		t.test(

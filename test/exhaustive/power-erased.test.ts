@@ -1,4 +1,4 @@
-// Power cuts at each byte of each write to flash, where what was being written is left erased behind the new.
+// Power cuts at each byte of each write to flash, where the new bytes are followed by erased flash.
 
 import { powerCutsAtEachByte } from "./power-bytes.js";
 

@@ -1,4 +1,4 @@
-// Power cuts at each byte of each write to flash, where what was being written is left half new, half old.
+// Power cuts at each byte of each write to flash, where the new bytes are followed by the rest of the old value.
 
 import { powerCutsAtEachByte } from "./power-bytes.js";
 

@@ -1,5 +1,5 @@
-// Power cuts in every operation of the chip under an NVS partition: what ESP-IDF's NVS makes of a torn write is not what the
-// other sets tear. The key in flight may be gone, and a page may be on the move.
+// Power cuts in every operation of the flash chip under an NVS partition. A torn write under ESP-IDF's NVS has other effects than in
+// the other sets: the key that is being written may be gone, and the cut may happen while a page is being moved.
 
 import t from "tap";
 import type { CertificateRecord } from "../../src/identity/record.js";
@@ -51,7 +51,7 @@ t.test("given NVS, when the power fails twice, then the device recovers", async 
 });
 
 t.test(
-	"given a proved identity, when the power fails in any operation of forgetting, then it is forgotten or as it was",
+	"given a proved identity, when the power fails while it is being forgotten, then it is forgotten or unchanged",
 	async (test) => {
 		const flash = newPartition(6);
 		await provision(flash, 0);
@@ -79,7 +79,7 @@ t.test(
 	},
 );
 
-t.test("given NVS of 24, 20 and 16 KB, then a device may be provisioned as often as one likes", async (test) => {
+t.test("given NVS of 24, 20 and 16 KB, then a device can be provisioned any number of times", async (test) => {
 	const times = sample(
 		test,
 		Array.from({ length: 40 }, (_, i) => i),
@@ -115,7 +115,7 @@ t.test("given NVS of 12 KB, then a second certificate does not fit, and the devi
 	test.ok(world.halted === false && world.defects.length === 0);
 });
 
-/** 64 bytes, as the partition `nvs_keys` has them. */
+/** 64 bytes, such as the partition `nvs_keys` holds. */
 const KEYS = Uint8Array.from({ length: 64 }, (_, i) => i * 37 + 1);
 
 t.test(

@@ -1,4 +1,4 @@
-// Power cuts at each byte of each write to flash, where what was being written is left cut off.
+// Power cuts at each byte of each write to flash, where only the new bytes before the cut are left.
 
 import { powerCutsAtEachByte } from "./power-bytes.js";
 

@@ -1,4 +1,4 @@
-// Power cuts, every one: at each packet, at the edges of each write to flash, and again at each point of the recovery.
+// Power cuts at each packet and at the edges of each write to flash, and a second cut at each point of the recovery.
 
 import t from "tap";
 import { playCuts, survey, TOKEN_RULES } from "../support/safety.js";
@@ -7,11 +7,12 @@ import type { Cut, WorldOptions } from "../support/world.js";
 
 for (const keyPair of ["keys", "csr"] as const)
 	t.test(
-		`given a story by ${keyPair}, when the power fails at any packet, and again at any point after, then the device recovers`,
+		`given a story with keyPair ${keyPair}, when the power fails at any point, and again at any point after it, then the device recovers`,
 		async (test) => {
 			const options: WorldOptions = { configuration: { keyPair } };
 			const { writes, packets } = await survey(options);
-			// Room for recovery: it has at most as many packets and writes again.
+			// The second cut is counted from the first. These points reach every part of the recovery, because the recovery has at most as
+			// many packets and writes as the story itself.
 			const points: Cut[] = [];
 			for (let packet = 1; packet <= packets; packet++)
 				for (const gotThrough of [false, true]) points.push({ packet, gotThrough });

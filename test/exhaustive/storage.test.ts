@@ -1,5 +1,5 @@
-// Flash that fails in every way: corruption, garbage, other versions, no room, writes that fail or lie. None of it may crash the
-// device, lose a working identity, or erase anything unasked.
+// Flash that fails in every way: corruption, garbage, other versions, no room, and writes that fail or store something else. None of
+// these may crash the device, lose a working identity, or make the device erase anything.
 
 import t from "tap";
 import { MemoryFlash } from "../../hosts/node/flash.js";
@@ -37,57 +37,63 @@ async function bootOn(flash: MemoryFlash, limit = 600_000): Promise<World> {
 
 const firstBoot = (events: readonly DeviceEvent[]) => events.find((event) => event.event === "boot");
 
-t.test("given random bytes as flash, then the device claims as if new, and says what was damaged", async (test) => {
-	const bytes = seededRandom(7);
-	const random = () => bytes(1)[0]!;
-	for (let round = 0; round < 100; round++) {
-		const flash = new MemoryFlash();
-		for (const key of ["state.a", "state.b", "state.live", "cred.a", "cred.b"])
-			if (random() > 64) flash.values.set(key, bytes(random() * (round % 4)));
-		const world = await bootOn(flash);
-		if (!world.running || world.defects.length > 0) test.fail(`round ${round}: ${world.failures} ${world.defects}`);
-	}
-	test.pass("100 rounds");
-});
-
-t.test("given a proved identity, when any one byte of flash rots, then it is still the identity", async (test) => {
-	const proved = await provedFlash();
-	const found: Record<string, number> = {};
-	for (const [key, value] of proved.values)
-		for (const at of sample(test, [...value.keys()], 37)) {
-			const world = await World.make({
-				flash: copy(proved, (values) => {
-					values.get(key)![at]! ^= 1 << (at % 8);
-				}),
-			});
-			world.machine.powerOn();
-			await world.play(() => world.running || world.events.some(({ event }) => event === "connecting"), 60_000);
-			world.machine.powerOff();
-			const connecting = world.events.find((event) => event.event === "connecting");
-			const role = connecting?.event === "connecting" ? `${connecting.role} ${connecting.clientId}` : "none";
-			found[`${key} ${role}`] = (found[`${key} ${role}`] ?? 0) + 1;
-			if (world.defects.length > 0 || role === "none") test.fail(`${key} ${at}: ${world.defects} ${world.failures}`);
+t.test(
+	"given random bytes as flash, then the device claims as if it were new, and reports what is damaged",
+	async (test) => {
+		const bytes = seededRandom(7);
+		const random = () => bytes(1)[0]!;
+		for (let round = 0; round < 100; round++) {
+			const flash = new MemoryFlash();
+			for (const key of ["state.a", "state.b", "state.live", "cred.a", "cred.b"])
+				if (random() > 64) flash.values.set(key, bytes(random() * (round % 4)));
+			const world = await bootOn(flash);
+			if (!world.running || world.defects.length > 0) test.fail(`round ${round}: ${world.failures} ${world.defects}`);
 		}
-	test.comment(JSON.stringify(found));
-	test.same(
-		Object.keys(found).filter((what) => !what.endsWith(` identity ${SERIAL_NUMBER}`)),
-		[],
-	);
-});
+		test.pass("100 rounds");
+	},
+);
 
 t.test(
-	"given a proved identity, when both copies of its credentials rot, then a claim makes new ones",
+	"given a proved identity, when any single byte of flash is corrupted, then it keeps the identity",
 	async (test) => {
-		const rotten = copy(await provedFlash(), (values) => {
+		const proved = await provedFlash();
+		const found: Record<string, number> = {};
+		for (const [key, value] of proved.values)
+			for (const at of sample(test, [...value.keys()], 37)) {
+				const world = await World.make({
+					flash: copy(proved, (values) => {
+						values.get(key)![at]! ^= 1 << (at % 8);
+					}),
+				});
+				world.machine.powerOn();
+				await world.play(() => world.running || world.events.some(({ event }) => event === "connecting"), 60_000);
+				world.machine.powerOff();
+				const connecting = world.events.find((event) => event.event === "connecting");
+				const role = connecting?.event === "connecting" ? `${connecting.role} ${connecting.clientId}` : "none";
+				found[`${key} ${role}`] = (found[`${key} ${role}`] ?? 0) + 1;
+				if (world.defects.length > 0 || role === "none") test.fail(`${key} ${at}: ${world.defects} ${world.failures}`);
+			}
+		test.comment(JSON.stringify(found));
+		test.same(
+			Object.keys(found).filter((what) => !what.endsWith(` identity ${SERIAL_NUMBER}`)),
+			[],
+		);
+	},
+);
+
+t.test(
+	"given a proved identity, when both copies of its credentials are corrupted, then it gets new ones with the claim",
+	async (test) => {
+		const corrupted = copy(await provedFlash(), (values) => {
 			for (const key of ["cred.a", "cred.b"]) values.get(key)![500]! ^= 1;
 		});
-		const world = await bootOn(rotten);
+		const world = await bootOn(corrupted);
 		test.ok(world.running);
 		test.ok(world.events.some((event) => event.event === "store.damaged" && event.key === "cred.a"));
 	},
 );
 
-t.test("given values of every length, then none is taken for a record", async (test) => {
+t.test("given values of every length, then none is accepted as a record", async (test) => {
 	const proved = await provedFlash();
 	for (const key of ["state.a", "state.b", "cred.a", "state.live"]) {
 		const value = proved.values.get(key)!;
@@ -103,7 +109,7 @@ t.test("given values of every length, then none is taken for a record", async (t
 	test.pass();
 });
 
-/** The record as a later release might write it: another version, the frame kept. */
+/** The record as a later release might write it: with another version in the same frame. */
 function newer(value: Uint8Array): Uint8Array {
 	const changed = value.slice();
 	changed[2] = 2;
@@ -132,7 +138,7 @@ t.test("given credentials of a newer release, then they are not overwritten eith
 	test.equal(flash.writes, 0);
 });
 
-/** Flash in which the nth operation of a kind goes wrong, for `times` times. */
+/** Flash in which the nth operation of a kind fails, and those after it, `times` in all. */
 class Faulty extends MemoryFlash {
 	readonly #kind: string;
 	#from: number;
@@ -172,7 +178,7 @@ class Faulty extends MemoryFlash {
 }
 
 t.test(
-	"given any one operation on flash that fails once or five times, then nothing is lost and no certificate left behind",
+	"given any one operation on flash that fails once or five times, then nothing is lost and no certificate is left behind",
 	async (test) => {
 		const { writes } = await survey();
 		let played = 0;
@@ -187,7 +193,7 @@ t.test(
 	},
 );
 
-t.test("given flash that stays full, then the device says so and asks for no second certificate", async (test) => {
+t.test("given flash that stays full, then the device reports it and asks for no second certificate", async (test) => {
 	const world = await World.make({ flash: new Faulty("full", 1, Number.POSITIVE_INFINITY) });
 	world.machine.powerOn();
 	await world.play(() => false, 3_000_000);

@@ -1,4 +1,4 @@
-// The process in which inputs are tried, since some of them may end it. Its arguments: the module that has the `targets`.
+// The process in which inputs are tried, because some of them may end it. Its argument is the module that exports `targets`.
 
 import { setImmediate as turn } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
@@ -7,7 +7,7 @@ import { Defect, type DefectKind, type Opened, type Target } from "./target.js";
 
 /** What the parent asks for. */
 export type Order =
-	/** To try the inputs `from` to before `to` of a seed. `trace`: to announce each of them. */
+	/** Try the inputs `from` to `to` - 1 of a seed. With `trace`, announce each of them. */
 	| {
 			readonly target: string;
 			readonly seed: number;
@@ -15,7 +15,7 @@ export type Order =
 			readonly to: number;
 			readonly trace: boolean;
 	  }
-	/** To try one input by itself. */
+	/** Try one input by itself. */
 	| { readonly target: string; readonly input: Uint8Array };
 
 /** An input that failed. */
@@ -24,22 +24,24 @@ export interface Failed {
 	readonly message: string;
 }
 
-/** What the child says. */
+/** What the child reports. */
 export type Report =
-	/** It is about to try this input; what was opened for it has seen those from `since` on. */
+	/** It is about to try this input. The open target has been given the inputs from `since` on. */
 	| { readonly at: number; readonly since: number }
 	/** This input failed. */
 	| { readonly index: number; readonly since: number; readonly failed: Failed }
-	/** All inputs of an order have been tried, which were so many units. */
+	/** All inputs of an order have been tried. `units` is how many units they contained. */
 	| { readonly done: true; readonly units: number; readonly failed?: Failed };
 
-const maximumGrowth = 64 * 1024 * 1024;
-const announcement = 100;
+/** How much more memory than after the first life may be in use, bytes. */
+const MAXIMUM_GROWTH = 64 * 1024 * 1024;
+/** How often the current input is announced without `trace`, ms. */
+const ANNOUNCEMENT = 100;
 
 const { targets } = (await import(pathToFileURL(process.argv[2]!).href)) as { targets: readonly Target[] };
-const say = (report: Report) => process.send!(report);
+const send = (report: Report) => process.send!(report);
 
-/** The first thing that went wrong with the input that is being tried. */
+/** The first failure of the input that is being tried. */
 let failed: Failed | undefined;
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
 	process.on(event, (error: unknown) => {
@@ -52,7 +54,7 @@ function explain(error: unknown): string {
 	return error instanceof Error ? `${error.stack ?? error}` : `thrown: ${String(error)}`;
 }
 
-/** The target that is open, and what a process holds that has closed it once. */
+/** The open target; and what this process still held after it had closed that target for the first time. */
 let opened: { readonly target: Target; readonly it: Opened } | undefined;
 let baseline: { readonly target: Target; readonly memory: number; readonly resources: number } | undefined;
 
@@ -69,13 +71,13 @@ function memoryInUse(): number {
 	return heapUsed + external + arrayBuffers;
 }
 
-/** Closes what is open, and looks at what is left of it. */
+/** Closes the open target and checks what remains of it. */
 async function close(): Promise<void> {
 	if (!opened) return;
 	const { target, it } = opened;
 	opened = undefined;
 	await it.close();
-	// Sockets and timers end a little later than what they belong to.
+	// Sockets and timers end a little later than the objects that own them.
 	const end = Date.now() + 15_000;
 	let resources = process.getActiveResourcesInfo().length;
 	while (baseline?.target === target && resources > baseline.resources && Date.now() < end) {
@@ -84,8 +86,8 @@ async function close(): Promise<void> {
 	}
 	await turn();
 	let memory = memoryInUse();
-	// What sockets and streams have held is let go of over several turns.
-	while (baseline?.target === target && memory > baseline.memory + maximumGrowth && Date.now() < end) {
+	// Sockets and streams release their memory over several turns of the event loop.
+	while (baseline?.target === target && memory > baseline.memory + MAXIMUM_GROWTH && Date.now() < end) {
 		await new Promise((resolve) => setTimeout(resolve, 100));
 		memory = memoryInUse();
 	}
@@ -97,16 +99,16 @@ async function close(): Promise<void> {
 		failed ??= { kind: "leak", message: `left open: ${process.getActiveResourcesInfo().sort().join(", ")}` };
 		baseline = { ...baseline, resources };
 	}
-	if (memory > baseline.memory + maximumGrowth) {
+	if (memory > baseline.memory + MAXIMUM_GROWTH) {
 		failed ??= {
 			kind: "leak",
-			message: `memory stays: ${Math.round((memory - baseline.memory) / 2 ** 20)} MiB more than at first`,
+			message: `memory was not released: ${Math.round((memory - baseline.memory) / 2 ** 20)} MiB more than after the first life`,
 		};
 		baseline = { ...baseline, memory };
 	}
 }
 
-/** Tries one input; gives its units. What went wrong is in `failed`. */
+/** Tries one input and returns its units. A failure is put into `failed`. */
 async function attempt(target: Target, it: Opened, input: Uint8Array): Promise<number> {
 	const before = process.cpuUsage();
 	let units = 0;
@@ -115,7 +117,7 @@ async function attempt(target: Target, it: Opened, input: Uint8Array): Promise<n
 	} catch (error) {
 		failed ??= { kind: error instanceof Defect ? error.kind : "wrong", message: explain(error) };
 	}
-	// What it left to happen later shall not be put down to the next input.
+	// What the input causes in a later turn must not be attributed to the next input.
 	await turn();
 	const { user, system } = process.cpuUsage(before);
 	const used = Math.round((user + system) / 1000);
@@ -123,7 +125,7 @@ async function attempt(target: Target, it: Opened, input: Uint8Array): Promise<n
 	return units;
 }
 
-async function obey(order: Order): Promise<void> {
+async function carryOut(order: Order): Promise<void> {
 	const target = targets.find(({ name }) => name === order.target)!;
 	let units = 0;
 	const takeFailure = () => {
@@ -136,17 +138,17 @@ async function obey(order: Order): Promise<void> {
 		units = await attempt(target, it, order.input);
 		await close();
 		const found = takeFailure();
-		say({ done: true, units, ...(found && { failed: found }) });
+		send({ done: true, units, ...(found && { failed: found }) });
 		return;
 	}
 	let said = 0;
 	let since = order.from;
 	let it = await reopen(target);
 	for (let index = order.from; index < order.to; index++) {
-		if (order.trace || Date.now() - said >= announcement) {
+		if (order.trace || Date.now() - said >= ANNOUNCEMENT) {
 			said = Date.now();
-			say({ at: index, since });
-			// On its way before anything can end the process.
+			send({ at: index, since });
+			// Lets the message leave before the input can end the process.
 			await turn();
 		}
 		units += await attempt(target, it, target.generate(Random.of(order.seed, index)));
@@ -154,16 +156,16 @@ async function obey(order: Order): Promise<void> {
 		if (last) await close();
 		const found = takeFailure();
 		if (!found) continue;
-		say({ index, since, failed: found });
+		send({ index, since, failed: found });
 		since = index + 1;
 		if (!last) it = await reopen(target);
 	}
-	say({ done: true, units });
+	send({ done: true, units });
 }
 
 process.on("message", (order: Order) => {
-	obey(order).catch((error) => {
-		// A target that cannot be opened or closed, or cannot make inputs, is no target.
+	carryOut(order).catch((error) => {
+		// The target cannot be opened or closed, or cannot generate inputs: a mistake in the fuzzer itself.
 		console.error(error);
 		process.exit(70);
 	});

@@ -1,4 +1,5 @@
-// Inputs that once found something: a folder for each target, a file for each input, named by its content. `npm test` replays all.
+// Inputs that once found a defect: a folder for each target, and a file for each input, named after its content. `npm test` tries
+// all of them again.
 
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -14,12 +15,12 @@ export interface Kept {
 	readonly input: Uint8Array;
 }
 
-/** The folder of a target. */
+/** The corpus folder of a target. */
 export function corpusOf({ name }: Pick<Target, "name">): string {
 	return join(root, name.replaceAll(/[^A-Za-z0-9]+/g, "-").toLowerCase());
 }
 
-/** What is kept for a target. */
+/** The inputs that are kept for a target. */
 export function readCorpus(target: Pick<Target, "name">): Kept[] {
 	const folder = corpusOf(target);
 	if (!existsSync(folder)) return [];
@@ -28,7 +29,7 @@ export function readCorpus(target: Pick<Target, "name">): Kept[] {
 		.map((file) => ({ file, input: new Uint8Array(readFileSync(join(folder, file))) }));
 }
 
-/** Keeps an input; gives the path of its file. */
+/** Writes an input to the corpus and returns the path of its file. */
 export function keep(folder: string, input: Uint8Array): string {
 	mkdirSync(folder, { recursive: true });
 	const file = join(folder, createHash("sha256").update(input).digest("hex").slice(0, 16));

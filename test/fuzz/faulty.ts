@@ -1,4 +1,4 @@
-// Targets that fail in each way there is, to see that the fuzzer finds out. Each fails when an input holds the byte 0x2a.
+// Targets that fail in each possible way, to test that the fuzzer notices it. Each fails when an input contains the byte 0x2a.
 
 import type { Target } from "./target.js";
 

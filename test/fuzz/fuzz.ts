@@ -1,5 +1,5 @@
-// `npm run fuzz -- [--minutes N] [--inputs N] [--target NAME] [--seed N]`: fuzzes each target in turn, and keeps in its corpus,
-// as small as it can be made, each input that found something.
+// `npm run fuzz -- [--minutes N] [--inputs N] [--target NAME] [--seed N]`: fuzzes each target in turn. Each input that finds a defect
+// is minimized and kept in the target's corpus.
 
 import { parseArgs } from "node:util";
 import { corpusOf, keep, readCorpus } from "./corpus.js";

@@ -1,4 +1,4 @@
-// Spoilt JSON and CBOR: trees that were good, with members changed, left out, doubled, nested and renamed.
+// Damages JSON and CBOR: in good trees, members are changed, removed, doubled, nested and renamed.
 
 import type { Random } from "./mutate.js";
 import { mutate } from "./mutate.js";
@@ -64,7 +64,7 @@ export function anything(random: Random, depth = 3): Json {
 	}
 }
 
-/** A good tree with one to six changes. The seeds are left as they are. */
+/** A copy of a good tree with one to six changes. */
 export function spoil(random: Random, seeds: readonly unknown[]): Json {
 	let tree = structuredClone(random.pick(seeds)) as Json;
 	for (let changes = 1 + random.next(6); changes > 0; changes--) {
@@ -79,7 +79,7 @@ export function spoil(random: Random, seeds: readonly unknown[]): Json {
 		const { parent, key } = random.pick(places);
 		const value = (parent as Record<string, Json>)[key]!;
 		const put = (made: Json) => {
-			// Not by assignment, which would set the prototype under that name.
+			// Not by assignment: with the name __proto__, that would set the prototype.
 			Object.defineProperty(parent, key, { value: made, enumerable: true, configurable: true, writable: true });
 		};
 		switch (random.next(8)) {
@@ -130,15 +130,15 @@ function place({ parent, key }: { readonly parent: Parent; readonly key: string 
 	return (parent as Record<string, Json>)[key]!;
 }
 
-/** A spoilt tree as JSON, the bytes of which are now and then spoilt, too. */
-export function spoiltJson(random: Random, seeds: readonly unknown[]): Uint8Array {
+/** A damaged tree as JSON. Sometimes its bytes are damaged, too. */
+export function damagedJson(random: Random, seeds: readonly unknown[]): Uint8Array {
 	const text = JSON.stringify(spoil(random, seeds), undefined, random.once(8) ? " " : undefined);
 	const bytes = new Uint8Array(Buffer.from(text));
 	return random.once(5) ? mutate(random, [bytes]) : bytes;
 }
 
-/** A spoilt tree as CBOR, in each form that RFC 8949 has for it, the bytes of which are now and then spoilt, too. */
-export function spoiltCbor(random: Random, seeds: readonly unknown[]): Uint8Array {
+/** A damaged tree as CBOR, in any of the forms that RFC 8949 allows for it. Sometimes its bytes are damaged, too. */
+export function damagedCbor(random: Random, seeds: readonly unknown[]): Uint8Array {
 	const bytes = new Uint8Array(encodeCbor(random, spoil(random, seeds)));
 	return random.once(3) ? mutate(random, [bytes]) : bytes;
 }
@@ -182,7 +182,7 @@ function encodeText(random: Random, text: Buffer): Buffer {
 	return Buffer.concat([Buffer.of((major << 5) | 31), ...chunks, Buffer.of(0xff)]);
 }
 
-/** A head, as short as can be or longer. */
+/** The head of an item, in the shortest form or a longer one. */
 function head(random: Random, major: number, value: number): Buffer {
 	const shortest = value < 24 ? 0 : value < 0x100 ? 1 : value < 0x10000 ? 2 : 3;
 	const form = random.once(6) ? shortest + random.next(5 - shortest) : shortest;

@@ -8,7 +8,7 @@ export class Random {
 		this.#state = seed >>> 0 || 1;
 	}
 
-	/** The numbers of one input of a run: neighbours share nothing. (The finalizer of MurmurHash3.) */
+	/** The random numbers for one input of a run, unrelated to those of its neighbours. (Uses the finalizer of MurmurHash3.) */
 	static of(seed: number, index: number): Random {
 		let state = (seed ^ Math.imul(index + 1, 0x9e3779b1)) >>> 0;
 		state = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
@@ -26,18 +26,18 @@ export class Random {
 		return this.#state % below;
 	}
 
-	/** One of these. */
+	/** One of these items. */
 	pick<T>(values: readonly T[]): T {
 		return values[this.next(values.length)]!;
 	}
 
-	/** True once in so many times. */
+	/** True once in so many times, on average. */
 	once(times: number): boolean {
 		return this.next(times) === 0;
 	}
 }
 
-/** Bytes that have broken parsers before: ends of ranges, CBOR's breaks and heads, DER's and MQTT's lengths. */
+/** Bytes that often break parsers: ends of ranges, breaks and heads of CBOR, lengths of DER and MQTT. */
 const INTERESTING = [
 	0x00, 0x01, 0x7f, 0x80, 0x81, 0x82, 0xff, 0x1f, 0x3f, 0x5f, 0x7b, 0x9f, 0xbf, 0xa1, 0xc0, 0xfb, 0x30, 0x0a,
 ];

@@ -2,10 +2,10 @@
 
 import type { Target } from "./target.js";
 
-/** Tries `smaller` inputs; true when one still fails in the same way. */
+/** Whether a smaller input still fails in the same way. */
 export type StillFails = (input: Uint8Array) => Promise<boolean>;
 
-/** The smallest input that was found within so many tries. */
+/** The smallest failing input that is found within so many tries. */
 export async function shrink(
 	target: Pick<Target, "form" | "shrinkLine">,
 	input: Uint8Array,
@@ -35,7 +35,7 @@ export async function shrink(
 
 async function shrinkBytes(input: Uint8Array, attempt: StillFails): Promise<Uint8Array> {
 	const bytes = Uint8Array.from(await leaveOut([...input], (fewer) => attempt(Uint8Array.from(fewer))));
-	// Zeros say: this byte does not matter.
+	// Bytes that do not matter become zero.
 	for (let index = 0; index < bytes.length; index++) {
 		const before = bytes[index]!;
 		if (before === 0) continue;
@@ -45,7 +45,7 @@ async function shrinkBytes(input: Uint8Array, attempt: StillFails): Promise<Uint
 	return bytes;
 }
 
-/** Leaves out runs of items, long ones first (delta debugging, Zeller and Hildebrandt 2002). */
+/** Removes runs of items, long ones first (delta debugging, Zeller and Hildebrandt 2002). */
 async function leaveOut<T>(given: readonly T[], stillFails: (items: T[]) => Promise<boolean>): Promise<T[]> {
 	let items = [...given];
 	for (let length = Math.ceil(items.length / 2); length >= 1; length = length === 1 ? 0 : Math.ceil(length / 2)) {

@@ -1,4 +1,4 @@
-// Runs targets in a child process, finds out which input ended it or left it hanging, and makes that input small.
+// Runs targets in a child process, finds out which input ended it or made it hang, and minimizes that input.
 
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -10,11 +10,11 @@ import type { Target } from "./target.js";
 /** What was found. */
 export interface Finding extends Failed {
 	readonly target: string;
-	/** Minimized. */
+	/** The minimized input. */
 	readonly input: Uint8Array;
 	/** Whether the input fails by itself, in a process of its own. */
 	readonly repeats: boolean;
-	/** Inputs that have failed in the same way. */
+	/** How many inputs have failed in the same way. */
 	times: number;
 }
 
@@ -22,24 +22,24 @@ export interface Finding extends Failed {
 export interface Plan {
 	readonly target: Target;
 	readonly seed: number;
-	/** Asked after each life; `inputs` have been tried so far. */
+	/** Whether to go on; asked after each life of the target. `inputs` is how many have been tried so far. */
 	readonly goOn: (inputs: number) => boolean;
 	readonly onProgress?: (progress: { readonly inputs: number; readonly units: number }) => void;
-	/** Called when a finding has been made small. */
+	/** Called when a finding has been minimized. */
 	readonly onFinding?: (finding: Finding) => void;
 }
 
-/** What became of it. */
+/** The result of fuzzing one target. */
 export interface Outcome {
 	readonly inputs: number;
 	readonly units: number;
 	readonly findings: readonly Finding[];
 }
 
-/** Time without a word from the child, ms, after which it counts as hanging. A good input is answered in milliseconds. */
-const silence = 90_000;
+/** After this time without a message, ms, the child counts as hanging. A good input takes milliseconds. */
+const SILENCE = 90_000;
 
-/** A child process that tries inputs; another one takes the place of one that ended. */
+/** Controls a child process that tries inputs, and starts another one when it has ended. */
 export class Supervisor {
 	readonly #module: string;
 	readonly #silence: number;
@@ -48,7 +48,7 @@ export class Supervisor {
 	/** `module` is the URL of the module with the `targets`. */
 	constructor(module: string, options: { readonly silence?: number } = {}) {
 		this.#module = fileURLToPath(module);
-		this.#silence = options.silence ?? silence;
+		this.#silence = options.silence ?? SILENCE;
 	}
 
 	/** Fuzzes one target. */
@@ -77,7 +77,7 @@ export class Supervisor {
 				else units += report.units;
 			});
 			if (ended) {
-				// Once more from where what was open then had begun, to see which input it was.
+				// Repeats the inputs since the target was last opened, and lets the child announce each, to see which one it was.
 				let culprit = at;
 				const again = await this.#order({ target: target.name, seed, from: since, to, trace: true }, (report) => {
 					if ("at" in report) culprit = report.at;
@@ -92,7 +92,7 @@ export class Supervisor {
 		return { inputs: from, units, findings: [...findings.values()] };
 	}
 
-	/** How one input fails, if it does. */
+	/** Tries one input and returns how it fails, if it does. */
 	async try(target: Pick<Target, "name">, input: Uint8Array): Promise<Failed | undefined> {
 		let failed: Failed | undefined;
 		const ended = await this.#order({ target: target.name, input }, (report) => {
@@ -115,11 +115,11 @@ export class Supervisor {
 		};
 		const alone = target.generate(Random.of(seed, index));
 		const finding = { ...failed, target: target.name, times: 1 };
-		// Each of these takes a new process, or the whole wait.
+		// After a crash, each try takes a new process; after a hang, each try takes the whole wait.
 		const tries = failed.kind === "end" ? 60 : failed.kind === "hang" ? 2 : 600;
 		if (await fails(alone)) return { ...finding, repeats: true, input: await shrink(target, alone, fails, tries) };
 		if (target.form === "bytes") return { ...finding, repeats: false, input: alone };
-		// It may need what came before it.
+		// The failure may depend on the inputs before it.
 		const all = [];
 		for (let before = since; before <= index; before++) all.push(target.generate(Random.of(seed, before)));
 		const together = new Uint8Array(Buffer.concat(all));
@@ -127,7 +127,7 @@ export class Supervisor {
 		return { ...finding, repeats: true, input: await shrink(target, together, fails, tries) };
 	}
 
-	/** Has an order carried out; gives how the child ended when it did not get to the end of it. */
+	/** Lets the child carry out an order. Returns how the child ended if it did not complete the order. */
 	#order(order: Order, onReport: (report: Report) => void): Promise<Failed | undefined> {
 		this.#child ??= this.#fork();
 		const child = this.#child;
@@ -143,7 +143,7 @@ export class Supervisor {
 				clearTimeout(timer);
 				timer = setTimeout(() => {
 					child.kill("SIGKILL");
-					settle({ kind: "hang", message: `not a word for ${this.#silence} ms` });
+					settle({ kind: "hang", message: `no message for ${this.#silence} ms` });
 				}, this.#silence);
 			};
 			const take = (report: Report) => {
@@ -168,7 +168,7 @@ export class Supervisor {
 	}
 }
 
-/** Failures with the same signature count as one: numbers and hex apart, by their first three lines. */
+/** Failures with the same signature count as one. It is made of the first three lines, without numbers and hexadecimal digits. */
 function signature({ kind, message }: Failed): string {
 	const lines = message.split("\n").slice(0, 3).join("\n");
 	return `${kind} ${lines.replaceAll(/[0-9a-f]{8,}|\d+/g, "N").slice(0, 300)}`;

@@ -1,27 +1,27 @@
-// What can be fuzzed: something that takes bytes, and knows when it has failed.
+// The interface of whatever can be fuzzed: it takes bytes and detects when it has failed.
 
 import type { Random } from "./mutate.js";
 
-/** How an input failed, the worst first. */
+/** How an input failed, from the worst kind to the mildest. */
 export type DefectKind =
 	/** The process ended. */
 	| "end"
-	/** No answer any more: an endless loop, or nobody who serves a good client. */
+	/** Nothing answers any more: an endless loop, or a broker that no longer serves a good client. */
 	| "hang"
-	/** An exception or a rejection that nobody caught: the end of a process without the fuzzer's own handlers. */
+	/** An exception or a rejection that nobody caught: without the fuzzer's own handlers, the process would have ended. */
 	| "uncaught"
-	/** Somebody got what its policy does not allow. */
+	/** A client received something that its policy does not allow. */
 	| "privilege"
-	/** Memory, timers or sockets that stay. */
+	/** Memory, timers or sockets remain after closing. */
 	| "leak"
-	/** One input took more processor time than any may. */
+	/** One input took more processor time than is allowed. */
 	| "stall"
-	/** An answer that is none, or an error of the wrong kind. */
+	/** An invalid answer, or an error of the wrong kind. */
 	| "wrong"
-	/** Caught, and reported as an error that should not happen. */
+	/** An error that was caught, and reported as one that should never happen. */
 	| "internal error";
 
-/** What a target throws when an input has found something. */
+/** What a target throws when an input has found a defect. */
 export class Defect extends Error {
 	readonly kind: DefectKind;
 
@@ -34,30 +34,30 @@ export class Defect extends Error {
 /** Something that takes inputs until it is closed. */
 export interface Opened {
 	/**
-	 * Takes one input; gives how many streams, requests or documents that was.
-	 * @throws Defect when the input has found something; anything else that is thrown counts as `wrong`
+	 * Tries one input and returns how many streams, requests or documents it contained.
+	 * @throws Defect when the input has found a defect; any other exception counts as `wrong`
 	 */
 	run(input: Uint8Array): Promise<number> | number;
-	/** Lets go of everything. What is left then is a leak. */
+	/** Releases everything. Whatever remains afterwards is a leak. */
 	close(): Promise<void> | void;
 }
 
 /** A target. */
 export interface Target {
-	/** Names its corpus's folder, too. */
+	/** Its name, which is also the name of its folder in the corpus. */
 	readonly name: string;
-	/** What the count of `run` counts, in the plural. */
+	/** What `run` counts, in the plural. */
 	readonly unit: string;
-	/** How many inputs one opening takes before it is closed and another is opened. */
+	/** After how many inputs it is closed and opened anew. */
 	readonly life: number;
-	/** Share of the time of a run, beside those of the other targets. */
+	/** Its share of the time of a run, relative to the weights of the other targets. */
 	readonly weight: number;
 	/** Processor time that one input may take, ms. */
 	readonly maximumCpu: number;
-	/** `lines`: an input is text, of which whole lines are left out first when it is minimized; several make a longer one. */
+	/** `lines`: an input is text. Minimizing it removes whole lines first, and several inputs can be joined into one. */
 	readonly form: "bytes" | "lines";
 	open(): Promise<Opened>;
 	generate(random: Random): Uint8Array;
-	/** Smaller forms of one line. */
+	/** Smaller versions of one line. */
 	shrinkLine?(line: string): Iterable<string>;
 }

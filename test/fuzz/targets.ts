@@ -1,5 +1,5 @@
-// What is fuzzed: every reader of bytes that a device does not control, with seeds of its kind, and all that strangers reach of
-// the cloud. A device's reader may return or throw a Failure; whatever else it does is a defect.
+// All targets: every reader of bytes from outside in the device program, with matching seeds, and everything in the cloud that
+// strangers can reach. A reader of the device program may return, or throw a Failure or Malformed; anything else is a defect.
 
 import { encode } from "cborg";
 import { generate } from "mqtt-packet";
@@ -21,7 +21,7 @@ import { mqttTarget, mqttTlsTarget } from "./mqtt/target.js";
 import { mutate } from "./mutate.js";
 import { Defect, type Target } from "./target.js";
 
-/** A reader of the device's and what it normally reads. */
+/** A reader of the device program, and examples of what it normally reads. */
 interface Reader {
 	readonly name: string;
 	readonly seeds: readonly Uint8Array[];

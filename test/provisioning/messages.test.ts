@@ -248,7 +248,7 @@ t.test("given device configuration of every shape, then it is a flat map of text
 });
 
 t.test("given a rejection, even one that cannot be read, then it is one, and holds no secret", async (test) => {
-	// The error map of AWS_IOT.md 1.4, built by hand from RFC 8949.
+	// A rejection with the three members that AWS documents, encoded by hand after RFC 8949.
 	const vector = Buffer.from(
 		"A36A737461747573436F6465190190696572726F72436F646571496E76616C6964506172616D65746572736C6572726F724D6573736167656178",
 		"hex",

@@ -7,14 +7,14 @@ import type { Storage } from "../../src/contract/host.js";
 export class PowerCut extends Error {}
 
 /**
- * What a torn write leaves: the first bytes of the new value alone (`short`), before the rest of the old value (`mixed`),
- * or before erased flash (`erased`).
+ * What a torn write leaves behind: only the first bytes of the new value (`short`), these followed by the rest of the old value
+ * (`mixed`), or these followed by erased flash (`erased`).
  */
 export type Tear = "short" | "mixed" | "erased";
 
 /**
- * Flash whose power fails in its nth write. `writes` counts writes and deletes; the write that fails puts down `bytes`
- * bytes of its value first (`Infinity`: all of it, and the power fails right after). `onCut` is called before it throws.
+ * Flash whose power fails in its nth write. `writes` counts writes and deletes; the write that fails first stores
+ * `bytes` bytes of its value (`Infinity`: all of it, and the power fails right afterwards). `onCut` is called before it throws.
  */
 export class FailingFlash implements Storage {
 	readonly #flash: MemoryFlash;

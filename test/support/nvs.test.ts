@@ -1,5 +1,5 @@
-// The model of NVS against a table of what was written: whatever is cut, other keys are as they were, and the one that was being
-// written is old, new, or gone, which is what ESP-IDF's own NVS has been seen to do.
+// Compares the model of NVS with a table of what was written. Wherever the power fails, other keys keep their values, and the key
+// that was being written has its old value, its new one, or none, which is how ESP-IDF's own NVS behaves, too.
 
 import t from "tap";
 import { NvsFlash } from "./nvs.js";
@@ -8,7 +8,7 @@ import { seededRandom } from "./world.js";
 const KEYS = ["state.a", "state.b", "state.live", "cred.a", "cred.b"];
 const SIZES = [1, 31, 32, 200, 650, 1800, 2300];
 
-/** What a list of writes does, up to a power cut. */
+/** Carries out a list of writes, up to a power cut. */
 function play(flash: NvsFlash, writes: readonly { key: string; value: Uint8Array | undefined }[]) {
 	const held = new Map<string, string>();
 	for (const { key, value } of writes) {
@@ -31,7 +31,7 @@ const read = (flash: NvsFlash, key: string) => {
 	return value && hex(value);
 };
 
-/** Writes of keys and sizes in any order, as many as make pages move. */
+/** Random writes of different keys and sizes, enough to make pages move. */
 function makeWrites(seed: number, count: number) {
 	const random = seededRandom(seed);
 	const pick = <T>(from: readonly T[]): T => from[(random(1)[0]! >> 1) % from.length]!;

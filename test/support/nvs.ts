@@ -1,6 +1,6 @@
-// ESP-IDF's NVS on flash that can only clear bits: pages that fill, move and are erased, what a power cut at any byte of any
-// operation leaves behind, and what the next mount makes of it. After Espressif's own description (docs/api-reference/storage/
-// nvs_flash) and the behaviour of ESP-IDF 5.4 to 6.0. No more of it than the device uses: namespaces,
+// A model of ESP-IDF's NVS on flash that can only clear bits: pages that fill up, move and are erased, what a power cut at any byte
+// of any operation leaves behind, and how the next mount recovers from it. It follows Espressif's own description
+// (docs/api-reference/storage/nvs_flash) and the behaviour of ESP-IDF 5.4 to 6.0. It has only what the device uses: namespaces,
 // and blobs that are not empty.
 
 import { createCipheriv, createDecipheriv } from "node:crypto";
@@ -18,43 +18,43 @@ const FIRST_ENTRY = 64;
 const TABLE = 32;
 const CHUNK_MOST = ENTRY * (ENTRIES - 1);
 
-/** States of a page: each clears one more bit. */
+/** The states of a page. Each clears one more bit. */
 const [EMPTY, ACTIVE, FULL, FREEING] = [0xffffffff, 0xfffffffe, 0xfffffffc, 0xfffffff8];
 const VERSION = 0xfe;
 
 /** States of an entry, two bits each. */
 const [FRESH, WRITTEN, ERASED] = [3, 2, 0];
 
-/** Types of items, as far as they are used. */
+/** The types of items that are used. */
 const [U8, DATA, INDEX] = [0x01, 0x42, 0x48];
-/** Chunks of a blob are numbered from here, in turn with 0, so that the new ones are told from the old. */
+/** The chunks of a blob are numbered from 0 or from this number, in turn, so that new chunks differ from old ones. */
 const SECOND = 0x80;
 const NO_CHUNK = 0xff;
 
 const checksum = (...parts: readonly Uint8Array[]): number =>
 	parts.reduce((crc, part) => crc32(part as Buffer, crc), 0xffffffff);
 
-/** What the SDK throws on builds that have no names of errors, which are most of them. */
+/** Throws what the SDK throws in builds without names of errors, which most builds are. */
 function refuse(number: number): never {
 	throw new Error(`UNKNOWN ERROR 0x${number.toString(16)}(${number})`);
 }
 export const NOT_ENOUGH_SPACE = 0x1105;
 export const NO_FREE_PAGES = 0x110d;
 
-/** Where the power fails: in the nth operation on flash, from 1, after so many bytes of it. */
+/** Where the power fails: in the nth operation on flash (the first is 1), after so many bytes of it. */
 export interface FlashCut {
 	readonly operation: number;
 	readonly bytes: number;
 }
 
-/** The chip: bytes that can be cleared bit by bit, and set only a page at a time. */
+/** The flash chip: single bits can be cleared, but only a whole page can be set again. */
 class Chip {
 	readonly bytes: Uint8Array;
-	/** Of an encrypted partition: what the partition `nvs_keys` holds, key and tweak key. */
+	/** For an encrypted partition: the content of the partition `nvs_keys`, which is a key and a tweak key. */
 	readonly #keys: Uint8Array | undefined;
 	operations = 0;
 	erases = 0;
-	/** Bytes of each operation. */
+	/** The number of bytes of each operation. */
 	readonly sizes: number[] = [];
 	cut: FlashCut | undefined;
 
@@ -63,12 +63,12 @@ class Chip {
 		this.#keys = keys;
 	}
 
-	/** Writes entries: where the partition is encrypted, each by itself (AES-XTS, the entry's address is the tweak). */
+	/** Writes entries. In an encrypted partition, each entry is encrypted by itself (AES-XTS with the entry's address as tweak). */
 	programEntries(at: number, data: Uint8Array): void {
 		this.program(at, this.#cipher(at, data, createCipheriv));
 	}
 
-	/** Whole entries, read in the clear. */
+	/** Reads whole entries, decrypted. */
 	entries(at: number, count: number): Uint8Array {
 		return this.#cipher(at, this.bytes.subarray(at, at + count * ENTRY), createDecipheriv);
 	}
@@ -116,7 +116,7 @@ class Chip {
 	}
 }
 
-/** The first entry of something stored; more may follow it on the page. */
+/** The first entry of a stored item. Further entries of it may follow on the page. */
 interface Item {
 	readonly page: Page;
 	readonly at: number;
@@ -125,12 +125,12 @@ interface Item {
 	readonly span: number;
 	readonly chunk: number;
 	readonly key: string;
-	/** Bytes of a chunk, or of the whole blob that an index is of. */
+	/** Bytes of a chunk, or of the whole blob to which an index belongs. */
 	readonly size: number;
-	/** Of an index: how many chunks, and the number of the first. */
+	/** For an index: how many chunks the blob has, and the number of the first. */
 	readonly chunks: number;
 	readonly start: number;
-	/** Of a chunk: the checksum of its bytes. */
+	/** For a chunk: the checksum of its bytes. */
 	readonly data: number;
 }
 
@@ -139,10 +139,10 @@ class Page {
 	readonly base: number;
 	state = EMPTY;
 	sequence = -1;
-	/** Neither empty nor readable: is erased before it is used. */
+	/** Neither empty nor readable: it is erased before it is used. */
 	corrupt = false;
 	readonly states = new Uint8Array(ENTRIES).fill(FRESH);
-	/** The first entry that is free; ENTRIES when none is. */
+	/** The first free entry; ENTRIES when there is none. */
 	next = 0;
 
 	constructor(chip: Chip, base: number) {
@@ -163,14 +163,14 @@ class Page {
 		return this.states.reduce((count, state) => count + (state === WRITTEN ? 1 : 0), 0);
 	}
 
-	/** Erases what was not written to its end, and of what is there twice the older one. */
+	/** Erases items that were not completely written, and the older one of two copies of an item. */
 	#repair(): void {
 		const active = this.state === ACTIVE;
 		this.next = ENTRIES;
 		if (active) {
 			const fresh = this.states.indexOf(FRESH);
 			if (fresh >= 0) this.next = fresh;
-			// Written to, but not yet said to be.
+			// The entry has been written, but not yet marked as written.
 			while (this.next < ENTRIES && this.chip.word(this.#addressOf(this.next)) !== 0xffffffff)
 				this.#mark(this.next, ++this.next, ERASED);
 		}
@@ -203,8 +203,8 @@ class Page {
 			last = item;
 		}
 		if (!active || last === undefined) return;
-		// The older half of a blob's two versions is taken for a duplicate of the newer, though that one has no index yet: the one
-		// case in which a cut costs both.
+		// A chunk of a blob's older version counts as a duplicate of the newer version's chunk, although that version has no index
+		// yet. This is the one case in which a power cut destroys both versions.
 		const { type } = last;
 		const older = seen.find((one) => same(one, last) && one.type === type && this.states[one.at] === WRITTEN);
 		if (older !== undefined && older.at < last.at) this.eraseItem(older);
@@ -254,7 +254,7 @@ class Page {
 		return items;
 	}
 
-	/** The bytes of a chunk; undefined when their checksum is wrong. */
+	/** The bytes of a chunk; undefined when the checksum is wrong. */
 	dataOf({ at, size, span, data }: Item): Uint8Array | undefined {
 		const bytes = this.chip.entries(this.#addressOf(at + 1), span - 1).slice(0, size);
 		return data === checksum(bytes) ? bytes : undefined;
@@ -289,13 +289,13 @@ class Page {
 		this.state = ACTIVE;
 	}
 
-	/** Bytes of a chunk that there is room for. */
+	/** How many bytes of a chunk fit on this page. */
 	get room(): number {
 		if (this.state === EMPTY) return CHUNK_MOST;
 		return this.state === FULL ? 0 : Math.max(0, ENTRIES - this.next - 1) * ENTRY;
 	}
 
-	/** Writes an item with up to eight bytes of its own, or with `data` behind it. False: the page has no room for it. */
+	/** Writes an item with up to eight bytes within its entry, or followed by `data`. Returns false when the page has no room. */
 	write(namespace: number, type: number, key: string, chunk: number, own: Uint8Array, data?: Uint8Array): boolean {
 		if (this.state === EMPTY) this.#initialize();
 		const span = 1 + Math.ceil((data?.length ?? 0) / ENTRY);
@@ -355,9 +355,9 @@ class Page {
 
 const same = (one: Item, other: Item): boolean => one.namespace === other.namespace && one.key === other.key;
 
-/** A partition as it is after mounting. */
+/** A mounted partition. */
 class Partition {
-	/** In the order in which they were begun; the last is the one that is written to. */
+	/** In the order in which they came into use. The last one is written to. */
 	readonly #pages: Page[];
 	readonly #free: Page[];
 	#sequence: number;
@@ -391,7 +391,7 @@ class Partition {
 				.find((one) => same(one, last) && one.type === last.type && one.chunk === last.chunk);
 			older?.page.eraseItem(older);
 		}
-		// The power failed while a page was moved: its copy is thrown away, and it is moved again.
+		// The power failed while a page was being moved: the incomplete copy is erased, and the page is moved again.
 		const moving = this.#pages.find(({ state }) => state === FREEING);
 		if (moving !== undefined) {
 			if (newest.state === ACTIVE) {
@@ -412,7 +412,7 @@ class Partition {
 		this.#free.push(page);
 	}
 
-	/** Indexes whose chunks are not all there, and chunks without an index. */
+	/** Erases indexes of which a chunk is missing, and chunks without an index. */
 	#eraseHalves(): void {
 		const chunksOf = (index: Item) =>
 			this.#items().filter(
@@ -442,7 +442,7 @@ class Partition {
 		this.#pages.push(page);
 	}
 
-	/** One page is always left free: to get another, the one with the fewest used entries is moved into it. */
+	/** One page is always kept free. To get another free page, the page with the fewest used entries is moved into it. */
 	#requestPage(): void {
 		if (this.#free.length >= 2) return this.#activate();
 		const emptiest = this.#pages.reduce((least, page) => (page.used < least.used ? page : least));
@@ -561,8 +561,8 @@ class Partition {
 const FLEET = "fleet";
 
 /**
- * Flash with an NVS partition. `read`, `write` and `delete` are for who looks at it from outside; the device has `device`, in
- * which the power can fail.
+ * Flash with an NVS partition. `read`, `write` and `delete` are for tests, which look at it from outside; the device uses `device`,
+ * in which the power can fail.
  */
 export class NvsFlash extends MemoryFlash {
 	readonly #bytes: Uint8Array;
@@ -570,13 +570,13 @@ export class NvsFlash extends MemoryFlash {
 	#chip: Chip;
 	#partition: Partition | undefined;
 	#cut: { readonly cut: FlashCut; readonly onCut: () => void } | undefined;
-	/** Operations before the ones that the chip counts now. */
+	/** How many operations there were before those that the chip counts now. */
 	#operations = 0;
 	#erases = 0;
 
 	/**
-	 * A partition of so many pages of 4 KB, erased; or a copy of the bytes of one.
-	 * @param keys 64 bytes: what it is encrypted with, as ESP-IDF does where CONFIG_NVS_ENCRYPTION is set
+	 * An erased partition of so many pages of 4 KB; or a copy of the bytes of a partition.
+	 * @param keys 64 bytes with which the partition is encrypted, as ESP-IDF does with CONFIG_NVS_ENCRYPTION
 	 */
 	constructor(given: number | Uint8Array, keys?: Uint8Array) {
 		super();
@@ -590,29 +590,29 @@ export class NvsFlash extends MemoryFlash {
 		return this.#bytes.slice();
 	}
 
-	/** Pages erased so far. */
+	/** How many pages have been erased so far. */
 	get erases(): number {
 		return this.#erases + this.#chip.erases;
 	}
 
-	/** Bytes of each operation since the last mount. */
+	/** The number of bytes of each operation since the last mount. */
 	get sizes(): readonly number[] {
 		return this.#chip.sizes;
 	}
 
-	/** Entries of 32 bytes that are in use. */
+	/** How many entries of 32 bytes are in use. */
 	get used(): number {
 		return this.#mounted().used;
 	}
 
-	/** The power fails at this operation, counted from now; `onCut` is called before the device notices. */
+	/** Lets the power fail at this operation, counted from now. `onCut` is called before the device notices. */
 	cutAt(cut: FlashCut, onCut: () => void): void {
 		const { operations } = this.#chip;
 		this.#cut = { cut: { ...cut, operation: operations + cut.operation }, onCut };
 		this.#chip.cut = this.#cut.cut;
 	}
 
-	/** What was in RAM is lost. The next access of the device mounts the partition anew. */
+	/** The content of RAM is lost. The device's next access mounts the partition again. */
 	powerOff(): void {
 		this.#erases += this.#chip.erases;
 		this.#operations += this.#chip.operations;
@@ -648,7 +648,7 @@ export class NvsFlash extends MemoryFlash {
 		this.#partition.delete(FLEET, key);
 	}
 
-	/** The flash as the device has it, through the firmware's own code. */
+	/** The flash as the device uses it, through the firmware's own code. */
 	readonly device: Storage = storageIn({
 		read: (key) => this.#guard((partition) => partition.read(FLEET, key)?.slice().buffer as ArrayBuffer | undefined),
 		write: (key, value) => this.#guard((partition) => partition.write(FLEET, key, new Uint8Array(value))),

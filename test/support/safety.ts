@@ -1,4 +1,4 @@
-// What must hold for a device whatever happens to it, checked at every power cut and at the end of every story.
+// What must always be true for a device, whatever happens to it. It is checked at every power cut and at the end of every story.
 
 import type { Test } from "tap";
 import type { SettingsPatch } from "../../hosts/cloud/base/settings.js";
@@ -10,7 +10,7 @@ import { NvsFlash } from "./nvs.js";
 import type { Cut, WorldOptions } from "./world.js";
 import { World } from "./world.js";
 
-/** What is not documented about ownership tokens: when one is used up, and for whom it is good. Every combination. */
+/** Every combination of two rules for ownership tokens that AWS does not document: when one is used up, and who may use it. */
 export const TOKEN_RULES: readonly { readonly name: string; readonly settings: SettingsPatch }[] = (
 	["success", "attempt", "never"] as const
 ).flatMap((singleUse) =>
@@ -20,7 +20,7 @@ export const TOKEN_RULES: readonly { readonly name: string; readonly settings: S
 	})),
 );
 
-/** The record that holds in a flash, and its sequence number. */
+/** The valid record in this flash, and its sequence number. */
 function held(flash: MemoryFlash, StoreClass: typeof Store): { record: DeviceRecord; sequence: number } {
 	const record = new StoreClass(flash, () => {}).load();
 	for (const key of ["state.a", "state.b"]) {
@@ -32,8 +32,8 @@ function held(flash: MemoryFlash, StoreClass: typeof Store): { record: DeviceRec
 }
 
 /**
- * Plays the story with these cuts and says what was wrong; empty when nothing. `strays`: how many certificates may be
- * left behind by faults other than cuts.
+ * Plays the story with these cuts and returns what went wrong; an empty list means nothing did. `strays` is how many unused
+ * certificates may be left behind for reasons other than power cuts.
  */
 export async function playCut(
 	cuts: readonly Cut[],
@@ -41,7 +41,7 @@ export async function playCut(
 	StoreClass = Store,
 	strays = 0,
 ): Promise<string[]> {
-	// A partition that has been in use for a while brings a record along.
+	// A partition that has been used before may already hold a record.
 	const { flash } = options;
 	let last = { sequence: flash instanceof NvsFlash ? held(flash, StoreClass).sequence : 0, proved: false };
 	const check = (world: World): void => {
@@ -75,7 +75,7 @@ export async function playCut(
 		const failures = world.failures.slice(-3).join(", ");
 		world.defects.push(`not running after ${Math.round(world.time.ticks() / 60_000)} min (last failures: ${failures})`);
 	}
-	// One for the device, and one for each cut that came before it was kept.
+	// One for the device, and one for each power cut before a certificate was stored.
 	if (world.cloud.issued > 1 + world.cuts + strays)
 		world.defects.push(`${world.cloud.issued} certificates after ${world.cuts} cuts`);
 	const { asked } = world.cloud;
@@ -90,7 +90,7 @@ export async function playCut(
 	return world.defects;
 }
 
-/** Plays each of these stories; fails with the first that end wrong. Gives how many there were. */
+/** Plays each of these stories, fails with the first ones that end wrong, and returns how many stories there were. */
 export async function playCuts(
 	test: Test,
 	stories: readonly (readonly Cut[])[],
@@ -105,16 +105,16 @@ export async function playCuts(
 	return stories.length;
 }
 
-/** Counts of the plain story: writes with their sizes, and packets. */
+/** Measures the plain story: the sizes of its writes, and the number of its packets. */
 export async function survey(options: WorldOptions = {}): Promise<{ writes: number[]; packets: number }> {
 	const writes: number[] = [];
-	class Noting extends MemoryFlash {
+	class Recording extends MemoryFlash {
 		override write(key: string, value: ArrayBuffer): void {
 			writes.push(value.byteLength);
 			super.write(key, value);
 		}
 	}
-	const world = await World.make({ ...options, flash: new Noting() });
+	const world = await World.make({ ...options, flash: new Recording() });
 	world.machine.powerOn();
 	if (!(await world.play())) throw new Error(`the plain story fails: ${world.failures}`);
 	world.machine.powerOff();

@@ -1,11 +1,11 @@
-// Plays a story and says how it differs from what must come of it.
+// Plays a story and reports where its outcome differs from what is expected.
 
 import type { Test } from "tap";
 import { applications } from "../scenarios/applications.js";
 import type { Story } from "../scenarios/stories.js";
 import { World, type WorldOptions } from "./world.js";
 
-/** ms of virtual time that a device which is not to succeed is watched for. */
+/** How long a device that must not succeed is watched, in ms of virtual time. */
 const WATCH = 600_000;
 
 /** Plays `story` on this kind of machine. */

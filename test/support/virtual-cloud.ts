@@ -1,6 +1,6 @@
-// A far end in virtual time: the local cloud's own registry and provisioning behind an MQTT server in memory, with a
-// hand on every packet. No TLS and no key generation, so that tens of thousands of stories run in a minute; what TLS,
-// policies and the real broker do is for the tests over real sockets.
+// A cloud in virtual time: the local cloud's own registry and provisioning behind an MQTT server in memory, which lets a test decide
+// what happens to every packet. It has no TLS and makes no keys, so that tens of thousands of stories run in a minute. TLS, policies
+// and the real broker are tested over real sockets elsewhere.
 
 import { X509Certificate } from "node:crypto";
 import { encode } from "cborg";
@@ -23,7 +23,7 @@ import type { VirtualTime } from "./virtual-time.js";
 
 writeToStream.cacheNumbers = false;
 
-/** ms that a packet travels. */
+/** How long a packet travels, ms. */
 const LATENCY = 10;
 export const TEMPLATE = "fleet";
 const HOST = "iot.test";
@@ -36,8 +36,8 @@ export interface Passing {
 }
 
 /**
- * What becomes of a packet. `cut`: the device's power fails as it is handed over, and it is lost; `cut after`: it has
- * just got through.
+ * What happens to a packet. `cut`: the device's power fails, and the packet is lost; `cut after`: the device's power fails just
+ * after the packet has been delivered.
  */
 export type Fate =
 	| "pass"
@@ -49,7 +49,7 @@ export type Fate =
 	| "cut after"
 	| { readonly delay: number }
 	| { readonly truncate: number }
-	/** Arrives in pieces: so many bytes first, the rest after; or all in pieces of one size. */
+	/** Arrives in pieces: first so many bytes and then the rest; or in pieces of equal size. */
 	| { readonly split: number }
 	| { readonly pieces: number }
 	| { readonly replace: Packet };
@@ -64,7 +64,7 @@ export interface Issuer extends CertificateIssuer {
 /** Issues certificates that were made before, in turn. Each story begins with the first. */
 export async function makeIssuer(count: number): Promise<() => Issuer> {
 	const pool: Issued[] = [];
-	// Few keys and many certificates: keys take long to make.
+	// Many certificates share few keys, because making a key takes long.
 	const keys = [newKey(), newKey(), newKey()];
 	for (let i = 0; i < count; i++) pool.push(await issueCertificate(keys[i % keys.length]));
 	return () => ({
@@ -86,8 +86,8 @@ export async function makeIssuer(count: number): Promise<() => Issuer> {
 }
 
 /**
- * A template that names a thing after its serial number and gives its certificate this status. The one that stories
- * register with has a policy and device configuration beside.
+ * A template that names a thing after its serial number and gives its certificate this status. The template that stories register
+ * with also has a policy and a device configuration.
  */
 export const templateBody = (Status: "ACTIVE" | "INACTIVE", policy?: object, DeviceConfiguration?: object): object => ({
 	Parameters: { SerialNumber: { Type: "String" } },
@@ -115,7 +115,7 @@ export interface VirtualCloudOptions {
 	readonly settings?: SettingsPatch;
 	readonly templateBody?: object;
 	readonly templateEnabled?: boolean;
-	/** Decides over each packet. Default: all pass. */
+	/** Decides what happens to each packet. Default: all are delivered. */
 	readonly fate?: (passing: Passing) => Fate;
 	/** How many bytes the device may write at a time. Default 4,096. */
 	readonly window?: number;
@@ -131,9 +131,9 @@ export class VirtualCloud {
 	claimCertificateId: string;
 	/** Messages published under an identity: thing name and topic. */
 	readonly messages: { readonly clientId: string; readonly topic: string }[] = [];
-	/** Ticks of each CONNECT, by client id. */
+	/** The times of each client id's CONNECTs, in ticks. */
 	readonly connects = new Map<string, number[]>();
-	/** Requests being worked on: virtual time must wait for them. */
+	/** How many requests are in progress. Virtual time must wait for them. */
 	busy = 0;
 	readonly #options: VirtualCloudOptions;
 	readonly #provisioning: Provisioning;
@@ -191,7 +191,7 @@ export class VirtualCloud {
 		}).certificateId;
 	}
 
-	/** Certificates ever issued, the claim not counted. */
+	/** How many certificates have been issued, without the claim. */
 	get issued(): number {
 		return this.#options.issuer.issued - this.#issuedBefore;
 	}
@@ -206,7 +206,7 @@ export class VirtualCloud {
 		return this.#packets;
 	}
 
-	/** The network that leads here and nowhere else. */
+	/** A network in which only this cloud can be reached. */
 	readonly network: Network = (options) => {
 		const { time } = this.#options;
 		if (options.host !== HOST) {
@@ -234,7 +234,7 @@ export class VirtualCloud {
 		return this.#options.time;
 	}
 
-	/** Whether the connection may be, as policies like AWS's samples have it. */
+	/** Whether the connection is allowed, by policies like those in AWS's samples. */
 	mayConnect(certificateId: string, clientId: string): boolean {
 		if (this.registry.certificates.get(certificateId)?.status !== "ACTIVE") return false;
 		if (certificateId === this.claimCertificateId) return clientId.startsWith("claim-");
@@ -244,7 +244,7 @@ export class VirtualCloud {
 			.some(({ thingName }) => thingName === clientId);
 	}
 
-	/** Answers a provisioning request, or undefined when the topic is no such. */
+	/** Answers a provisioning request; undefined when the topic is not one of provisioning. */
 	async provision(
 		topic: string,
 		payload: Uint8Array,
@@ -284,7 +284,7 @@ export class VirtualCloud {
 		}
 	}
 
-	/** The settings' next fault of the kind `reject`; the broker's other faults are told by fates here. */
+	/** The next fault of kind `reject` in the settings. Here, fates take the place of the broker's other faults. */
 	#refusal(operation: ProvisioningOperation): object | undefined {
 		const fault = this.settings.faults.find(
 			(one) => one.operation === operation && one.action === "reject" && (one.times ?? 1) > 0,
@@ -304,7 +304,7 @@ export class VirtualCloud {
 	}
 }
 
-/** One connection: packets travel, one after the other in each direction, unless fate has it otherwise. */
+/** One connection. Packets arrive one after the other in each direction, unless their fate is another. */
 class Link {
 	readonly socket: Socket;
 	readonly #cloud: VirtualCloud;
@@ -388,7 +388,7 @@ class Link {
 		} else if (typeof fate === "object" && direction === "down") {
 			const bytes = generate(packet).subarray(0, fate.truncate);
 			this.#cloud.time.set(() => this.#atDevice(bytes), LATENCY);
-			// Whatever follows is lost: a byte stream that lost bytes in its middle is not what TLS delivers.
+			// Everything after it is lost, too: TLS never delivers a byte stream with a gap.
 			this.#cloudOpen = false;
 		} else if (typeof fate === "object") this.#cloudOpen = false;
 		if (held !== undefined) {
@@ -453,7 +453,7 @@ class Link {
 			this.#clientId!,
 			this.#connectionId,
 		);
-		// What is no request goes, as at any broker, to who subscribes to it.
+		// Like any broker, delivers every other message to its subscribers.
 		const [topic, body] = reply ?? [packet.topic, payload];
 		if (!this.#filters.has(topic)) return;
 		this.#send({ cmd: "publish", topic, payload: Buffer.from(body), qos: 1, messageId: 1, dup: false, retain: false });

@@ -1,4 +1,4 @@
-// Time that stands still until it is told to move on: tests run hours of a device in no time.
+// Time that stands still until a test advances it, so that hours of a device's life take no time.
 
 import type { Time } from "../../hosts/node/time.js";
 import type { TimerId } from "../../src/contract/host.js";
@@ -39,7 +39,7 @@ export class VirtualTime implements Time {
 		this.#timers.delete(id as VirtualTimer);
 	}
 
-	/** Moves on to the timer that is due next and runs it. False when there is none. */
+	/** Moves to the next timer that is due and runs it. Returns false when there is none. */
 	advance(): boolean {
 		let next: VirtualTimer | undefined;
 		for (const timer of this.#timers)

@@ -1,4 +1,4 @@
-// One device and its cloud in virtual time: what a story is played in.
+// One device and its cloud in virtual time: the world in which a story is played.
 
 import { SimulatedDevice, type SimulatedDeviceOptions } from "../../hosts/node/device.js";
 import { MemoryFlash } from "../../hosts/node/flash.js";
@@ -18,16 +18,16 @@ import {
 } from "./virtual-cloud.js";
 import { VirtualTime } from "./virtual-time.js";
 
-/** What stories need of a simulated machine; the Node host's SimulatedDevice, or one in XS. */
+/** What stories need of a simulated machine, which is the Node host's SimulatedDevice or one in XS. */
 export interface Machine {
 	powerOn(): void;
 	powerOff(): void;
 	readonly boots: number;
-	/** Still at work, though nothing is due: a machine outside this process. Virtual time waits for it. */
+	/** Whether a machine outside this process is still working, although no timer is due. Virtual time waits for it. */
 	readonly busy?: boolean;
 }
 
-/** Says hello once, as a device maker's first program would. */
+/** An application that publishes one message, as a device maker's first program would. */
 export const hello: Application = ({ identity, connection }) => {
 	connection.publish(`devices/${identity.thingName}/hello`, "hello").catch(() => {});
 	return undefined;
@@ -35,7 +35,7 @@ export const hello: Application = ({ identity, connection }) => {
 
 /**
  * Where the power fails: in the nth write to flash after so many bytes of it, in the nth operation of the chip under an NVS
- * partition, or at the nth packet in either direction. From 1.
+ * partition, or at the nth packet in either direction. The first is 1.
  */
 export type Cut =
 	| { readonly write: number; readonly bytes: number; readonly tear?: Tear }
@@ -48,9 +48,9 @@ export interface WorldOptions
 		Partial<Pick<VirtualCloudOptions, "settings" | "templateBody" | "templateEnabled" | "window">> {
 	readonly configuration?: Partial<Configuration>;
 	readonly fate?: (passing: Passing) => Fate;
-	/** The power fails here, and comes back a second later; counting begins anew for the next. */
+	/** Where the power fails. It comes back a second later, and the next cut is counted from there. */
 	readonly cuts?: readonly Cut[];
-	/** Wraps the flash, to make it fail otherwise. */
+	/** Wraps the flash, to make it fail in other ways. */
 	readonly storage?: (flash: MemoryFlash) => Storage;
 	readonly flash?: MemoryFlash;
 	/** Default: the Node host. */
@@ -58,7 +58,7 @@ export interface WorldOptions
 	/** Called just before the power fails. */
 	readonly onCut?: (world: World) => void;
 	readonly withoutClaim?: boolean;
-	/** How many certificates went to others before, so that this device gets the next: another one than the story before. */
+	/** How many certificates have been issued to others before, so that this device gets another one than in the last story. */
 	readonly issuedBefore?: number;
 }
 
@@ -70,7 +70,7 @@ export class World {
 	readonly time = new VirtualTime();
 	readonly flash: MemoryFlash;
 	readonly events: DeviceEvent[] = [];
-	/** Everything thrown that must never be, and states that must never be seen. */
+	/** Exceptions that must never happen, and states that must never occur. */
 	readonly defects: string[] = [];
 	cloud!: VirtualCloud;
 	machine!: Machine;
@@ -154,7 +154,7 @@ export class World {
 		return world;
 	}
 
-	/** Whether the device runs its application under its own name, and the cloud has heard it. */
+	/** Whether the device runs its application under its own name and the cloud has received its message. */
 	get running(): boolean {
 		return this.cloud.messages.some(({ clientId, topic }) => clientId === SERIAL_NUMBER && topic.endsWith("/hello"));
 	}
@@ -164,7 +164,7 @@ export class World {
 		return this.events.flatMap((event) => (event.event === "failure" ? [event.failure.code] : []));
 	}
 
-	/** Lets time pass until `done`, or the limit in ms of virtual time, or nothing is left to happen. Gives whether it is done. */
+	/** Lets time pass until `done`, until `limit` (ms of virtual time), or until no timer is left. Returns whether it is done. */
 	async play(done: () => boolean = () => this.running, limit = 4 * 3_600_000): Promise<boolean> {
 		for (;;) {
 			await settle();
@@ -175,7 +175,7 @@ export class World {
 	}
 }
 
-/** Random bytes that are the same in every run (Lehmer's generator). */
+/** Pseudo-random bytes that are the same in every run (Lehmer's generator). */
 export function seededRandom(seed: number): (count: number) => Uint8Array {
 	let state = seed;
 	return (count) =>
@@ -185,5 +185,5 @@ export function seededRandom(seed: number): (count: number) => Uint8Array {
 		});
 }
 
-/** Lets everything that was promised happen. */
+/** Lets all pending promises settle. */
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,5 @@
-// The XS engine for tests: built once, or a line that says why the tests of XS are skipped; and programs to run in it.
+// The XS engine for tests, and programs to run in it. When the engine cannot be built, the tests that need it are skipped with the
+// reason.
 
 import { buildEngine, type Engine, EngineUnavailableError, type Variant } from "../../hosts/xs/build.js";
 import type { Frame } from "../../hosts/xs/channel.js";
@@ -10,7 +11,7 @@ export async function engineOrReason(variant: Variant): Promise<{ engine: Engine
 		return { engine: await buildEngine(variant, (line) => console.error(`# ${line}`)), skip: false };
 	} catch (error) {
 		if (!(error instanceof EngineUnavailableError)) throw error;
-		// a test that is skipped does not come to need it
+		// Never used: tests that need it are skipped.
 		return { engine: undefined as unknown as Engine, skip: error.message };
 	}
 }
@@ -19,9 +20,9 @@ export async function engineOrReason(variant: Variant): Promise<{ engine: Engine
 export const SAY = 33;
 export const ASK = 34;
 
-/** What became of a program. */
+/** How a program ended. */
 export interface Run {
-	/** All it said with `machine.tell(33, 0, 0, text)`. */
+	/** Everything that it sent with `machine.tell(33, 0, 0, text)`. */
 	readonly said: readonly string[];
 	readonly ending: Ending;
 }
@@ -30,13 +31,13 @@ export interface RunOptions {
 	readonly preset?: Preset;
 	/** Modules beside `main`. */
 	readonly modules?: readonly Module[];
-	/** Answers questions. */
+	/** Answers the program's questions. */
 	readonly answer?: (frame: Frame) => ReturnType<import("../../hosts/xs/engine.js").Peer["answer"]>;
 	/** Events that happen to the program, one after the other. */
 	readonly events?: readonly (string | Uint8Array)[];
 }
 
-/** Runs a program once in a machine of its own. Switched off when it has nothing left to do. */
+/** Runs a program once in a machine of its own, which is switched off when it has nothing left to do. */
 export function run(engine: Engine, source: string, options: RunOptions = {}): Run {
 	const { preset = presets.tight, modules = [], answer = () => undefined, events = [] } = options;
 	const flash = new Flash(engine, [...modules, { name: "main", source, preload: false }]);

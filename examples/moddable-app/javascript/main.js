@@ -1,4 +1,4 @@
-// The app of the folder above in JavaScript.
+// The app of the parent folder, in JavaScript.
 
 import { start } from "fleet-provisioning/hosts/moddable/start";
 import config from "mc/config";
@@ -10,7 +10,7 @@ const meter = new Meter();
 /** @type {import("fleet-provisioning/src/contract/application").Application} */
 const application = ({ identity, connection }) => {
 	const publish = () => {
-		// Rejected when the connection ends: the next one is told the reading, so nothing is lost.
+		// May be ignored when it rejects: the reading is published again on the next connection, so nothing is lost.
 		connection.publish(`devices/${identity.thingName}/reading`, JSON.stringify(meter.read()));
 	};
 	publish();

@@ -1,10 +1,10 @@
-// A module of the app's own: the meter. In place of a real one's pulses it counts how often it was read.
+// One of the app's own modules: the meter. It counts how often it is read; a real meter would count pulses.
 
 /** Counts from power-on. */
 export class Meter {
 	#count = 0;
 
-	/** The reading now. */
+	/** The current reading. */
 	read() {
 		this.#count += 1;
 		return { count: this.#count };

@@ -1,6 +1,7 @@
-// Whether bytes are well-formed CBOR: the pseudocode of RFC 8949 appendix C, so that no codec of the project's judges itself.
+// Decides whether bytes are well-formed CBOR, after the pseudocode of RFC 8949, appendix C, so that none of the project's codecs
+// is its own judge.
 
-/** Whether it is exactly one well-formed item. */
+/** Whether the bytes are exactly one well-formed item. */
 export function isWellFormed(bytes: Uint8Array): boolean {
 	let at = 0;
 	const take = (count: number): number => {

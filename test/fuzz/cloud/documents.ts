@@ -1,5 +1,5 @@
-// What strangers hand the cloud in documents, as targets: payloads of provisioning, template bodies, policies, requests for
-// certificates. The real registry, provisioning and authority read them; none may answer with anything but AWS's errors.
+// The documents that strangers give to the cloud, as targets: payloads of provisioning, template bodies, policies, and requests for
+// certificates. The real registry, provisioning and authority read them, and may refuse them only with AWS's errors.
 
 import { createHash, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { claimPolicy, devicePolicy, provisioningTemplate } from "../../../hosts/
 import { registerThing } from "../../../hosts/cloud/control/operations/register-thing.js";
 import { Authorizer } from "../../../hosts/cloud/mqtt/authorizer.js";
 import { evaluate, parsePolicy } from "../../../hosts/cloud/policy/policy.js";
-import { spoiltCbor, spoiltJson } from "../json.js";
+import { damagedCbor, damagedJson } from "../json.js";
 import { mutate, type Random } from "../mutate.js";
 import { Defect, type Target } from "../target.js";
 import { isWellFormed } from "./cbor.js";
@@ -18,7 +18,7 @@ const seed = (name: string) => readFileSync(new URL(`../seeds/${name}.pem`, impo
 const csrs = [seed("ec.csr"), seed("rsa.csr")];
 const certificates = [seed("certificate"), seed("ed25519.certificate")];
 
-/** Calls it; errors of AWS's are an answer like any other. */
+/** Calls it. One of AWS's errors is an answer like any other. */
 async function refusable<T>(call: () => T | Promise<T>): Promise<T | undefined> {
 	try {
 		return await call();
@@ -28,7 +28,7 @@ async function refusable<T>(call: () => T | Promise<T>): Promise<T | undefined> 
 	}
 }
 
-/** A certificate's ownership token, as a device would have got it. */
+/** A new certificate's ownership token, as a device would get it. */
 async function token({ provisioning }: World): Promise<string> {
 	const { payload } = await provisioning.handle({
 		operation: "CreateKeysAndCertificate",
@@ -48,7 +48,7 @@ const payloads: readonly unknown[] = [
 	{},
 ];
 
-/** The first byte says which operation and format; the rest is the payload. Some have a token that is good, in its place. */
+/** The first byte selects operation and encoding; the rest is the payload. Some payloads contain a valid token. */
 export const payloadTarget: Target = {
 	name: "provisioning payloads",
 	unit: "payloads",
@@ -58,8 +58,8 @@ export const payloadTarget: Target = {
 	form: "bytes",
 	generate: (random) => {
 		const kind = random.next(6);
-		const spoilt = kind % 2 === 0 ? spoiltCbor(random, payloads) : spoiltJson(random, payloads);
-		return Uint8Array.from([kind, ...spoilt]);
+		const damaged = kind % 2 === 0 ? damagedCbor(random, payloads) : damagedJson(random, payloads);
+		return Uint8Array.from([kind, ...damaged]);
 	},
 	open: async () => {
 		const world = await openWorld();
@@ -144,7 +144,7 @@ const templates: readonly unknown[] = [
 	},
 ];
 
-/** A template's body: made into a template, used by a device, and used by the REST operation RegisterThing. */
+/** A template's body. A template is made of it, which a device and the REST operation RegisterThing then use. */
 export const templateTarget: Target = {
 	name: "template bodies",
 	unit: "bodies",
@@ -152,7 +152,7 @@ export const templateTarget: Target = {
 	weight: 1,
 	maximumCpu: 3_000,
 	form: "bytes",
-	generate: (random) => spoiltJson(random, templates),
+	generate: (random) => damagedJson(random, templates),
 	open: async () => {
 		const world = await openWorld();
 		const { registry, provisioning, settings, faults } = world;
@@ -233,7 +233,7 @@ const asked = [
 	["iot:RetainPublish", "topic", "a".repeat(256), []],
 ] as const;
 
-/** A policy document: kept, attached, and asked. */
+/** A policy document, which is stored, attached and evaluated. */
 export const policyTarget: Target = {
 	name: "policy documents",
 	unit: "documents",
@@ -241,7 +241,7 @@ export const policyTarget: Target = {
 	weight: 1,
 	maximumCpu: 3_000,
 	form: "bytes",
-	generate: (random) => spoiltJson(random, policies),
+	generate: (random) => damagedJson(random, policies),
 	open: async () => {
 		const world = await openWorld();
 		const { registry, settings, now } = world;
@@ -287,23 +287,23 @@ export const policyTarget: Target = {
 	},
 };
 
-/** PEM around bytes that were spoilt in it, or the PEM spoilt as well. */
+/** PEM whose content has been damaged, and in some cases the PEM text as well. */
 function spoiltPem(random: Random, seeds: readonly Buffer[]): Uint8Array {
 	const pem = random.pick(seeds).toString();
 	const [, label = "", body = ""] = /-----BEGIN (.+?)-----([^-]+)-----END/.exec(pem) ?? [];
 	const der = Buffer.from(body, "base64");
-	const spoilt = Buffer.from(
+	const damaged = Buffer.from(
 		mutate(random, [
 			der,
 			...seeds.map((other) => Buffer.from(other.toString().replaceAll(/-----.*?-----/g, ""), "base64")),
 		]),
 	);
-	const lines = spoilt.toString("base64").replaceAll(/.{64}/g, "$&\n");
+	const lines = damaged.toString("base64").replaceAll(/.{64}/g, "$&\n");
 	const text = Buffer.from(`-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`);
 	return random.once(6) ? mutate(random, [text, ...seeds]) : new Uint8Array(text);
 }
 
-/** A signing request or a certificate, in PEM, as devices and operators send them. */
+/** A signing request or a certificate in PEM, as devices and operators send them. */
 export const pemTarget: Target = {
 	name: "requests and certificates",
 	unit: "PEM texts",

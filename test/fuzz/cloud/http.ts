@@ -1,5 +1,5 @@
-// The control plane as a target: bytes on a TCP connection to its real server, made as requests of each operation with members
-// of every kind, and then spoilt.
+// The control plane as a target: bytes on a TCP connection to its real server. They are requests for each operation, with members
+// of every kind, which are then damaged.
 
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -16,7 +16,7 @@ import { Defect, type Target } from "../target.js";
 import { arn, everything, openWorld, roleArn } from "./world.js";
 
 const certificateId = "0".repeat(64);
-/** Good values by member, so that many requests get past validation and to the registry. */
+/** Good values by member, so that many requests pass validation and reach the registry. */
 const good: Readonly<Record<string, readonly unknown[]>> = {
 	templateName: ["a", "T"],
 	templateBody: [JSON.stringify(provisioningTemplate("device"))],
@@ -65,7 +65,7 @@ function structureOf(random: Random, members: Members): Record<string, unknown> 
 const text = (value: unknown) =>
 	(typeof value === "object" ? JSON.stringify(value) : `${value}`).replaceAll(/\p{Surrogate}/gu, "");
 
-// Making keys takes a tenth of a second each, and has no member to spoil.
+// Left out: making a key takes a tenth of a second, and the request has no interesting member.
 const names = (Object.keys(operations) as OperationName[]).filter(
 	(name) => name !== "CreateKeysAndCertificate" && name !== "CreateProvisioningClaim",
 );
@@ -136,7 +136,7 @@ function request(random: Random, close: boolean): Buffer {
 	return Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
-/** What comes back on one connection, and whether the fuzzer had to hang up. */
+/** What comes back on one connection, and whether the fuzzer had to close it. */
 async function exchange(port: number, bytes: Uint8Array): Promise<string> {
 	const socket = connect(port, "127.0.0.1");
 	socket.on("error", () => {});
@@ -144,7 +144,7 @@ async function exchange(port: number, bytes: Uint8Array): Promise<string> {
 	socket.setEncoding("latin1");
 	socket.on("data", (chunk: string) => {
 		answer += chunk;
-		// A live stream goes on for ever.
+		// A live stream of events never ends by itself.
 		if (answer.includes("text/event-stream")) socket.destroy();
 	});
 	const late = setTimeout(() => socket.destroy(new Error("late")), 60_000);
@@ -157,7 +157,7 @@ async function exchange(port: number, bytes: Uint8Array): Promise<string> {
 	return answer;
 }
 
-/** One to three requests on a connection, some of them spoilt. The first byte says whether signatures are checked. */
+/** One to three requests on a connection, some of them damaged. The first byte decides whether signatures are checked. */
 export const httpTarget: Target = {
 	name: "HTTP requests",
 	unit: "connections",
@@ -168,8 +168,8 @@ export const httpTarget: Target = {
 	generate: (random) => {
 		const count = random.pick([1, 1, 1, 2, 3]);
 		const whole = Buffer.concat(Array.from({ length: count }, (_, index) => request(random, index === count - 1)));
-		const spoilt = random.once(3) ? mutate(random, [whole, request(random, true)]) : whole;
-		return Uint8Array.from([random.once(5) ? 1 : 0, ...spoilt]);
+		const damaged = random.once(3) ? mutate(random, [whole, request(random, true)]) : whole;
+		return Uint8Array.from([random.once(5) ? 1 : 0, ...damaged]);
 	},
 	open: async () => {
 		const world = await openWorld();
@@ -195,7 +195,7 @@ export const httpTarget: Target = {
 				)) {
 					const type = /^x-amzn-errortype: (.*)$/im.exec(head)?.[1];
 					const expected = type === undefined ? undefined : AWS_ERROR_STATUS[type as keyof typeof AWS_ERROR_STATUS];
-					// Heads that Node's parser refuses are told so with HTTP's own status.
+					// A request head that Node's parser refuses is answered with a status of HTTP itself.
 					if (status === "431" || status === "408") continue;
 					if (status === "500" || (expected !== undefined && `${expected}` !== status))
 						throw new Defect("wrong", `answered with ${status} ${type}`);

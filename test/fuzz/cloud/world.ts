@@ -1,5 +1,5 @@
-// A cloud without sockets for the fuzzer: its real registry, authority and provisioning, in memory. Only key pairs are none,
-// since making one takes a tenth of a second.
+// A cloud without sockets for the fuzzer: the real registry, authority and provisioning, in memory. Only the key pairs are not real,
+// because making one takes a tenth of a second.
 
 import { randomBytes } from "node:crypto";
 import type { CloudEventBody } from "../../../hosts/cloud/base/events.js";
@@ -22,12 +22,12 @@ export const everything = {
 	Statement: [{ Effect: "Allow", Action: "iot:*", Resource: "*" }],
 };
 
-/** The first authority of this process, whose keys the others take over. */
+/** The first authority of this process. The other ones reuse its keys. */
 let first: Authority | undefined;
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
-/** Opens one, with the policy `device` and the template `T`. Nothing is limited in rate. */
+/** Opens a cloud with the policy `device` and the template `T`, and without rate limits. */
 export async function openWorld() {
 	const state = await openState({ accountId, region });
 	const now = Date.now;
@@ -78,11 +78,11 @@ export async function openWorld() {
 	};
 }
 
-/** Watches for events that say that something went wrong inside. */
+/** Watches for events that report an error inside the cloud. */
 export class Faults {
 	#seen: string | undefined;
 
-	/** What a cloud's `report` is to be. */
+	/** To be given to a cloud as its `report`. */
 	readonly report = (event: CloudEventBody): void => {
 		if (event.event === "warning" && !/no room|Development mode|^The template .* has no /.test(event.message))
 			this.#seen ??= event.message;
@@ -90,7 +90,7 @@ export class Faults {
 			this.#seen ??= `${event.operation} failed: ${event.explanation}`;
 	};
 
-	/** @throws Defect when there was one since the last call */
+	/** @throws Defect when such an event has occurred since the last call */
 	check(): void {
 		const seen = this.#seen;
 		this.#seen = undefined;

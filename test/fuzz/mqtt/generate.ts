@@ -1,10 +1,10 @@
-// Scripts of MQTT clients: packets of both versions as a client may send them, and as none should.
+// Generates scripts of MQTT clients, with packets of both versions, valid and invalid.
 
 import { generate, type Packet } from "mqtt-packet";
-import { anything, spoiltCbor, spoiltJson } from "../json.js";
+import { anything, damagedCbor, damagedJson } from "../json.js";
 import { mutate, type Random } from "../mutate.js";
 
-/** Whose certificates the clients of scripts show; `none` has no policy. */
+/** The identities whose certificates the clients in scripts use; `none` has no policy. */
 const identities = ["claim", "claim", "dev-a", "dev-b", "open", "open", "all", "all", "none"] as const;
 
 const clientIds = ["c1", "c2", "c3", "dev-a", "dev-b", "", "$a", "x".repeat(128), "x".repeat(129), "a\0b", "é", "a/b"];
@@ -86,12 +86,12 @@ function textOf(random: Random, of: readonly string[]): string {
 }
 
 function payload(random: Random, topic: string): Buffer {
-	if (topic.endsWith("cbor")) return Buffer.from(spoiltCbor(random, payloads));
-	if (topic.endsWith("json")) return Buffer.from(spoiltJson(random, payloads));
+	if (topic.endsWith("cbor")) return Buffer.from(damagedCbor(random, payloads));
+	if (topic.endsWith("json")) return Buffer.from(damagedJson(random, payloads));
 	return Buffer.alloc(random.once(200) ? 70_000 : random.pick([0, 1, 10, 100, 1_000]), random.next(256));
 }
 
-/** Properties of MQTT 5, those that the packet may have and others. */
+/** Properties of MQTT 5, both those that the packet may have and others. */
 function properties(random: Random): object {
 	const all: readonly object[] = [
 		{ sessionExpiryInterval: random.pick([0, 1, 60, 2 ** 32 - 1]) },
@@ -138,7 +138,7 @@ function connect(random: Random, version: Version): object {
 	};
 }
 
-/** One packet of a client that is connected. */
+/** One packet of a connected client. */
 function packet(random: Random, version: Version): object {
 	const messageId = random.pick([1, 1, 2, 3, 255, 65_535]);
 	const extra = version === 5 ? { properties: properties(random) } : {};
@@ -205,7 +205,7 @@ function packet(random: Random, version: Version): object {
 	}
 }
 
-/** A packet as bytes; one that the library will not make becomes a frame with a body of any kind. */
+/** A packet as bytes. When the library refuses to encode it, a frame with a random body takes its place. */
 function bytesOf(random: Random, made: object, version: Version): Buffer {
 	try {
 		return generate(made as Packet, { protocolVersion: version });
@@ -226,8 +226,8 @@ function frame(first: number, body: Buffer): Buffer {
 	return Buffer.concat([Buffer.from([first, ...length]), body]);
 }
 
-/** A frame whose length is right and whose body is not: shortened, lengthened or spoilt. */
-function spoiltFrame(random: Random, bytes: Buffer): Buffer {
+/** A frame with a correct length and a wrong body: shortened, lengthened or damaged. */
+function damagedFrame(random: Random, bytes: Buffer): Buffer {
 	let at = 1;
 	while (at < bytes.length && bytes[at]! >= 0x80) at++;
 	const body = bytes.subarray(at + 1);
@@ -248,14 +248,14 @@ function stream(random: Random): Buffer[] {
 	const packets: object[] = random.once(25) ? [] : [connect(random, version)];
 	for (let left = random.pick([0, 1, 2, 4, 8, 12]); left > 0; left--) packets.push(packet(random, version));
 	if (random.once(25)) packets.push(connect(random, version));
-	// Most CONNECTs are good, or nothing that comes after them would ever be looked at.
+	// Most CONNECTs are good, because otherwise the broker would never read what follows them.
 	const parts = packets.map((made, index) => {
 		const bytes = bytesOf(random, made, random.once(40) ? 5 : version);
-		return random.once(index === 0 ? 12 : 5) ? spoiltFrame(random, bytes) : bytes;
+		return random.once(index === 0 ? 12 : 5) ? damagedFrame(random, bytes) : bytes;
 	});
 	const whole = random.once(6) ? [Buffer.from(mutate(random, parts.length > 0 ? parts : [Buffer.of(0)]))] : parts;
 	if (random.once(3)) return whole;
-	// Cut anywhere.
+	// Splits the bytes at random places.
 	let rest = Buffer.concat(whole);
 	const pieces: Buffer[] = [];
 	while (rest.length > 0) {
@@ -267,7 +267,7 @@ function stream(random: Random): Buffer[] {
 	return rest.length > 0 ? [...pieces, rest] : pieces;
 }
 
-/** A script of so many connections, of which a few are open at a time. `first` numbers the first of them. */
+/** A script with so many connections, of which a few are open at a time. `first` is the number of the first one. */
 export function script(random: Random, connections: number): Uint8Array {
 	const lines: string[] = [];
 	const say = (line: string) => void lines.push(line);
@@ -278,7 +278,7 @@ export function script(random: Random, connections: number): Uint8Array {
 	while (opened < connections || running.length > 0) {
 		if (opened < connections && (running.length === 0 || (running.length < 6 && random.once(3)))) {
 			const name = first + opened++;
-			// A certificate of no account keeps its socket for a second, so there are few.
+			// A connection with an unknown certificate stays open for a second, so there are few of them.
 			say(`open ${name} ${random.once(5_000) ? "stranger" : random.pick(identities)}`);
 			running.push({ name, pieces: stream(random) });
 			continue;
@@ -297,7 +297,7 @@ export function script(random: Random, connections: number): Uint8Array {
 			continue;
 		}
 		running.splice(index, 1);
-		// The rest stays open until the end of the script.
+		// The other connections stay open until the end of the script.
 		if (!random.once(4)) say(`${random.once(3) ? "reset" : "end"} ${name}`);
 	}
 	return new Uint8Array(Buffer.from(`${lines.join("\n")}\n`));

@@ -1,26 +1,27 @@
-// Plays a script against a broker, watches what its clients get, and sees afterwards whether the broker still serves a good one.
+// Plays a script against a broker, checks what the clients receive, and tests afterwards whether the broker still serves a good
+// client.
 
 import { setImmediate as turn } from "node:timers/promises";
 import { Defect } from "../target.js";
 import { parseScript } from "./script.js";
 import type { ClientEnd, Take } from "./socket.js";
 
-/** A broker, as the player sees it. */
+/** What the player needs of a broker. */
 export interface Stage {
 	/** Connects with the certificate of an identity. */
 	connect(identity: string, take: Take): ClientEnd;
 	setStatus(identity: string, status: "ACTIVE" | "INACTIVE"): void;
 	changeSettings(patch: string): void;
-	/** Undoes the two above. */
+	/** Undoes the changes of status and settings. */
 	restore(): void;
-	/** MQTT connections that are open. */
+	/** How many MQTT connections are open. */
 	connections(): number;
 }
 
-/** Time without an answer, ms, after which there will be none. */
+/** After this time without an answer, ms, none is expected any more. */
 const patience = 30_000;
 
-/** What is subscribed to the replies of everybody's requests, and makes none itself. */
+/** A client that subscribes to the replies to everybody's requests, and makes no requests itself. */
 const replyFilters = [
 	"$aws/certificates/create/#",
 	"$aws/certificates/create-from-csr/#",
@@ -28,7 +29,7 @@ const replyFilters = [
 ];
 const replyTopic = /^(\$aws\/(?:certificates|provisioning-templates)\/.*)\/(accepted|rejected)$/;
 
-/** Whether the policies of an identity let it get a message. */
+/** Whether the policies of an identity allow it to receive a message on this topic. */
 function mayReceive(identity: string, topic: string): boolean {
 	switch (identity) {
 		case "claim":
@@ -47,11 +48,11 @@ function mayReceive(identity: string, topic: string): boolean {
 	}
 }
 
-/** One client: what it has sent and got. */
+/** One client, with what it has sent and received. */
 class Player {
 	readonly identity: string;
 	readonly end: ClientEnd;
-	/** Called with each packet that came. */
+	/** Called with each packet that arrives. */
 	onPacket: (packet: Buffer) => void = () => {};
 	defect: Defect | undefined;
 	readonly #sent: Buffer[] = [];
@@ -84,7 +85,7 @@ class Player {
 			this.#received = this.#received.subarray(at + length);
 			const type = packet[0]! >> 4;
 			if (![2, 3, 4, 9, 11, 13, 14].includes(type)) {
-				// Halves of QoS 2 that aedes answers though there was no first one are harmless.
+				// aedes answers the second half of a QoS 2 exchange even without a first half. That is harmless.
 				if (![5, 6, 7].includes(type)) this.defect ??= new Defect("wrong", `a client got a packet of type ${type}`);
 			}
 			if (type === 3) this.#check(packet.toString("utf8", at + 2, at + 2 + packet.readUInt16BE(at)));
@@ -101,7 +102,7 @@ class Player {
 	}
 }
 
-/** A packet of MQTT 3.1.1 whose body is made of texts with their lengths, and numbers that are bytes. */
+/** A packet of MQTT 3.1.1. Its body consists of texts, each with its length before it, and of numbers, each one byte. */
 function packet(first: number, ...body: readonly (string | number)[]): Buffer {
 	const bytes = Buffer.concat(
 		body.map((part) =>
@@ -117,7 +118,7 @@ function packet(first: number, ...body: readonly (string | number)[]): Buffer {
 	]);
 }
 
-/** Waits for a packet of a type; a Defect when it does not come. */
+/** Waits for a packet of a type. @throws Defect when it does not arrive */
 async function answer(player: Player, type: number, send: Buffer, what: string): Promise<void> {
 	let timer: NodeJS.Timeout | undefined;
 	await new Promise<void>((resolve, reject) => {
@@ -140,7 +141,7 @@ async function within(promise: Promise<unknown>, what: string): Promise<void> {
 
 let good = 0;
 
-/** Plays; gives the number of connections. @throws Defect */
+/** Plays a script and returns the number of its connections. @throws Defect */
 export async function play(stage: Stage, text: string): Promise<number> {
 	const players = new Map<number, Player>();
 	const clientId = `good-${good++}`;
@@ -185,7 +186,7 @@ export async function play(stage: Stage, text: string): Promise<number> {
 	await answer(fresh, 9, packet(0x82, 0, 1, `good/${clientId}`, 1), "SUBACK");
 	await answer(fresh, 3, packet(0x30, `good/${clientId}`, 1), "message of its own");
 	await answer(fresh, 13, packet(0xc0), "PINGRESP");
-	// Its replies would have come by now; and it has asked for none.
+	// Any reply would have arrived by now, and this client must not have received one, because it made no request.
 	await answer(witness, 13, packet(0xc0), "PINGRESP");
 	for (const { end } of [witness, fresh]) end.end();
 	await within(Promise.all([witness, fresh].map(({ end }) => end.closed)), "a good client's connection stays");

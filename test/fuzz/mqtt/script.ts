@@ -1,21 +1,21 @@
-// What several clients do, in order, as lines of text: so that it can be kept, read, cut down and played again.
+// A script says as lines of text what several clients do, in order. As text, it can be kept, read, minimized and played again.
 
-/** One line. Connections have numbers, identities have names. */
+/** One line of a script. Connections have numbers, identities have names. */
 export type Step =
-	/** `open 1 claim`: a new connection that shows this identity's certificate. */
+	/** `open 1 claim`: a new connection that uses this identity's certificate. */
 	| { readonly what: "open"; readonly connection: number; readonly identity: string }
-	/** `data 1 10 0a0b`: these bytes, ten times. */
+	/** `data 1 10 0a0b`: sends these bytes ten times. */
 	| { readonly what: "data"; readonly connection: number; readonly times: number; readonly bytes: Buffer }
-	/** `end 1`, `reset 1`; `hold 1`: it takes nothing any more, until `free 1`. */
+	/** `end 1`, `reset 1`; `hold 1`: the client stops reading until `free 1`. */
 	| { readonly what: "end" | "reset" | "hold" | "free"; readonly connection: number }
-	/** `turn`: what has been sent is worked off before the next step. */
+	/** `turn`: waits until the broker has handled everything sent so far. */
 	| { readonly what: "turn" }
 	/** `status claim INACTIVE`: the certificate's status is changed. */
 	| { readonly what: "status"; readonly identity: string; readonly status: "ACTIVE" | "INACTIVE" }
 	/** `set {"reply":{"qos":0}}`: settings are changed. */
 	| { readonly what: "set"; readonly patch: string };
 
-/** Reads a script; lines that are none are left out. */
+/** Reads a script and ignores invalid lines. */
 export function parseScript(text: string): Step[] {
 	return text.split("\n").flatMap((line): Step[] => {
 		const [what = "", ...rest] = line.split(" ");
@@ -42,7 +42,7 @@ export function parseScript(text: string): Step[] {
 	});
 }
 
-/** Smaller forms of a line: fewer times, fewer bytes. */
+/** Smaller versions of a line: fewer repetitions, fewer bytes. */
 export function* smallerLines(line: string): Generator<string> {
 	const [what, connection, times, hex = ""] = line.split(" ");
 	if (what !== "data") return;

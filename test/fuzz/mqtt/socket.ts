@@ -1,4 +1,4 @@
-// A TLS connection in memory, as far as the broker looks at one: fast enough for hundreds of streams a second.
+// A TLS connection in memory, with everything that the broker uses of one: fast enough for hundreds of streams a second.
 
 import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
@@ -6,21 +6,21 @@ import type { TLSSocket } from "node:tls";
 /** The client's end of a connection. */
 export interface ClientEnd {
 	write(bytes: Uint8Array): void;
-	/** Sends no more, and takes what still comes. */
+	/** Stops sending, and still receives. */
 	end(): void;
-	/** Breaks the connection off. */
+	/** Resets the connection. */
 	reset(): void;
-	/** Takes nothing any more, until `free`. */
+	/** Stops reading until `free`. */
 	hold(): void;
 	free(): void;
 	/** Resolves when the connection has ended. */
 	readonly closed: Promise<void>;
 }
 
-/** What a client does with what it gets. */
+/** Called with what a client receives. */
 export type Take = (bytes: Uint8Array) => void;
 
-/** The broker's end. `pair` gives it with the client's. */
+/** The broker's end. `pair` returns it together with the client's. */
 class MemorySocket extends Duplex {
 	readonly servername = "fuzz.invalid";
 	readonly alpnProtocol = false;
@@ -67,7 +67,7 @@ class MemorySocket extends Duplex {
 
 	override _final(done: () => void): void {
 		done();
-		// The other side hangs up, too, unless it has stopped listening.
+		// The other side closes its end as well, unless it has stopped reading.
 		setImmediate(() => {
 			if (!this.#held && !this.readableEnded && !this.destroyed) this.push(null);
 		});
@@ -81,7 +81,7 @@ class MemorySocket extends Duplex {
 	#deliver(chunks: readonly Buffer[], done: () => void): void {
 		const go = () => {
 			for (const chunk of chunks) this.#take(chunk);
-			// As a socket does: not before write() has returned.
+			// Like a real socket, not before write() has returned.
 			setImmediate(done);
 		};
 		if (this.#held) this.#waiting = go;
@@ -89,7 +89,7 @@ class MemorySocket extends Duplex {
 	}
 }
 
-/** A connection whose client shows this certificate (DER). `take` gets what the client gets. */
+/** A connection whose client uses this certificate (DER). `take` is called with what the client receives. */
 export function pair(
 	certificate: Buffer | undefined,
 	take: Take,
@@ -106,7 +106,7 @@ export function pair(
 				try {
 					socket.push(Buffer.from(bytes));
 				} catch (error) {
-					// What a real socket's listener throws reaches nobody.
+					// With a real socket, no caller gets an exception of a listener.
 					setImmediate(() => {
 						throw error;
 					});

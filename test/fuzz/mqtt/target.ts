@@ -15,7 +15,7 @@ import { play, type Stage } from "./play.js";
 import { smallerLines } from "./script.js";
 import { pair } from "./socket.js";
 
-/** Connections of one script. */
+/** How many connections one script has. */
 const CONNECTIONS = 25;
 
 let request: ReturnType<typeof makeRequest> | undefined;
@@ -29,7 +29,7 @@ interface Identity {
 	readonly certificatePem: string;
 }
 
-/** The identities of scripts, with their policies; `play.ts` knows what these allow. */
+/** The identities in scripts with their policies. `play.ts` knows what these allow. */
 async function makeIdentities(registry: Registry): Promise<ReadonlyMap<string, Identity>> {
 	const below = (prefix: string) => ({
 		Version: "2012-10-17",
@@ -69,7 +69,7 @@ async function makeIdentities(registry: Registry): Promise<ReadonlyMap<string, I
 	return identities;
 }
 
-/** What scripts may change, and how it is undone. */
+/** The settings and statuses that scripts may change, and how the changes are undone. */
 function changes(registry: Registry, settings: Settings, identities: ReadonlyMap<string, Identity>) {
 	const before = structuredClone(settings);
 	const setStatus = (name: string, newStatus: "ACTIVE" | "INACTIVE") => {
@@ -99,7 +99,7 @@ function runs(stage: Stage, faults: Faults, close: () => Promise<void>): Opened 
 	};
 }
 
-/** Scripts in memory: some hundred streams a second. */
+/** Scripts on connections in memory: several hundred streams a second. */
 export const mqttTarget: Target = {
 	name: "MQTT streams",
 	unit: "streams",
@@ -134,7 +134,7 @@ export const mqttTarget: Target = {
 	},
 };
 
-/** The same over TLS and the cloud's own listener: slow, so less of it. */
+/** The same over TLS and the cloud's own listener. That is slow, so it gets fewer inputs. */
 export const mqttTlsTarget: Target = {
 	...mqttTarget,
 	name: "MQTT streams over TLS",
