@@ -55,7 +55,7 @@ t.test("files that cannot be used", async (t) => {
 		["a key that is a certificate", { "claim-key": "claim.pem" }, /claim\.pem is not a private key/],
 		["a key of another certificate", { "claim-key": "other.key" }, /other\.key does not belong to the certificate/],
 		["a key that a device cannot sign with", { "claim-key": "ec.key" }, /ec\.key is neither an RSA key nor/],
-		["a key behind a password", { "claim-key": "locked.key" }, /locked\.key is protected by a password/],
+		["a key behind a password", { "claim-key": "locked.key" }, /locked\.key is encrypted with a password/],
 		["flash that is not an image", { flash: "broken.flash" }, /broken\.flash is not a flash image/],
 		["flash that is another JSON file", { flash: "foreign.flash" }, /foreign\.flash is not a flash image/],
 		["flash in a folder that is not there", { flash: "no/one.flash" }, /there is no folder for .*one\.flash/],
