@@ -10,7 +10,16 @@ import { publicKeyOf } from "../../src/identity/private-key.js";
 import { type DeviceRecord, decodeCredentials, encodeCredentials, encodeRecord } from "../../src/identity/record.js";
 import { Store } from "../../src/identity/store.js";
 import { World } from "../support/world.js";
-import { CERTIFICATE_ID, CREDENTIALS, EC_CERTIFICATE_ID, EC_CREDENTIALS, MARKER, RECORDS } from "./golden.js";
+import {
+	CERTIFICATE_ID,
+	CREDENTIALS,
+	EC_CERTIFICATE_ID,
+	EC_CREDENTIALS,
+	MARKER,
+	PENDING_KEY,
+	PENDING_RECORD,
+	RECORDS,
+} from "./golden.js";
 
 const savedAt = Date.UTC(2026, 10, 24);
 const certificate = { certificateId: CERTIFICATE_ID, slot: "a" } as const;
@@ -125,3 +134,12 @@ t.test(
 		test.ok(same(hex(encodeCredentials(EC_CERTIFICATE_ID, read.value)), EC_CREDENTIALS));
 	},
 );
+
+t.test("given an image of a record with a pending key, then it is read, and written byte for byte", async (test) => {
+	const record = { state: "unprovisioned", savedAt, setAsides: 2, pendingKey: PENDING_KEY } as const;
+	const flash = new MemoryFlash();
+	flash.values.set("state.a", bytes(PENDING_RECORD));
+	flash.values.set("state.live", bytes(MARKER));
+	test.same(new Store(flash, () => {}).load(), record);
+	test.ok(same(hex(encodeRecord(record, 1)), PENDING_RECORD));
+});
