@@ -81,8 +81,9 @@ t.test(
 	async (t) => {
 		const { xsbug, machine, lines, until } = await open(t);
 		const { socket, told } = await machine("fleet-provisioning");
-		socket.write(message(instruments));
+		// Asked before the program has measured for the first time: it is stopped once it has.
 		const alive = xsbug.collect();
+		socket.write(message(instruments) + message("<samples>900,1</samples>"));
 		await until(() => told().includes("<step/>"));
 		const before = told().length;
 		socket.write(message("<samples>100,1</samples>") + message("<break># Break: C: xsDebugger!\n</break>"));
