@@ -16,8 +16,8 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const root = resolve(here, "..");
 /** Seconds that a test file may take. Against a hang only: the longest take one minute on an idle machine. */
 const LIMIT = 2700;
-/** Test files at a time: one more than processors, since tests also wait. */
-const workers = availableParallelism() + 1;
+/** Test files at a time: two more than processors, since tests also wait. */
+const workers = availableParallelism() + 2;
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 
 /** Ends the process with one line about what is wrong with the call or the machine. */

@@ -214,7 +214,7 @@ t.test(
 
 t.test("given Wi-Fi that goes at each moment of a provisioning, the firmware ends provisioned", async (t) => {
 	const moments = Array.from({ length: 40 }, (_, i) => i * 500);
-	for (const moment of sample(t, moments, 11)) {
+	for (const moment of sample(t, moments, 23)) {
 		const bench = await Bench.make();
 		bench.chip.post(() => bench.chip.loseWiFi(), moment);
 		bench.powerOn();
@@ -405,7 +405,7 @@ t.test(
 	"given a program that is stopped at any moment, it ends, leaves nothing behind, and can be started again",
 	async (t) => {
 		const moments = Array.from({ length: 89 }, (_, i) => i * 90);
-		for (const moment of sample(t, moments, 11)) {
+		for (const moment of sample(t, moments, 23)) {
 			const bench = await Bench.make();
 			const { chip } = bench;
 			let stops = 0;
