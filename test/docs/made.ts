@@ -53,9 +53,15 @@ function measuredTable(): string {
 		);
 	const [keys, csr] = [story("keys"), story("csr")];
 	const running = found(keys.steps.at(-1), "last step");
-	const stored = found(
-		results.storage.find(({ keyPair }) => keyPair === "keys"),
-		"storage",
+	const stored = (keyPair: string) =>
+		found(
+			results.storage.find((one) => one.keyPair === keyPair),
+			"storage",
+		);
+	const [storedOwn, storedKeys] = [stored("csr"), stored("keys")];
+	const own = found(
+		costs.find((one) => one.name === OURS && one.encoding === "cbor" && one.keyPair === "csr"),
+		"cost with a key pair of the device's own",
 	);
 	const powerOn = (spread: boolean) =>
 		found(
@@ -74,6 +80,11 @@ function measuredTable(): string {
 			`time to provision, ${delay} ms each way`,
 			`after CONNACK ${ratio("afterConnack", OURS, AWS)}, with TCP, TLS and CONNECT ${ratio("total", OURS, AWS)}; with \`pipeline\` ${ratio("afterConnack", PIPELINED, AWS)} and ${ratio("total", PIPELINED, AWS)}`,
 			`1 for \`IotIdentityClientv2\`; ${ratio("total", OURS, FIRST)} of the time of the interface before it`,
+		],
+		[
+			"MQTT bytes, the device makes the keys",
+			`${number(own.bytesSent)} sent, ${number(own.bytesReceived)} received`,
+			"",
 		],
 		[
 			"MQTT bytes, the service makes the keys",
@@ -98,7 +109,7 @@ function measuredTable(): string {
 		["bytecode in flash", `${kilobytes(bytecode(flash).total)} KB, both packages included`, ""],
 		[
 			"flash written",
-			`${stored.provisioning.writes} writes, ${kilobytes(stored.provisioning.bytes)} KB for a provisioning; ${stored.ordinary.writes} in ${number(stored.boots)} power-ons after it`,
+			`${storedOwn.provisioning.writes} writes, ${kilobytes(storedOwn.provisioning.bytes)} KB for a provisioning (${storedKeys.provisioning.writes} and ${kilobytes(storedKeys.provisioning.bytes)} KB when the service makes the keys); ${storedOwn.ordinary.writes} in ${number(storedOwn.boots)} power-ons after it`,
 			"",
 		],
 		[

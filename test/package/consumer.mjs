@@ -3,13 +3,7 @@
 
 import { createClaim, prepareTemplate, startCloud } from "moddable-fleet-provisioning/cloud";
 import { boot, catalogue, Failure } from "moddable-fleet-provisioning/device";
-import {
-	certificateFromPem,
-	createKeyPair,
-	credentialsFromPem,
-	MemoryFlash,
-	SimulatedDevice,
-} from "moddable-fleet-provisioning/node";
+import { certificateFromPem, credentialsFromPem, MemoryFlash, SimulatedDevice } from "moddable-fleet-provisioning/node";
 
 const cloud = await startCloud();
 prepareTemplate(cloud, "fleet");
@@ -27,7 +21,6 @@ const told = await new Promise((resolve, reject) => {
 		claim: credentialsFromPem(claim.certificatePem, claim.privateKeyPem),
 		roots: [certificateFromPem(cloud.rootCertificate)],
 		storage: new MemoryFlash(),
-		createKeyPair,
 		application: ({ identity }) => {
 			setTimeout(() => {
 				device.powerOff();
