@@ -2,10 +2,9 @@
 
 import { Digest } from "crypt";
 
-/** SHA-256, 32 bytes. */
 export function sha256(bytes: Uint8Array): Uint8Array {
 	const digest = new Digest("SHA256");
-	// A view will do, whatever the SDK declares.
+	// `digest` accepts a view, although the SDK does not declare that.
 	digest.write(bytes as unknown as ArrayBuffer);
 	return new Uint8Array(digest.close());
 }
