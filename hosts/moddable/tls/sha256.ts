@@ -1,7 +1,8 @@
-// SHA-256, by the SDK.
+// SHA-256 with the SDK's native implementation.
 
 import { Digest } from "crypt";
 
+/** The 32-byte SHA-256 digest of `bytes`. */
 export function sha256(bytes: Uint8Array): Uint8Array {
 	const digest = new Digest("SHA256");
 	// `digest` accepts a view, although the SDK does not declare that.
