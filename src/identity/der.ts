@@ -119,8 +119,8 @@ export function encodeDer(tag: number, ...contents: readonly Uint8Array[]): Uint
 export const encodeBits = (bytes: Uint8Array): Uint8Array => encodeDer(BIT_STRING, Uint8Array.of(0), bytes);
 
 /**
- * Whether two byte strings are the same. Compares four bytes at a time, since it stands between a certificate and its place in
- * flash. Not for secrets that somebody guesses at: it stops at the first difference.
+ * Whether two byte strings are equal. Compares four bytes at a time, because the check of a new certificate waits for it. Do
+ * not use it for secrets that an attacker can guess at, because it stops at the first difference.
  */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 	const { length } = a;
