@@ -87,7 +87,7 @@ export class Debugger {
 				if (message.includes("<break")) this.#stopped(socket, message);
 			}
 		});
-		// It disappears when the simulator exits.
+		// The connection breaks when the simulator exits, which is not an error here.
 		socket.on("error", () => {});
 		socket.on("close", () => {
 			this.#sockets.delete(socket);
