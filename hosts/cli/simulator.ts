@@ -1,6 +1,6 @@
-// `npm run simulator`: the firmware, or an app of one's own, in the Moddable SDK's desktop simulator against a local cloud: until
-// it has spoken, while one works on it (--watch), or while it is measured and mistreated. Touches nobody's claim or flash: both are
-// in a folder of its own that goes away afterwards.
+// `npm run simulator`: runs the firmware, or an app, in the Moddable SDK's desktop simulator against a local cloud: until it
+// has sent its first message, during development (--watch), or for measurements and stress tests. Does not touch the
+// developer's claim or flash: it uses its own in a temporary folder.
 
 import { dirname, join, resolve } from "node:path";
 import { root } from "../moddable/packages/root.js";
@@ -14,7 +14,7 @@ import { progressLine } from "./simulator/progress.js";
 import { soak } from "./simulator/soak.js";
 import { narrated, watch } from "./simulator/watch.js";
 
-/** ms from the program's start until its application has spoken. */
+/** ms from the program's start until its application must have sent a message. */
 const LIMIT = 60_000;
 
 const SUMMARY = "the firmware in the Moddable SDK's desktop simulator, against a local cloud";
@@ -92,7 +92,7 @@ and speak. It needs Linux and the Moddable SDK, and Xvfb where there is no scree
 		}
 		if (values.memory) {
 			const sizes = progressLine("");
-			// The firmware without a screen, as a board without one has it.
+			// Without a screen, the firmware runs as on a board that has none.
 			const main = values.manifest === undefined && { main: "fleet-provisioning/hosts/moddable/main" };
 			const result = await measureMemory({ ...common, ...main, onProgress: () => {} }, sizes.say);
 			sizes.end();
@@ -149,7 +149,7 @@ and speak. It needs Linux and the Moddable SDK, and Xvfb where there is no scree
 	},
 });
 
-/** Who watches ends it with Ctrl-C; anything else is broken off by it. */
+/** In watch mode Ctrl-C is the normal way to end; any other mode is interrupted by it. */
 const interrupted = () => (process.argv.includes("--watch") ? 0 : 1);
 
 await runToEnd(async () => {

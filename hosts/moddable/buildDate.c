@@ -1,4 +1,4 @@
-// The day this firmware was compiled, in the compiler's words: "Nov 22 2026".
+// The day this firmware was compiled, in the compiler's format: "Nov 22 2026".
 
 #include "xsmc.h"
 

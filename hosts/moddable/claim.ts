@@ -1,5 +1,5 @@
-// The claim and the root certificates, embedded in flash as resources by `fleet claim embed`. Flash that holds the program
-// cannot be erased from within it: a spent claim stays there, and a mark in storage keeps it from being used again.
+// The claim and the root certificates, which `fleet claim embed` embeds in flash as resources. A program cannot erase the
+// flash that holds it, so a used claim stays there, and a mark in storage keeps it from being used again.
 
 import Resource from "Resource";
 import { Failure } from "../../src/base/failure.js";
@@ -14,15 +14,21 @@ const CERTIFICATE = "claim.certificate.der";
 const KEY = "claim.key.der";
 const ROOT = "root.der";
 
-/** Storage key of the mark. Its value is the SHA-256 of the spent claim certificate, so that new firmware may bring a new claim. */
+/**
+ * Storage key of the mark. Its value is the SHA-256 of the used claim certificate, so that new firmware can bring a new
+ * claim.
+ */
 const SPENT = "claim.spent";
 
-/** Views the resource in place: costs no memory. */
+/** A view of the resource in flash, which takes no RAM. */
 function resource(name: string): Uint8Array {
 	return new Uint8Array(new Resource(name));
 }
 
-/** The root certificates, DER: one after another in their resource. @throws Failure CONFIGURATION_INVALID without any */
+/**
+ * The root certificates as DER, from one resource that holds them one after another. @throws Failure CONFIGURATION_INVALID
+ * if there are none
+ */
 export function embeddedRoots(): Uint8Array[] {
 	if (!Resource.exists(ROOT))
 		throw new Failure("CONFIGURATION_INVALID", `no ${ROOT} in this firmware: run fleet claim embed, and build again`);
@@ -52,15 +58,15 @@ export function embeddedClaim(storage: Storage): ClaimStore {
 	};
 }
 
-/** What CreateProvisioningClaim gives a trusted user's app, for it to hand over: `certificatePem` and `keyPair.PrivateKey`. */
+/** A claim as CreateProvisioningClaim returns it to a trusted user's app: its `certificatePem` and `keyPair.PrivateKey`. */
 export interface GivenClaim {
 	readonly certificatePem: string;
 	readonly privateKeyPem: string;
 }
 
 /**
- * A claim that a trusted user handed over: kept in memory only, and good for five minutes by AWS's clock.
- * @throws Failure CONFIGURATION_INVALID when it is not PEM of a certificate and its own key, RSA or EC
+ * A claim from a trusted user. It is kept in memory only, and AWS accepts it for five minutes.
+ * @throws Failure CONFIGURATION_INVALID unless it is a certificate and its private key, RSA or EC, in PEM
  */
 export function givenClaim({ certificatePem, privateKeyPem }: GivenClaim): ClaimStore {
 	let claim: Credentials | undefined;

@@ -1,5 +1,5 @@
-// Time of day from SNTP, and time since power-on. Never takes a time that lies before this firmware was built: then TLS
-// would fail on certificate dates and nobody would know why.
+// Time of day from SNTP, and time since power-on. Never accepts a time before this firmware was built: TLS would then reject
+// valid certificates because of their dates, and the cause would be hard to find.
 
 import config from "mc/config";
 import SNTP from "sntp";
@@ -9,29 +9,31 @@ import type { Clock } from "../../src/contract/host.js";
 
 const DAY = 86_400_000;
 
-/** What an SNTP is, beside what the SDK declares of it. */
+/** A member of SNTP that the SDK does not declare. */
 interface Closable {
-	/** Not an error when called twice. */
+	/** May be called more than once. */
 	close(): void;
 }
 
-/** "Nov 22 2026", from buildDate.c. */
+/** For example "Nov 22 2026"; from buildDate.c. */
 function buildDate(this: unknown): string {
 	return native("fleet_buildDate").call(this);
 }
 
-/** ms since 1970. The compiler's date is local time and its hour unknown, so that a day is taken off. */
+/**
+ * ms since 1970. The compiler reports a local date without the time of day, so one day is subtracted to be on the safe side.
+ */
 function builtAt(): number {
 	return Date.parse(`${buildDate()} 00:00 UTC`) - DAY;
 }
 
-/** A clock that can be let go of. */
+/** A clock whose synchronization can be stopped. */
 export interface ClosableClock extends Clock {
-	/** Asks no time server any more, and calls nobody back. */
+	/** Stops asking time servers. No callback is called afterwards. */
 	close(): void;
 }
 
-/** Makes the clock of this machine. */
+/** Creates this machine's clock. */
 export function createClock(): ClosableClock {
 	const floor = builtAt();
 	let last = Time.ticks;
@@ -42,9 +44,11 @@ export function createClock(): ClosableClock {
 		return time < floor ? undefined : time;
 	}
 
-	/** One round of servers at a time: a new one takes the place of the last, which is told of no more. */
+	/**
+	 * Only one round of requests runs at a time: starting a new one cancels the previous one, whose callback is not called.
+	 */
 	let round = 0;
-	/** The server that is being asked. */
+	/** The request that is under way. */
 	let asking: Closable | undefined;
 
 	function close(): void {
@@ -56,11 +60,11 @@ export function createClock(): ClosableClock {
 	function synchronize(done: (error?: Error) => void): void {
 		const servers = String(config.sntp).split(",");
 		let index = 0;
-		/** Why the last server was of no use. */
+		/** Why the last server's answer could not be used. */
 		let problem = "none is set";
 		close();
 		const mine = round;
-		// An answer may come from a server that is itself lost in time: it is passed over like one that does not answer.
+		// A server whose own clock is wrong is skipped, like one that does not answer.
 		const ask = (): void => {
 			if (mine !== round) return;
 			const host = servers[index++];
@@ -78,7 +82,8 @@ export function createClock(): ClosableClock {
 					return undefined;
 				}) as unknown as Closable;
 			} catch (error) {
-				// Without a network the SDK's socket cannot be made. Out of a timer's callback that would be a restart.
+				// Without a network the SDK's socket cannot be created. An exception that escaped from a timer callback would
+				// restart the device.
 				problem = String((error as Error).message);
 				Timer.set(ask);
 			}
@@ -86,7 +91,7 @@ export function createClock(): ClosableClock {
 		Timer.set(ask);
 	}
 
-	/** Whether `seconds` since 1970 can be right; then sets the clock. */
+	/** Sets the clock to `seconds` since 1970 and calls `done`. Returns false if that time cannot be right. */
 	function take(seconds: number, done: (error?: Error) => void): boolean {
 		if (!(seconds * 1_000 >= floor)) return false;
 		Time.set(seconds);

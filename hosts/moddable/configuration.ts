@@ -1,11 +1,14 @@
-// The device program's configuration from the manifests' `config` and mcconfig's command line, where every value is text.
-// Checks nothing: boot does.
+// The device program's configuration, from `config` in the manifests and from mcconfig's command line, where every value is
+// text. `boot` validates it, not this file.
 
 import config from "mc/config";
 import { Failure } from "../../src/base/failure.js";
 import type { Configuration } from "../../src/contract/configuration.js";
 
-/** What the program is told of the maker's decisions. @throws Failure CONFIGURATION_INVALID when `parameters` is text and not JSON */
+/**
+ * Reads the settings that were chosen for this firmware. @throws Failure CONFIGURATION_INVALID when `parameters` is text
+ * that is not JSON
+ */
 export function readConfiguration(): Configuration {
 	const { endpoint, serverName, template, parameters, thingName, encoding, keyPair, claimAfterwards, pipeline } =
 		config;
@@ -23,7 +26,7 @@ export function readConfiguration(): Configuration {
 		keepAlive: number("keepAlive"),
 		startSpread: number("startSpread"),
 	};
-	// Absent, not undefined.
+	// Settings without a value are left out, rather than set to undefined.
 	return Object.fromEntries(
 		Object.entries(settings).filter(([, value]) => value !== undefined),
 	) as unknown as Configuration;

@@ -1,3 +1,3 @@
-// The firmware under one name, in JavaScript: mcpack finds no module that is in TypeScript.
+// The firmware as one module. It is JavaScript because mcpack finds no modules written in TypeScript.
 
 export { start } from "fleet-provisioning/hosts/moddable/start";

@@ -1,5 +1,5 @@
-// The Host of this machine: wires the contract of src/contract/host.ts to the SDK's modules. Decides nothing itself. Lets no
-// exception out of a timer, which on a device would be a restart.
+// Creates this machine's Host: connects the contract in src/contract/host.ts to the SDK's modules. Makes no decisions of its
+// own. Lets no exception escape from a timer, which would restart a device.
 
 import config from "mc/config";
 import Timer from "timer";
@@ -14,29 +14,29 @@ import { ecdsa } from "./tls/ecdsa.js";
 import { sha256 } from "./tls/sha256.js";
 import { openSocket } from "./tls/socket.js";
 
-/** What a Host is made of, beside its machine. */
+/** What a Host needs besides its machine. */
 export interface HostOptions {
-	/** What a trusted user has handed over; else the firmware's own is used. */
+	/** A claim from a trusted user. Without it, the claim built into the firmware is used. */
 	readonly claim?: GivenClaim | undefined;
-	/** A factory reset was asked for at power-on. */
+	/** Whether a factory reset was requested at power-on. */
 	readonly forget: boolean;
-	/** Settles when the program is to end. */
+	/** Settles when the program must end. */
 	readonly stop: Promise<void>;
-	/** The will of the application's connections. */
+	/** The MQTT will of the application's connections. */
 	readonly will?: Host["will"];
-	/** Takes note of an event. Never throws. */
+	/** Records an event. Never throws. */
 	report(event: DeviceEvent): void;
-	/** Starts the program again, for a machine that cannot restart: this Host is dead by then. */
+	/** Starts the program again on a machine that cannot restart. This Host is no longer used by then. */
 	again(): void;
 }
 
-/** Makes the Host. @throws Failure CONFIGURATION_INVALID, or what the machine's flash throws */
+/** Creates the Host. @throws Failure CONFIGURATION_INVALID, or whatever opening or reading the machine's flash throws */
 export function createHost(machine: Machine, { claim, forget, stop, will, report, again }: HostOptions): Host {
 	const storage = machine.openStorage();
 	const clock = createClock();
 	stop.then(clock.close);
 	let dead = false;
-	/** The program has one connection at a time. */
+	/** The latest socket. The program has only one connection at a time. */
 	let socket: Socket | undefined;
 	return {
 		configuration: readConfiguration(),

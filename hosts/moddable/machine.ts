@@ -1,24 +1,27 @@
-// What differs between an ESP32 and the desktop simulator. Types only: the manifest maps "fleet-provisioning/machine" to
-// the one or the other, or to an app's own, and host.ts makes a Host of it.
+// What differs between an ESP32 and the desktop simulator. Contains types only: the manifest maps
+// "fleet-provisioning/machine" to one of the two, or to an app's own module, and host.ts builds a Host from it.
 
 import type { Network, Storage } from "../../src/contract/host.js";
 
-/** The machine that the program runs on: what `createMachine` of that module gives. */
+/** The machine that the program runs on, as the module's `createMachine` returns it. */
 export interface Machine {
-	/** The network, which is being joined from now on. Absent where there is nothing to join. */
+	/** The network, which has already started to connect. Absent if there is nothing to join. */
 	readonly network?: Network;
 	/** Opens the device's own flash. */
 	openStorage(): Storage;
-	/** What the maker burned in, or what the simulator made up once and keeps in `storage`. */
+	/** The serial number: written by the manufacturer, or invented once by the simulator and kept in `storage`. */
 	serialNumber(storage: Storage): string;
-	/** Names the image that runs: another one for each build. Absent where there is no such name. */
+	/** Identifies the running firmware image; differs for each build. Absent if there is no such identifier. */
 	build?(): string;
 	/** `count` random bytes. */
 	random(count: number): Uint8Array;
-	/** Whether a factory reset is asked for at power-on, by a button that is held down say. Asked once. */
+	/** Whether a factory reset is requested at power-on, for example by holding a button. Called once per start. */
 	resetAsked?(): boolean;
-	/** Starts the machine afresh. Absent where the program must be started again in its place. */
+	/** Restarts the machine. Absent if the program must be started again in the same process instead. */
 	restart?(): void;
-	/** Lets go of what the machine holds, timers above all: the program has ended, and another machine may be made. */
+	/**
+	 * Releases what the machine holds, above all timers. Called after the program has ended; another machine may be created
+	 * then.
+	 */
 	close?(): void;
 }

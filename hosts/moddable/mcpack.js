@@ -1,3 +1,4 @@
-// What an app that is built with mcpack imports as "moddable-fleet-provisioning". Its module is in manifest.json beside it.
+// The module that an app built with mcpack imports as "moddable-fleet-provisioning". The manifest.json beside it declares
+// it.
 
 export { start } from "moddable:fleet-provisioning";

@@ -1,4 +1,4 @@
-// Puts the device program on this machine. An app of its own includes hosts/moddable/manifest.json and calls `start`.
+// Starts the device program on this machine. An app includes hosts/moddable/manifest.json and calls `start`.
 
 import { createMachine } from "fleet-provisioning/machine";
 import Timer from "timer";
@@ -10,23 +10,23 @@ import type { GivenClaim } from "./claim.js";
 import { createHost } from "./host.js";
 import type { Machine } from "./machine.js";
 
-/** ms until it is tried again when flash cannot be opened, say. */
+/** ms until the next attempt after a failed start, for example when flash cannot be opened. */
 const AGAIN = 60_000;
 
-/** What an app may ask for. */
+/** Options of `start`. */
 export interface StartOptions {
-	/** From a trusted user. Without it the device uses the claim built into the firmware. */
+	/** A claim from a trusted user. Without it the device uses the claim built into the firmware. */
 	readonly claim?: GivenClaim | undefined;
-	/** A factory reset, asked for by a button held down at power-on say: the identity is erased first. */
+	/** Whether to do a factory reset, for example because a button is held down at power-on: the identity is erased first. */
 	readonly forget?: boolean;
 	/**
-	 * The will of each connection that the application gets: what the service publishes when the device is gone without having
-	 * hung up.
+	 * The MQTT will of each of the application's connections: what the service publishes if the device disappears without
+	 * disconnecting.
 	 */
 	will?(identity: Identity): Will | undefined;
 	/**
-	 * Called with every event from the first on: for an LED, a screen, a factory's line. What is traced is the same. What it
-	 * throws is traced, and the program goes on.
+	 * Called with every event from the first one on, for example for an LED, a screen or a production line. The same events
+	 * are traced. An exception that it throws is traced, and the program continues.
 	 */
 	onEvent?(event: DeviceEvent): void;
 }
@@ -34,15 +34,16 @@ export interface StartOptions {
 /** The running device program. */
 export interface DeviceProgram {
 	/**
-	 * Ends it: the application's own `Stop` is called, and the connection closed. Settles when that has been done; then the
-	 * machine may sleep (100 ms later, so that the service hears of the end), or `start` may be called again.
+	 * Ends the program: calls the function that the application returned, if any, and closes the connection. The promise
+	 * settles when that is done. Then `start` may be called again, or the machine may sleep, but 100 ms later, so that the end
+	 * of the connection reaches the service.
 	 */
 	stop(): Promise<void>;
 }
 
 /**
- * Joins the network and runs the device program: provisioning when there is no identity yet, then the application. Returns
- * at once and never throws: what is wrong with the settings, too, is an event. To be called again only after `stop`.
+ * Joins the network and runs the device program: provisioning if there is no identity yet, then the application. Returns at
+ * once and never throws: invalid settings are reported as an event, too. Call it again only after `stop`.
  */
 export function start(application: Application, options: StartOptions = {}): DeviceProgram {
 	const { claim, will, onEvent } = options;

@@ -1,10 +1,10 @@
-// Encodes CBOR, and checks CBOR from the network before cbor-x, which recurses and trusts lengths, may decode it. The check
-// never reads past the end and never recurses: on XS, a stack that is too deep ends in an abort that no code can catch.
+// Encodes CBOR, and checks CBOR from the network before it is decoded, because cbor-x recurses and trusts lengths. The check
+// never reads past the end and never recurses: on XS, a stack overflow is an abort that no code can catch.
 
 import { Encoder } from "cbor-x/index-no-eval";
 import { DEPTH_LIMIT, ITEMS_LIMIT, Malformed } from "./malformed.js";
 
-/** An object as a CBOR map. */
+/** Encodes an object as a CBOR map. */
 export const encodeCbor = (value: object): Uint8Array =>
 	new Encoder({ useRecords: false, mapsAsObjects: true, variableMapSize: true }).encode(value);
 
@@ -12,23 +12,25 @@ const MAP = 5;
 const TAG = 6;
 const BREAK = -1;
 
-/** A container that is being walked: how many items are still to come (`BREAK`: until a break). */
+/** An open container: how many items are still to come (`BREAK`: until a break). */
 interface Open {
 	left: number;
 	readonly isMap: boolean;
-	/** Items seen, which tells whether a map is at a key or at a value. */
+	/** Number of items seen so far, which tells whether the next item of a map is a key or a value. */
 	seen: number;
 }
 
 /**
  * Checks that `bytes` is one well-formed CBOR map (RFC 8949) without tags, nested at most 4 deep, with at most 512 items and
- * nothing after it. Returns the bytes with all strings in definite length, because cbor-x does not read the others.
- * `entries` is the number of pairs in the outermost map: a decoder that finds fewer has met a key twice.
+ * nothing after it. Returns the bytes with all strings converted to definite length, because cbor-x cannot read strings of
+ * indefinite length. `entries` is the number of pairs in the outermost map: a decoder that finds fewer has seen a duplicate
+ * key.
  * @throws Malformed
  */
 export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; readonly entries: number } {
 	const open: Open[] = [];
-	// Made at the first string of indefinite length. A string never grows when it is made definite, so the input's size is enough.
+	// Created at the first string of indefinite length. Converting a string never makes it longer, so the input's size is
+	// enough.
 	let copy: Uint8Array | undefined;
 	let written = 0;
 	let at = 0;
@@ -51,7 +53,7 @@ export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; read
 		for (let i = 0; i < size; i++) value = value * 256 + bytes[at++]!;
 		return value;
 	};
-	// Length of all chunks of a string of indefinite length, which are copied to `copyTo`.
+	// Returns the total length of the chunks of a string of indefinite length, and copies them to `copyTo`.
 	const chunks = (major: number, copyTo?: Uint8Array): number => {
 		let total = 0;
 		for (;;) {
@@ -69,7 +71,7 @@ export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; read
 	const indefiniteString = (major: number): void => {
 		const first = at;
 		if (copy === undefined) {
-			// Not slice(), which does not copy a Buffer, as Node provides it.
+			// Not slice(), because on a Node Buffer that does not copy.
 			copy = new Uint8Array(bytes);
 			written = at - 1;
 		}
@@ -114,7 +116,7 @@ export function checkCbor(bytes: Uint8Array): { readonly bytes: Uint8Array; read
 			else if (major === 4 || major === MAP) {
 				if (open.length === DEPTH_LIMIT) throw new Malformed("CBOR nests too deep");
 				const count = info === 31 ? BREAK : readArgument(info) * (major === MAP ? 2 : 1);
-				// Each item has at least one byte. A larger count would only make a decoder reserve memory.
+				// Each item takes at least one byte. A larger count would only make a decoder reserve memory.
 				if (count !== BREAK) need(count);
 				open.push({ left: count, isMap: major === MAP, seen: 0 });
 				keep(from, at);

@@ -1,17 +1,17 @@
-// The one catalogue of what can go wrong. Devices, command line, tests and docs speak of failures by these codes.
-// Codes and numbers are never reused for anything else. A failure never holds a secret. The firmware has only the codes; their
-// meaning in words is in hosts/cli/failure-words.ts, which no device program imports.
+// The only catalogue of failures. Devices, command line, tests and docs identify failures by these codes. A code or number
+// is never reused for another failure. A failure never contains a secret. The firmware contains only the codes; their
+// explanations are in hosts/cli/failure-words.ts, which no device program imports.
 
 /**
  * What to do after a failure:
- * - `retry`: it will pass; try again soon
- * - `recreate`: this certificate cannot be registered; begin again with a new one
+ * - `retry`: it is temporary; try again soon
+ * - `recreate`: this certificate cannot be registered; start again with a new one
  * - `operator`: somebody has to fix something; try again, but rarely
  * - `fatal`: only new firmware can help; stop
  */
 export type FailureClass = "retry" | "recreate" | "operator" | "fatal";
 
-/** In which step of a device's life a failure happened. */
+/** The step of a device's life in which a failure happened. */
 export type FailureStep =
 	| "start"
 	| "clock"
@@ -24,13 +24,13 @@ export type FailureStep =
 	| "store"
 	| "run";
 
-/** What the catalogue says of a failure. */
+/** A failure's entry in the catalogue. */
 export interface CatalogueEntry {
 	/** What an LED can blink: tens for the step, ones for the case. */
 	readonly number: number;
-	/** Where in the life of the device it happens. */
+	/** The step of a device's life in which it happens. */
 	readonly step: FailureStep;
-	/** What to make of it. */
+	/** What to do about it. */
 	readonly class: FailureClass;
 }
 
@@ -124,36 +124,39 @@ export interface FailureReport {
 	readonly code: FailureCode;
 	/** What an LED can blink: tens for the step, ones for the case. */
 	readonly number: number;
-	/** Where in the life of the device it happened. */
+	/** The step of the device's life in which it happened. */
 	readonly step: FailureStep;
-	/** What to make of it. */
+	/** What to do about it. */
 	readonly class: FailureClass;
-	/** What in particular, in a few words. */
+	/** Details, in a few words. */
 	readonly detail?: string;
-	/** What AWS answered, if it answered. */
+	/** AWS's reply, if there was one. */
 	readonly rejection?: Rejection;
 }
 
 /** The members of a `rejected` reply (AWS IoT developer guide, "Device provisioning MQTT API"). */
 export interface Rejection {
-	/** As in HTTP. */
+	/** An HTTP status code. */
 	readonly statusCode: number;
 	/** AWS's name for it, such as `InvalidCertificateOwnershipToken`. */
 	readonly errorCode: string;
-	/** For people; cut and cleaned of what might be a secret. */
+	/** For people to read. Shortened, and stripped of anything that might be a secret. */
 	readonly errorMessage: string;
 }
 
-/** A failure of the catalogue, as it is thrown. */
+/** A failure of the catalogue, as an exception. */
 export class Failure extends Error {
 	/** The code, which never changes its meaning. */
 	readonly code: FailureCode;
-	/** What in particular, in a few words: cut and cleaned of what might be a secret. */
+	/** Details, in a few words. Shortened, and stripped of anything that might be a secret. */
 	readonly detail: string | undefined;
-	/** What AWS said, when it said something. */
+	/** AWS's reply, if there was one. */
 	readonly rejection: Rejection | undefined;
 
-	/** `detail` must not hold a secret. It is cut and cleaned all the same, because parts of it come from the network. */
+	/**
+	 * `detail` must not contain a secret. It is shortened and stripped all the same, because parts of it may come from the
+	 * network.
+	 */
 	constructor(code: FailureCode, detail?: string, rejection?: Rejection) {
 		const cleaned = detail === undefined ? undefined : clean(detail);
 		super(cleaned === undefined ? code : `${code} (${cleaned})`);
@@ -166,12 +169,12 @@ export class Failure extends Error {
 		};
 	}
 
-	/** What to make of it: the catalogue's `class` of this code. */
+	/** What to do about it: the `class` that the catalogue gives this code. */
 	get class(): FailureClass {
 		return catalogue[this.code].class;
 	}
 
-	/** What events say of it. */
+	/** The failure as events report it. */
 	report(): FailureReport {
 		const { detail, rejection } = this;
 		return {
@@ -183,11 +186,14 @@ export class Failure extends Error {
 	}
 }
 
-/** Turns any exception into a failure. The device program throws nothing else on purpose. */
+/** Converts any exception to a failure. The device program deliberately throws nothing but failures. */
 export const asFailure = (error: unknown): Failure =>
 	error instanceof Failure ? error : new Failure("INTERNAL", error instanceof Error ? error.message : String(error));
 
-/** Cuts to 160 printable characters, without runs long enough to be a line of PEM or a token. Keeps certificate ids. */
+/**
+ * Shortens a text to 160 printable characters, and removes runs long enough to be a line of PEM or a token. Keeps
+ * certificate ids.
+ */
 function clean(text: string): string {
 	return text
 		.slice(0, 256)

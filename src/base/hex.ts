@@ -1,6 +1,6 @@
-// Bytes that are written as hexadecimal digits.
+// Converts bytes to hexadecimal text and back.
 
-/** The bytes of an even number of hexadecimal digits. */
+/** The bytes of a text with an even number of hexadecimal digits. */
 export const fromHex = (digits: string): Uint8Array => {
 	const bytes = new Uint8Array(digits.length >> 1);
 	for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);

@@ -1,9 +1,9 @@
-// Checks JSON text from the network before JSON.parse, which recurses, may read it.
+// Checks JSON text from the network before it is given to JSON.parse, which recurses.
 
 import { DEPTH_LIMIT, ITEMS_LIMIT, Malformed } from "./malformed.js";
 
 /**
- * Checks that JSON text has at most 4 open brackets at a time and at most 512 items. JSON.parse checks the rest.
+ * Checks that JSON text nests at most 4 deep and has at most 512 items. JSON.parse checks everything else.
  * @throws Malformed
  */
 export function checkJson(text: string): void {

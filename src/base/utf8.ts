@@ -1,10 +1,10 @@
-// Converts text to UTF-8 and back, which ECMAScript itself cannot do.
+// Converts text to UTF-8 and back, for which ECMAScript has no function.
 
 import { Decoder, Encoder } from "cbor-x/index-no-eval";
 
-/** The UTF-8 bytes of a text. Lone halves of a surrogate pair become U+FFFD. */
+/** The UTF-8 bytes of a text. Unpaired surrogates become U+FFFD. */
 export function toUtf8(text: string): Uint8Array {
-	// Not by the CBOR encoder, because this runs deep in the stack, for every topic of every packet.
+	// Does not use the CBOR encoder, because this runs deep in the stack for the topic of every packet.
 	const bytes = new Uint8Array(utf8Length(text));
 	let at = 0;
 	for (let i = 0; i < text.length; i++) {
@@ -28,22 +28,22 @@ export function toUtf8(text: string): Uint8Array {
 	return bytes;
 }
 
-/** How many bytes `toUtf8` gives for a text. */
+/** The length of `toUtf8(text)` in bytes. */
 export function utf8Length(text: string): number {
 	let length = text.length;
 	for (let i = 0; i < text.length; i++) {
 		const code = text.codePointAt(i)!;
 		if (code < 0x80) continue;
 		length += code < 0x800 ? 1 : 2;
-		// Four bytes for the two halves of a pair.
+		// A surrogate pair takes four bytes.
 		if (code > 0xffff) i += 1;
 	}
 	return length;
 }
 
 /**
- * The same as `toUtf8`, for long text. It is written as a CBOR text string, which is UTF-8 after a length. The result is a view of
- * a buffer that the next encoding overwrites.
+ * The same as `toUtf8`, but faster for long text: it encodes a CBOR text string, which is UTF-8 after a length. The result
+ * is a view of a buffer that the next encoding overwrites.
  */
 export function encodeText(text: string): Uint8Array {
 	const item = new Encoder({ useRecords: false }).encode(text);
@@ -51,7 +51,7 @@ export function encodeText(text: string): Uint8Array {
 	return item.subarray(size < 24 ? 1 : 1 + (1 << (size - 24)));
 }
 
-/** The text of up to 65,535 bytes of UTF-8. Read as a CBOR text string, which is UTF-8 after a length. */
+/** Decodes up to 65,535 bytes of UTF-8, by decoding a CBOR text string, which is UTF-8 after a length. */
 export function fromUtf8(bytes: Uint8Array): string {
 	const item = new Uint8Array(3 + bytes.length);
 	item.set([0x79, bytes.length >> 8, bytes.length & 0xff]);

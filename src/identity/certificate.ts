@@ -1,4 +1,5 @@
-// The public key in an X.509 certificate. Reads the structure and judges nothing: the service may use any authority.
+// Finds the public key in an X.509 certificate. Checks only the structure, not who issued the certificate: the service may
+// use any authority.
 
 import { BIT_STRING, checkDer, DerReader, INTEGER, openDer, SEQUENCE } from "./der.js";
 

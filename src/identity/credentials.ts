@@ -1,4 +1,5 @@
-// A certificate and its private key as others hand them over, in PEM: checked to be whole, and to belong together.
+// A certificate and its private key in PEM, as the service or a trusted user provides them. Checks that both are intact and
+// that they belong together.
 
 import { Failure } from "../base/failure.js";
 import { Malformed } from "../base/malformed.js";
@@ -9,10 +10,11 @@ import type { PemBlock } from "./pem.js";
 import { privateKeyFromPem, publicKeyOf } from "./private-key.js";
 
 /**
- * Reads a certificate and its private key, RSA or EC. They are taken out of PEM already, as that needs much of the stack.
- * @param key from PEM; or PKCS#8 of a key that this device has made, whose point is not computed again
+ * Reads a certificate and its private key, RSA or EC. The caller has already decoded the PEM, because that needs much of the
+ * stack.
+ * @param key from PEM; or the PKCS#8 of a key that this device made, whose public point is not computed again
  * @param ecdsa the machine's arithmetic, for an EC key
- * @throws Malformed, Failure KEY_MISMATCH when they do not belong together
+ * @throws Malformed, Failure KEY_MISMATCH when certificate and key do not belong together
  */
 export function readCredentials(certificate: PemBlock, key: PemBlock | Uint8Array, ecdsa?: Ecdsa): Credentials {
 	if (certificate.label !== "CERTIFICATE") throw new Malformed("PEM is not of a certificate");

@@ -1,4 +1,4 @@
-// Reads and writes DER (ITU-T X.690), as far as certificates and keys need it. Never recurses, never reads past the end.
+// Reads and writes the part of DER (ITU-T X.690) that certificates and keys need. Never recurses, never reads past the end.
 
 import { Malformed } from "../base/malformed.js";
 
@@ -8,10 +8,12 @@ export const OCTET_STRING = 0x04;
 export const OBJECT_IDENTIFIER = 0x06;
 export const SEQUENCE = 0x30;
 
-/** Deepest nesting of elements. Certificates have at most eight levels. Each open level takes memory. */
+/**
+ * The deepest nesting of elements that is accepted. Certificates have at most eight levels. Each open level takes memory.
+ */
 const DEEPEST = 16;
 
-/** Reads the elements of one level, in order. */
+/** Reads the elements of one nesting level in order. */
 export class DerReader {
 	readonly #bytes: Uint8Array;
 	#at = 0;
@@ -24,7 +26,7 @@ export class DerReader {
 		return this.#at === this.#bytes.length;
 	}
 
-	/** The tag that comes next, 0 at the end. */
+	/** The tag of the next element, 0 at the end. */
 	get nextTag(): number {
 		return this.#bytes[this.#at] ?? 0;
 	}
@@ -44,7 +46,7 @@ export class DerReader {
 		return this.#bytes.subarray(from, this.#at);
 	}
 
-	/** The bytes of the next element, a BIT STRING of whole bytes; a view, not a copy. @throws Malformed */
+	/** The content of the next element, a BIT STRING of whole bytes; a view, not a copy. @throws Malformed */
 	readBits(): Uint8Array {
 		const bits = this.read(BIT_STRING);
 		if (bits[0] !== 0) throw new Malformed("DER has a bit string that is not whole bytes");
@@ -58,8 +60,8 @@ export class DerReader {
 }
 
 /**
- * Where the contents of the element at `at` begin and end. They must not go beyond `limit`. Read the result by index: XS takes ten
- * times as long to take an array apart.
+ * Where the contents of the element at `at` begin and end, which must be within `limit`. Callers read the result by index,
+ * because destructuring an array takes XS ten times as long.
  * @throws Malformed
  */
 function contents(bytes: Uint8Array, at: number, limit: number): [from: number, to: number] {
@@ -76,7 +78,7 @@ function contents(bytes: Uint8Array, at: number, limit: number): [from: number, 
 	return [from, from + length];
 }
 
-/** Checks that inner elements fill their outer ones exactly, at most sixteen levels deep. @throws Malformed */
+/** Checks that nested elements exactly fill the elements around them, at most sixteen levels deep. @throws Malformed */
 export function checkDer(bytes: Uint8Array): void {
 	const ends = [bytes.length];
 	for (let at = 0; at < bytes.length; ) {
@@ -89,7 +91,7 @@ export function checkDer(bytes: Uint8Array): void {
 	}
 }
 
-/** A reader of the one element with this tag that `bytes` consists of. @throws Malformed */
+/** A reader for the contents of the only element in `bytes`, which must have this tag. @throws Malformed */
 export function openDer(bytes: Uint8Array, tag: number): DerReader {
 	const outer = new DerReader(bytes);
 	const contents = outer.read(tag);
@@ -117,8 +119,8 @@ export function encodeDer(tag: number, ...contents: readonly Uint8Array[]): Uint
 export const encodeBits = (bytes: Uint8Array): Uint8Array => encodeDer(BIT_STRING, Uint8Array.of(0), bytes);
 
 /**
- * Whether two byte strings are the same. Compares four bytes at a time, since it stands between a certificate and its place in
- * flash. Not for secrets that somebody guesses at: it stops at the first difference.
+ * Whether two byte strings are equal. Compares four bytes at a time, because the check of a new certificate waits for it. Do
+ * not use it for secrets that an attacker can guess at, because it stops at the first difference.
  */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 	const { length } = a;

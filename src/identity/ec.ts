@@ -1,5 +1,5 @@
-// Keys on elliptic curves (SEC 1, RFC 5480, RFC 5915): reads, checks, writes and makes them. All arithmetic is the machine's:
-// without it a key's public point is believed as it is written, and no key can be made.
+// Elliptic curve keys (SEC 1, RFC 5480, RFC 5915): reads, checks, encodes and creates them. The curve arithmetic is the
+// machine's. Without it, a key's public point is used as it is stored, without a check that it belongs to the key.
 
 import { fromHex } from "../base/hex.js";
 import { Malformed } from "../base/malformed.js";
@@ -19,7 +19,10 @@ import {
 /** 1.2.840.10045.2.1, id-ecPublicKey. */
 export const EC_PUBLIC_KEY = fromHex("2a8648ce3d0201");
 
-/** The curves: OBJECT IDENTIFIER, the contents; a scalar is from 1 to below the order. */
+/**
+ * The supported curves: the contents of the OBJECT IDENTIFIER, and the order. A private scalar is at least 1 and below the
+ * order.
+ */
 const CURVES: Readonly<Record<CurveName, { readonly identifier: Uint8Array; readonly order: Uint8Array }>> =
 	Object.freeze({
 		"P-256": {
@@ -34,10 +37,10 @@ const CURVES: Readonly<Record<CurveName, { readonly identifier: Uint8Array; read
 		},
 	});
 
-/** A key pair. Secret. */
+/** A key pair, which is secret. */
 export interface EcKey {
 	readonly curve: CurveName;
-	/** The private key: big-endian, as many bytes as the curve's order has. */
+	/** The private key: big-endian, as long as the curve's order. */
 	readonly scalar: Uint8Array;
 	/** The public key, uncompressed (SEC 1, 2.3.3): 4, x, y. */
 	readonly point: Uint8Array;
@@ -48,9 +51,10 @@ const PARAMETERS = 0xa0;
 const PUBLIC_KEY = 0xa1;
 
 /**
- * Reads an ECPrivateKey (RFC 5915). Its point is checked to be the scalar's, or made where it is missing, with the machine's
- * arithmetic; without that it must be there.
- * @param identifier of the curve, as an AlgorithmIdentifier around the key has it; else the key itself must say it
+ * Reads an ECPrivateKey (RFC 5915). With `ecdsa`, the public point is computed, and must match the one in the key if there
+ * is one. Without it, the key must contain the point.
+ * @param identifier the curve's, from an AlgorithmIdentifier around the key; if undefined, the key itself must name the
+ * curve
  * @throws Malformed
  */
 export function readEcKey(sec1: Uint8Array, identifier: Uint8Array | undefined, ecdsa: Ecdsa | undefined): EcKey {
@@ -65,7 +69,7 @@ export function readEcKey(sec1: Uint8Array, identifier: Uint8Array | undefined, 
 	return keyPair(curve, scalar, point, ecdsa);
 }
 
-/** The key pair of a scalar. @throws Malformed when `scalar` is none of the curve's, or `point` is not its point */
+/** The key pair of a scalar. @throws Malformed when `scalar` is out of range, or `point` does not belong to it */
 export function keyPair(
 	curve: CurveName,
 	scalar: Uint8Array,
@@ -84,19 +88,19 @@ export function keyPair(
 export function newScalar(curve: CurveName, random: (count: number) => Uint8Array): Uint8Array {
 	const { length } = CURVES[curve].order;
 	for (;;) {
-		// What is out of range is thrown away, so that all keys are as likely (FIPS 186-5, A.2.2).
+		// Candidates out of range are discarded rather than reduced, so that all keys are equally likely (FIPS 186-5, A.2.2).
 		const scalar = random(length);
 		if (isScalar(curve, scalar)) return scalar;
 	}
 }
 
-/** As PKCS#8 (RFC 5958) with the public point, as OpenSSL writes it. */
+/** Encodes the key as PKCS#8 (RFC 5958) with the public point, the way OpenSSL does. */
 export function encodeEcKey({ curve, scalar, point }: EcKey): Uint8Array {
 	const key = encodeDer(SEQUENCE, VERSION_1, encodeDer(OCTET_STRING, scalar), encodeDer(PUBLIC_KEY, encodeBits(point)));
 	return encodeDer(SEQUENCE, Uint8Array.of(INTEGER, 1, 0), algorithm(curve), encodeDer(OCTET_STRING, key));
 }
 
-/** SubjectPublicKeyInfo, as a certificate has it. */
+/** The key's SubjectPublicKeyInfo, as in a certificate. */
 export const ecPublicKey = ({ curve, point }: EcKey): Uint8Array =>
 	encodeDer(SEQUENCE, algorithm(curve), encodeBits(point));
 
@@ -113,7 +117,7 @@ function curveOf(wanted: Uint8Array | undefined): CurveName {
 	throw new Malformed("private key is on a curve that is not taken");
 }
 
-/** Whether these bytes are a private key: from 1 to below the order. */
+/** Whether these bytes are a valid private key: at least 1 and below the order. */
 export function isScalar(curve: CurveName, scalar: Uint8Array): boolean {
 	const { order } = CURVES[curve];
 	if (scalar.length !== order.length || scalar.every((byte) => byte === 0)) return false;

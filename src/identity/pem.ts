@@ -1,9 +1,9 @@
-// PEM text (RFC 7468) from DER bytes and back. Reads strictly: refuses whatever is not exactly PEM.
+// Converts PEM text (RFC 7468) to DER and back. Parses strictly: rejects everything that is not valid PEM.
 
 import { Malformed } from "../base/malformed.js";
 import { encodeText } from "../base/utf8.js";
 
-/** The block's label and its bytes. */
+/** The label and the contents of a block. */
 export interface PemBlock {
 	readonly label: string;
 	readonly der: Uint8Array;
@@ -13,8 +13,8 @@ const BEGIN = "-----BEGIN ";
 const DASHES = "-----";
 
 /**
- * The first block of `text`. More blocks (a chain) may follow it, but nothing else.
- * Lines may have any length, and end in `\n` or `\r\n`.
+ * Decodes the first block of `text`. Only more blocks (a certificate chain) may follow it. Lines may have any length, and
+ * end in `\n` or `\r\n`.
  * @throws Malformed
  */
 export function decodePem(text: string): PemBlock {
@@ -33,7 +33,7 @@ export function decodePem(text: string): PemBlock {
 	return { label, der };
 }
 
-/** A block, in lines of 64 characters. For short ones: it takes its time. */
+/** Encodes a block in lines of 64 characters. Slow, so it is meant for short blocks. */
 export function encodePem(label: string, der: Uint8Array): string {
 	let body = "";
 	for (let at = 0; at < der.length; at += 3) {
@@ -45,10 +45,10 @@ export function encodePem(label: string, der: Uint8Array): string {
 	return `${BEGIN}${label}${DASHES}${body}\n${DASHES}END ${label}${DASHES}\n`;
 }
 
-/** Uint8Array.fromBase64 of ES2026: XS has it in the Moddable SDK, other engines may not. */
+/** Uint8Array.fromBase64 of ES2026. XS in the Moddable SDK has it; other engines may not. */
 type FromBase64 = (text: string, options: { readonly lastChunkHandling: "strict" }) => Uint8Array;
 
-/** Decodes base64 (RFC 4648, section 4) in `text` from `start` to `end`. Blanks and line ends are skipped. @throws Malformed */
+/** Decodes the base64 (RFC 4648, section 4) in `text` from `start` to `end`. Whitespace is skipped. @throws Malformed */
 function decodeBase64(text: string, start: number, end: number): Uint8Array {
 	const { fromBase64 } = Uint8Array as { fromBase64?: FromBase64 };
 	if (fromBase64 === undefined) return decodeSymbols(text, start, end);
@@ -59,23 +59,23 @@ function decodeBase64(text: string, start: number, end: number): Uint8Array {
 	}
 }
 
-/** Characters that are taken at a time: more would take more memory. */
+/** How many characters are decoded at a time. More would take more memory. */
 const PIECE = 128;
-/** What may stand between the symbols. */
+/** Whitespace that is allowed between symbols. */
 const BLANKS = Object.freeze(["\n", "\r", " ", "\t"]);
 const SYMBOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/** The six bits that each ASCII character stands for, -1 for what is no symbol. */
+/** The six-bit value of each ASCII character, -1 for characters that are not base64 symbols. */
 const SEXTETS = Object.freeze(Array.from({ length: 128 }, (_, c) => SYMBOLS.indexOf(String.fromCharCode(c))));
 
 /**
- * What `fromBase64` does. Works on bytes and four symbols at a time, since it stands between a certificate and its place in flash:
- * XS keeps text as UTF-8 and counts from its beginning to find a character.
+ * Does what `fromBase64` does. Works on bytes, and on four symbols at a time, to be fast enough: XS stores text as UTF-8,
+ * and counts from its start to find a character.
  */
 function decodeSymbols(text: string, start: number, end: number): Uint8Array {
 	const tail = text.slice(Math.max(start, end - 8), end);
 	let [last, padding] = [end, 0];
 	for (let at = tail.length - 1; at >= 0 && /[=\s]/.test(tail[at]!); at--, last--) if (tail[at] === "=") padding += 1;
-	// A group is put down as four bytes, the fourth of which the next one overwrites.
+	// Each group is written as four bytes; the next group overwrites the fourth.
 	const decoded = new DataView(new ArrayBuffer((((end - start) * 3) >> 2) + 4));
 	let size = 0;
 	let symbols = "";
@@ -89,7 +89,7 @@ function decodeSymbols(text: string, start: number, end: number): Uint8Array {
 	}
 	if (padding > 2 || symbols.length + padding !== (padding && 4)) throw new Malformed("PEM is cut short");
 	if (padding > 0) {
-		// Read as zeros, which is what must be there.
+		// The missing symbols are decoded as zeros, and the spare bits must be zero.
 		const group = decodeGroups(symbols + "AA".slice(0, padding), decoded, size);
 		if ((group & ((1 << (8 * padding)) - 1)) !== 0) throw new Malformed("PEM has bits to spare");
 		size += 3 - padding;
@@ -97,7 +97,7 @@ function decodeSymbols(text: string, start: number, end: number): Uint8Array {
 	return new Uint8Array(decoded.buffer, 0, size);
 }
 
-/** Decodes groups of four symbols, puts their bytes down at `to`, and gives the bits of the last group. */
+/** Decodes groups of four symbols, writes their bytes at offset `to`, and returns the bits of the last group. */
 function decodeGroups(symbols: string, decoded: DataView, to: number): number {
 	const bytes = encodeText(symbols);
 	const { length } = bytes;

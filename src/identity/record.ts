@@ -1,5 +1,6 @@
-// What a device keeps in flash, as bytes: framed with a version and a checksum, so that a torn or corrupted value
-// is recognized. The layout is a promise: read docs/flash-format.md before you change anything here.
+// The binary format of what a device stores in flash. Each value has a version and a checksum, so that incomplete and
+// corrupted values are recognized. Devices in the field depend on this format: read docs/flash-format.md before you change
+// anything here.
 
 import { Decoder } from "cbor-x/index-no-eval";
 import { checkCbor, encodeCbor } from "../base/cbor.js";
@@ -8,10 +9,10 @@ import type { DeviceState } from "../contract/events.js";
 import type { Credentials } from "../contract/host.js";
 import { equalBytes } from "./der.js";
 
-/** Which of the two places credentials or a record are in. */
+/** Each of credentials and record has two places in flash. This names one of them. */
 export type Slot = "a" | "b";
 
-/** What a member may be, by the word that the tables below have for it. */
+/** The types that the tables below can give a member. */
 interface Kinds {
 	readonly number: number;
 	readonly string: string;
@@ -22,48 +23,48 @@ interface Kinds {
 }
 
 const ALWAYS = {
-	/** Time of day when this was written, ms since 1970: the clock cannot be right before it. */
+	/** When the record was written, ms since 1970. The time of day cannot be earlier than this. */
 	savedAt: "number",
-	/** How often a new identity was put aside, which makes the pause before the next one longer. */
+	/** How many new identities were set aside. The pause before the next one grows with this number. */
 	setAsides: "number",
 } as const;
 const CERTIFICATE = {
 	...ALWAYS,
-	/** The certificate that everything below is about. */
+	/** The certificate that the following members describe. */
 	certificateId: "digits",
-	/** Where its credentials are. */
+	/** Where the certificate's credentials are stored. */
 	slot: "slot",
-	/** How often in a row the broker refused the new identity. */
+	/** How many times in a row the broker has refused the new identity. */
 	refusals: "number?",
 } as const;
 const TOKEN = Object.freeze({
 	...CERTIFICATE,
 	/** Secret. */
 	ownershipToken: "string",
-	/** When the token stops working, ms since 1970. */
+	/** When the token expires, ms since 1970. */
 	deadline: "number",
 } as const);
 const THING = Object.freeze({
 	...CERTIFICATE,
 	thingName: "string",
-	/** From the template. Absent when RegisterThing's reply was lost but its effect was not. */
+	/** The configuration from the provisioning template. Absent if RegisterThing succeeded but its reply was lost. */
 	deviceConfiguration: "object?",
 } as const);
 
 const WITHOUT = Object.freeze({
 	/**
-	 * The private key of the certificate that is being asked for, on P-256: it is made once, however often one asks. Secret. In
-	 * hexadecimal, as encoding bytes takes more of the stack.
+	 * The private key, on P-256, for the certificate that is being requested. Secret. It is stored so that repeated requests
+	 * use the same key. It is hexadecimal text, because encoding bytes needs more of the stack.
 	 */
 	pendingKey: "digits?",
 } as const);
 
 /**
- * The members of a record, beside `state`, in each state; those with a question mark may be absent. The type of a record and
- * the check of what is read follow from it.
+ * The members of a record besides `state`, for each state. Those marked with a question mark are optional. Both the record's
+ * type and the check of what is read from flash are derived from this table.
  */
 const MEMBERS = Object.freeze({
-	/** `forgotten`: the identity was to be forgotten, and its credentials are to be erased before anything else. */
+	/** `forgotten`: the identity must be forgotten, and its credentials must be erased before anything else happens. */
 	unprovisioned: Object.freeze({ ...ALWAYS, ...WITHOUT, forgotten: "boolean?" } as const),
 	created: TOKEN,
 	registering: TOKEN,
@@ -72,7 +73,7 @@ const MEMBERS = Object.freeze({
 	proved: THING,
 } as const satisfies Record<DeviceState, Record<string, keyof Kinds | `${keyof Kinds}?`>>);
 
-/** What a table says, as a type. */
+/** The type of a record that a table describes. */
 type Described<Table> = {
 	readonly [M in keyof Table as Table[M] extends keyof Kinds ? M : never]: Kinds[Table[M] & keyof Kinds];
 } & {
@@ -81,7 +82,10 @@ type Described<Table> = {
 		: never;
 };
 
-/** Whether a value is of a kind. The checksum says that it was written so; this guards against firmware that wrote it wrong. */
+/**
+ * Whether a value has this type. The checksum shows that the value is as it was written; this check finds values that faulty
+ * firmware wrote.
+ */
 function isOf(kind: string, value: unknown): boolean {
 	if (kind.endsWith("?")) return value === undefined || isOf(kind.slice(0, -1), value);
 	if (kind === "digits") return typeof value === "string" && value.length === 64;
@@ -94,25 +98,25 @@ export type RecordOf<State extends DeviceState> = State extends DeviceState
 	? { readonly state: State } & Described<(typeof MEMBERS)[State]>
 	: never;
 
-/** Where a device stands in its life. Which members there are follows from `state`. */
+/** A device's provisioning state. `state` determines which other members there are. */
 export type DeviceRecord = RecordOf<DeviceState>;
 
 /** A record that is about a certificate. */
 export type CertificateRecord = RecordOf<Exclude<DeviceState, "unprovisioned">>;
 
 type Unsaved<Saved> = Saved extends DeviceRecord ? Omit<Saved, "savedAt"> : never;
-/** A record as it is handed over to be saved. */
+/** A record to be saved; saving adds `savedAt`. */
 export type UnsavedRecord = Unsaved<DeviceRecord>;
 
 /** The record of a device that was never provisioned. */
 export const UNPROVISIONED: DeviceRecord = Object.freeze({ state: "unprovisioned", savedAt: 0, setAsides: 0 });
 
-/** What a value from flash turned out to be. */
+/** The result of reading a value from flash. */
 export type Read<T> =
 	| { readonly is: "absent" | "damaged" | "newer"; readonly sequence: -1 }
 	| { readonly is: "good"; readonly sequence: number; readonly value: T };
 
-// Frame: "FP", version, kind, sequence (4 bytes), body, CRC-32 of all before (4 bytes). Numbers are big-endian.
+// Frame: "FP", version, kind, sequence (4 bytes), body, CRC-32 of everything before it (4 bytes). Numbers are big-endian.
 // Every version keeps this frame, so that older firmware can tell a newer value from a damaged one.
 const VERSION = 1;
 const RECORD = 0x52;
@@ -149,11 +153,13 @@ function unframe<T>(kind: number, buffer: ArrayBuffer | undefined, decode: (body
 export const encodeRecord = (record: DeviceRecord, sequence: number): ArrayBuffer =>
 	frame(RECORD, sequence, encodeCbor(record));
 
-/** Never throws: whatever is in flash, the answer says what it is. Members that this release does not know are dropped. */
+/**
+ * Decodes a record and never throws: the result also covers absent, damaged and newer values. Unknown members are dropped.
+ */
 export const decodeRecord = (buffer: ArrayBuffer | undefined): Read<DeviceRecord> =>
 	unframe(RECORD, buffer, readRecord);
 
-/** Certificate id (32 bytes), length of the certificate (2 bytes), certificate, key. */
+/** Encodes credentials: certificate id (32 bytes), length of the certificate (2 bytes), certificate, key. */
 export function encodeCredentials(certificateId: string, { certificate, key }: Credentials): ArrayBuffer {
 	const body = new Uint8Array(34 + certificate.length + key.length);
 	body.set(fromHex(certificateId));
@@ -163,7 +169,7 @@ export function encodeCredentials(certificateId: string, { certificate, key }: C
 	return frame(CREDENTIALS, 0, body);
 }
 
-/** The credentials of this certificate; others are as good as damaged. Never throws. */
+/** The credentials of this certificate. Those of any other certificate count as damaged. Never throws. */
 export const decodeCredentials = (buffer: ArrayBuffer | undefined, certificateId: string): Read<Credentials> =>
 	unframe(CREDENTIALS, buffer, (body) => {
 		if (!equalBytes(body.subarray(0, 32), fromHex(certificateId))) throw new Error();
@@ -185,7 +191,7 @@ function readRecord(body: Uint8Array): DeviceRecord {
 	return record as DeviceRecord;
 }
 
-/** What eight bits do to a checksum. Made when firmware is built: it takes no RAM. */
+/** CRC table with an entry for each byte value. It is computed when the firmware is built, and takes no RAM. */
 const OCTETS = Object.freeze(
 	Array.from({ length: 256 }, (_, octet) => {
 		let crc = octet;
@@ -194,7 +200,7 @@ const OCTETS = Object.freeze(
 	}),
 );
 
-/** CRC-32 (IEEE 802.3, as in zip). Reads four bytes at a time, since it stands between a certificate and its place in flash. */
+/** CRC-32 (IEEE 802.3, as in zip). Reads four bytes at a time to be fast enough on XS. */
 export function crc32(bytes: Uint8Array): number {
 	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 	const octets = OCTETS;

@@ -1,4 +1,4 @@
-// RSA keys (RFC 8017, appendix A.1): checks that a private key is intact, and says which public key belongs to it.
+// RSA keys (RFC 8017, appendix A.1): checks that a private key is intact, and derives its public key.
 
 import { fromHex } from "../base/hex.js";
 import { Malformed } from "../base/malformed.js";
@@ -16,8 +16,9 @@ export const RSA_ALGORITHM = encodeDer(
 );
 
 /**
- * Checks a PKCS#1 private key number by number (RFC 8017, section 3.2: n = p·q, e·dP ≡ 1 mod p−1 and so on), so that
- * a single flipped bit anywhere in it is found before the key is used. Returns its SubjectPublicKeyInfo, as a certificate has it.
+ * Checks how the numbers of a PKCS#1 private key relate to each other (RFC 8017, section 3.2: n = p·q, e·dP ≡ 1 mod p−1 and
+ * so on), which detects a single flipped bit anywhere before the key is used. Returns the key's SubjectPublicKeyInfo, as in
+ * a certificate.
  * @throws Malformed
  */
 export function rsaPublicKey(pkcs1: Uint8Array): Uint8Array {

@@ -1,4 +1,4 @@
-// The request for a certificate for a key of this device's own: PKCS#10 (RFC 2986), signed with that key.
+// Creates the signing request (CSR) with which the device requests a certificate for its own key: PKCS#10 (RFC 2986).
 
 import { fromHex } from "../base/hex.js";
 import { toUtf8 } from "../base/utf8.js";
@@ -13,14 +13,14 @@ const NAME_LIMIT = 64;
 const SET = 0x31;
 const UTF8_STRING = 0x0c;
 const VERSION_0 = Uint8Array.of(INTEGER, 1, 0);
-/** No attributes: they are not optional. */
+/** An empty set of attributes. The field is mandatory. */
 const ATTRIBUTES = Uint8Array.of(0xa0, 0);
 /** 2.5.4.3, commonName. */
 const COMMON_NAME = fromHex("550403");
 /** AlgorithmIdentifier: 1.2.840.10045.4.3.2, ecdsa-with-SHA256 (RFC 5758, 3.2). */
 const ECDSA_WITH_SHA256 = encodeDer(SEQUENCE, encodeDer(OBJECT_IDENTIFIER, fromHex("2a8648ce3d040302")));
 
-/** A signing request in PEM. Of a common name that is too long for X.509, the beginning is taken. */
+/** A signing request in PEM. A common name that is too long for X.509 is cut off. */
 export function signingRequest(key: EcKey, commonName: string, ecdsa: Ecdsa): string {
 	const name = encodeDer(UTF8_STRING, toUtf8(commonName.slice(0, NAME_LIMIT)));
 	const attribute = encodeDer(SEQUENCE, encodeDer(OBJECT_IDENTIFIER, COMMON_NAME), name);

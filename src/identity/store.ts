@@ -1,6 +1,6 @@
-// Keeps the record and the credentials in flash so that a power cut at any byte leaves the old ones or the new ones whole.
-// There are two places for each, a marker says which record is valid, and every write is read back before it is relied on.
-// Must never overwrite what is in use, nor erase anything unasked.
+// Stores the record and the credentials in flash in such a way that a power cut at any byte leaves either the old or the new
+// ones intact. There are two places for each, a marker names the valid record, and every write is read back before anything
+// relies on it. Must never overwrite what is in use, and must never erase anything without being asked to.
 
 import { Failure } from "../base/failure.js";
 import type { DeviceEvent } from "../contract/events.js";
@@ -23,16 +23,16 @@ const RECORD_KEYS: Readonly<Record<Slot, string>> = Object.freeze({ a: "state.a"
 const CREDENTIALS_KEYS: Readonly<Record<Slot, string>> = Object.freeze({ a: "cred.a", b: "cred.b" });
 const MARKER_KEY = "state.live";
 
-/** How often a value is written until it reads back as it was written. */
+/** How many times a value is written until it reads back correctly. */
 const WRITE_TRIES = 3;
 
 const other = (slot: Slot | undefined): Slot => (slot === "a" ? "b" : "a");
 
-/** The device's memory. */
+/** The device's persistent storage. */
 export class Store {
 	readonly #storage: Storage;
 	readonly #report: (event: DeviceEvent) => void;
-	/** Where the valid record is; undefined before the first. */
+	/** Which place holds the valid record; undefined before the first one is saved. */
 	#live: Slot | undefined;
 	#sequence = 0;
 
@@ -42,8 +42,8 @@ export class Store {
 	}
 
 	/**
-	 * The valid record: the one that the marker names, or, when the marker or that record is damaged, the newest one that is
-	 * whole. When there is none, the record of a device that was never provisioned. Writes nothing.
+	 * The valid record: the one that the marker names or, if the marker or that record is damaged, the newest intact one. If
+	 * there is none, the record of a device that was never provisioned. Writes nothing.
 	 * @throws Failure STORE_READ_FAILED, STORE_NEWER
 	 */
 	load(): DeviceRecord {
@@ -66,8 +66,9 @@ export class Store {
 	}
 
 	/**
-	 * Makes `record` the valid one. Gives the number of bytes written.
-	 * @throws Failure STORE_FULL, STORE_WRITE_FAILED, STORE_READ_FAILED: then either the previous record or this one is valid
+	 * Makes `record` the valid record. Returns the number of bytes written.
+	 * @throws Failure STORE_FULL, STORE_WRITE_FAILED, STORE_READ_FAILED; either the previous record or the new one is then
+	 * valid
 	 */
 	save(record: DeviceRecord): number {
 		const slot = other(this.#live);
@@ -79,7 +80,7 @@ export class Store {
 	}
 
 	/**
-	 * The credentials of a record, from its slot or from the copy beside it; `undefined` when neither is whole.
+	 * The credentials of a record, from its slot or else from the copy in the other slot; `undefined` when neither is intact.
 	 * @throws Failure STORE_READ_FAILED, STORE_NEWER
 	 */
 	loadCredentials(record: CertificateRecord): Credentials | undefined {
@@ -93,8 +94,8 @@ export class Store {
 	}
 
 	/**
-	 * Makes sure that there are two whole copies of a proved identity's credentials, so that a corrupted byte does no harm.
-	 * Writes nothing when there are two already. @throws Failure as `save`
+	 * Makes sure that there are two intact copies of a proved identity's credentials, so that a corrupted byte does no harm.
+	 * Writes nothing if there are. @throws Failure as `save`
 	 */
 	mirrorCredentials(record: CertificateRecord): void {
 		const { a, b } = { a: this.#readCredentials("a", record), b: this.#readCredentials("b", record) };
@@ -108,8 +109,8 @@ export class Store {
 	}
 
 	/**
-	 * Writes new credentials into the slot that `record` does not use, and gives that slot and the number of bytes. They are
-	 * not in use before a record names the slot. @throws Failure as `save`
+	 * Writes new credentials into the slot that `record` does not use. Returns that slot and the number of bytes written. The
+	 * credentials are not in use until a record names the slot. @throws Failure as `save`
 	 */
 	saveCredentials(record: DeviceRecord, certificateId: string, credentials: Credentials): [slot: Slot, bytes: number] {
 		const slot = other("slot" in record ? record.slot : undefined);
@@ -117,8 +118,8 @@ export class Store {
 	}
 
 	/**
-	 * Erases all credentials, and the record that holds no more, in which a key or a token may be: for a device whose record says
-	 * that it has none. @throws Failure STORE_WRITE_FAILED
+	 * Erases all credentials and the outdated record, which may hold a key or a token. Only for a device whose valid record
+	 * says that it has no identity. @throws Failure STORE_WRITE_FAILED
 	 */
 	eraseSecrets(): void {
 		try {
@@ -146,7 +147,7 @@ export class Store {
 		try {
 			return this.#storage.read(key);
 		} catch {
-			// Flash that cannot be read is not empty: taking it for empty would cost the device its identity.
+			// An unreadable flash is not an empty flash: treating it as empty would cost the device its identity.
 			throw new Failure("STORE_READ_FAILED", key);
 		}
 	}

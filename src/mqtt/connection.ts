@@ -1,5 +1,5 @@
-// One MQTT 3.1.1 connection over a TLS socket: CONNECT, subscribe, publish, keep alive. Every wait has a limit, every
-// queue has a bound. Whatever goes wrong ends the connection with one failure, which every waiting call gets.
+// One MQTT 3.1.1 connection over a TLS socket: CONNECT, subscribe, publish, keep alive. Every wait has a time limit, and
+// every queue a size limit. Any error ends the connection with one failure, which every waiting call receives.
 
 import { asFailure, Failure, type FailureCode } from "../base/failure.js";
 import type { Will } from "../contract/application.js";
@@ -18,10 +18,10 @@ const PING_LIMIT = 10_000;
 /** How much may wait to be written to the socket: bytes of payloads and topics, and number of packets. */
 const QUEUE_LIMIT = 16_384;
 const QUEUE_PACKETS = 64;
-/** How many acknowledgements may be outstanding at a time. AWS IoT answers no more than 100 PUBLISHes in flight. */
+/** How many acknowledgements may be outstanding at a time. AWS IoT acknowledges at most 100 PUBLISHes in flight. */
 const IN_FLIGHT = 64;
 
-/** What the end of a socket means. Refusals of this device's certificate are not among them. */
+/** The failure that each socket error becomes, apart from errors that mean that this device's certificate was refused. */
 const SOCKET_FAILURES = Object.freeze({
 	resolve: "HOST_UNKNOWN",
 	connect: "HOST_UNREACHABLE",
@@ -31,12 +31,12 @@ const SOCKET_FAILURES = Object.freeze({
 	closed: "CONNECTION_LOST",
 } as const satisfies Partial<Record<SocketErrorReason, FailureCode>>);
 
-/** Who connects, and what for. */
+/** Who connects, and how. */
 export interface ConnectionOptions {
 	readonly role: Role;
 	readonly clientId: string;
 	readonly credentials: Credentials;
-	/** Largest packet taken, in bytes. */
+	/** Largest packet accepted, in bytes. */
 	readonly packetLimit: number;
 	readonly will?: Will | undefined;
 }
@@ -48,10 +48,10 @@ interface Waiter {
 	readonly timer: TimerId;
 }
 
-/** A connection. Made closed: `open` waits until the broker has accepted. */
+/** A connection. The constructor starts connecting; `open` waits until the broker has accepted the connection. */
 export class Connection {
 	readonly clientId: string;
-	/** Called with each PUBLISH. What it throws ends the connection. */
+	/** Called with each PUBLISH. An exception that it throws ends the connection. */
 	onMessage: ((topic: string, payload: Uint8Array) => void) | undefined;
 	/** Called once when the connection has ended without `close`, after all waiting calls have failed. */
 	onEnd: ((failure: Failure) => void) | undefined;
@@ -62,10 +62,10 @@ export class Connection {
 	readonly #socket: Socket;
 	/** Keys: `connack`, `ping`, or `suback`/`unsuback`/`puback` with the packet id. */
 	readonly #waiting = new Map<string, Waiter>();
-	/** Packets that are not encoded yet, and the bytes of their topics and payloads. */
+	/** Packets that are not encoded yet, and the total size of their topics and payloads. */
 	#queue: Packet[] = [];
 	#queued = 0;
-	/** What is left of the packet that is being written. */
+	/** The rest of the packet that is being written. */
 	#rest: Uint8Array | undefined;
 	#writable = 0;
 	#secured = false;
@@ -74,7 +74,7 @@ export class Connection {
 	#lastId = 0;
 	#keepAlive: TimerId;
 
-	/** Begins to connect. */
+	/** Starts connecting. */
 	constructor(host: Host, options: ConnectionOptions) {
 		const { configuration } = host;
 		const port = configuration.port ?? 8883;
@@ -106,7 +106,7 @@ export class Connection {
 	}
 
 	/**
-	 * Sends CONNECT (clean session) and waits for CONNACK. To be called once, first of all.
+	 * Sends CONNECT (clean session) and waits for CONNACK. Call it once, before anything else.
 	 * @throws Failure of step `connect`, CLAIM_REFUSED or IDENTITY_REFUSED when the service refuses these credentials
 	 */
 	async open(): Promise<void> {
@@ -123,7 +123,7 @@ export class Connection {
 			...(will && { will: { qos: 1, retain: false, ...will, payload: will.payload as string } }),
 		} as Packet)) as { returnCode?: number };
 		if (returnCode !== 0) {
-			// 3 is "server unavailable"; the others are about this client (MQTT 3.1.1, 3.2.2.3).
+			// 3 is "server unavailable"; the other codes mean that this client is refused (MQTT 3.1.1, 3.2.2.3).
 			const failure = new Failure(returnCode === 3 ? "CONNACK_REFUSED" : this.#refused, `return code ${returnCode}`);
 			this.#end(failure);
 			throw failure;
@@ -150,7 +150,7 @@ export class Connection {
 	}
 
 	/**
-	 * Ends subscriptions. Messages that were already on their way may still come.
+	 * Ends subscriptions. Messages that are already on their way may still arrive.
 	 * @throws Failure SEND_QUEUE_FULL, UNSUBSCRIBE_TIMEOUT, or how the connection ended
 	 */
 	unsubscribe(filters: readonly string[]): Promise<unknown> {
@@ -163,24 +163,25 @@ export class Connection {
 	}
 
 	/**
-	 * Publishes with QoS 1 or 0. The promise settles with the PUBACK. A caller that waits for a reply message need not wait
-	 * for it, because AWS may send it late. Needs much stack, so it must be called with little on it.
+	 * Publishes with QoS 1 or 0. With QoS 1 the promise settles when the PUBACK arrives. A caller that waits for a reply
+	 * message need not wait for that, because AWS may send the PUBACK late. Needs much of the stack, so call it when little is
+	 * in use.
 	 * @throws Failure SEND_QUEUE_FULL, PUBLISH_TIMEOUT, or how the connection ended
 	 */
 	publish(topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1, retain = false): Promise<unknown> {
-		// The packet types ask for a Buffer; any Uint8Array will do.
+		// The packet types require a Buffer, but any Uint8Array works.
 		const packet = { cmd: "publish", topic, payload: payload as string, dup: false, retain } as const;
 		if (qos === 0) return new Promise((resolve) => resolve(this.#send({ ...packet, qos })));
 		const messageId = this.#nextId();
 		return this.#request(`puback${messageId}`, PUBLISH_LIMIT, "PUBLISH_TIMEOUT", { ...packet, qos, messageId });
 	}
 
-	/** Whether it has ended, on either side. */
+	/** Whether either side has ended the connection. */
 	get ended(): boolean {
 		return this.#ended;
 	}
 
-	/** Sends DISCONNECT and hangs up. All calls that are waiting fail with CONNECTION_LOST; `onEnd` is not called. */
+	/** Sends DISCONNECT and closes the connection. All waiting calls fail with CONNECTION_LOST; `onEnd` is not called. */
 	close(): void {
 		if (this.#ended) return;
 		// DISCONNECT, two bytes, is sent only when nothing is queued, because closing does not wait for the queue.
@@ -202,7 +203,7 @@ export class Connection {
 		const { timer } = this.#host;
 		return new Promise((resolve, reject) => {
 			if (this.#waiting.size >= IN_FLIGHT && key !== "ping") throw new Failure("SEND_QUEUE_FULL");
-			// A packet that cannot be sent throws, which rejects this promise.
+			// If the packet cannot be sent, this throws, which rejects the promise.
 			this.#send(packet);
 			this.#waiting.set(key, { resolve, reject, timer: timer.set(() => this.#end(new Failure(code)), limit) });
 		});
@@ -223,7 +224,7 @@ export class Connection {
 		switch (packet.cmd) {
 			case "connack":
 				if (!this.#waiting.has("connack")) throw new Failure("PROTOCOL_ERROR", "a second CONNACK");
-				// Set here and not in `open`, because the next packet may come in the same read.
+				// Set here and not in `open`, because the same read may bring the next packet as well.
 				this.#accepted = packet.returnCode === 0;
 				return this.#settle("connack", packet);
 			case "suback":
@@ -241,12 +242,15 @@ export class Connection {
 		}
 	}
 
-	/** Queues a packet and sends it soon. Not at once, because encoding needs much stack, and callers are deep in it already. */
+	/**
+	 * Queues a packet and sends it soon. It is not sent at once, because encoding needs much of the stack, and callers already
+	 * use most of it.
+	 */
 	#send(packet: Packet): void {
 		if (this.#ended) throw new Failure("CONNECTION_LOST", "it had ended before");
 		const size = packet.cmd === "publish" ? packet.topic.length + packet.payload.length : 0;
-		// One read may bring as many messages as the broker has in flight (AWS: 100), and each needs its PUBACK. A ping always has
-		// a place, because a queue full of messages is no reason to give up the connection.
+		// One read may bring as many messages as the broker has in flight (AWS: 100), and each needs its PUBACK. A ping always
+		// fits, because a queue full of messages is no reason to give up the connection.
 		const { cmd } = packet;
 		const places = cmd === "puback" ? 4 * QUEUE_PACKETS : cmd === "pingreq" ? Number.POSITIVE_INFINITY : QUEUE_PACKETS;
 		if (this.#queued + size > QUEUE_LIMIT || this.#queue.length >= places) throw new Failure("SEND_QUEUE_FULL");
@@ -276,7 +280,7 @@ export class Connection {
 	#scheduleKeepAlive(interval: number): void {
 		this.#keepAlive = this.#host.timer.set(() => {
 			this.#scheduleKeepAlive(interval);
-			// A ping that is not answered ends the connection, and `onEnd` is called for that.
+			// An unanswered ping ends the connection, which calls `onEnd`, so this promise's rejection needs no handling.
 			this.#request("ping", PING_LIMIT, "KEEP_ALIVE_TIMEOUT", { cmd: "pingreq" }).catch(() => {});
 		}, interval);
 	}
@@ -298,7 +302,8 @@ export class Connection {
 		this.#socket.close();
 		for (const [key, waiter] of this.#waiting) {
 			this.#host.timer.clear(waiter.timer);
-			// AWS IoT refuses a subscription by hanging up, so a call that waits for SUBACK gets a failure of its own.
+			// AWS IoT refuses a subscription by closing the connection, so a call that waits for SUBACK fails with a code of its
+			// own.
 			const hungUp = failure.code === "CONNECTION_LOST" && key.startsWith("suback");
 			waiter.reject(hungUp ? new Failure("SUBSCRIBE_HUNG_UP", failure.detail) : failure);
 		}
@@ -312,7 +317,8 @@ export class Connection {
 
 	#explain({ reason, message }: SocketError): Failure {
 		if (reason === "tls-client") return new Failure(this.#refused, message);
-		// TLS was up and no CONNACK came: AWS refuses a certificate or a CONNECT by hanging up, without a CONNACK.
+		// TLS was established but no CONNACK came. AWS refuses a certificate or a CONNECT by closing the connection without a
+		// CONNACK.
 		if (reason === "closed" && this.#secured && !this.#accepted) return new Failure(this.#refused, message);
 		return new Failure(SOCKET_FAILURES[reason], message);
 	}

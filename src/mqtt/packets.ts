@@ -1,4 +1,5 @@
-// Encodes and reads MQTT 3.1.1 packets. Bytes are gathered into one whole packet of bounded size before mqtt-packet reads it.
+// Encodes and decodes MQTT 3.1.1 packets. Received bytes are collected into one complete packet of limited size before
+// mqtt-packet parses it.
 
 import { type Packet, parser, writeToStream } from "mqtt-packet";
 import { Failure } from "../base/failure.js";
@@ -8,12 +9,12 @@ export type { Packet };
 
 type Parser = ReturnType<typeof parser>;
 
-// Its cache of all 65,536 packet ids would be 11 MB.
+// Disables a cache of all 65,536 packet ids, which would take 11 MB.
 writeToStream.cacheNumbers = false;
 
-/** The bytes of a packet. @throws Error for an invalid packet, such as a PUBLISH without a topic */
+/** Encodes a packet. @throws Error for an invalid packet, such as a PUBLISH without a topic */
 export function encodePacket(packet: Packet): Uint8Array {
-	// mqtt-packet's own `generate` would ask for a Buffer as payload; its stream form passes any bytes through.
+	// mqtt-packet's own `generate` requires a Buffer as payload; its stream interface accepts any bytes.
 	const chunks: Uint8Array[] = [];
 	let length = 0;
 	const write = (chunk: Uint8Array | string): boolean => {
@@ -35,7 +36,7 @@ export function encodePacket(packet: Packet): Uint8Array {
 	return encoded;
 }
 
-/** Cuts a byte stream into packets. */
+/** Splits a byte stream into packets. */
 export class PacketReader {
 	readonly #limit: number;
 	readonly #deliver: (packet: Packet, bytes: number) => void;
@@ -104,11 +105,11 @@ export class PacketReader {
 		} catch {
 			this.#error ??= new Error();
 		}
-		// The parser's message is not passed on: it may quote the packet.
+		// The parser's message is not passed on, because it may quote the packet.
 		if (this.#error !== undefined || this.#parsed === undefined)
 			throw new Failure("PROTOCOL_ERROR", "unreadable packet");
 		const parsed = this.#parsed;
-		// Released before it is delivered, because a reply takes kilobytes.
+		// Released before the packet is delivered, because a reply takes kilobytes.
 		this.#parsed = undefined;
 		this.#deliver(parsed, bytes.length);
 	}

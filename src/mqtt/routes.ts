@@ -1,4 +1,4 @@
-// Which handlers a message is for: topic filters and what matches them (MQTT 3.1.1, 4.7).
+// Finds the handlers for a message: topic filters and the topics that they match (MQTT 3.1.1, 4.7).
 
 /** Handlers by topic filter. */
 export class Routes<Handler> {
@@ -8,7 +8,7 @@ export class Routes<Handler> {
 		return this.#handlers.size;
 	}
 
-	/** One handler for each filter: the last one set. */
+	/** Each filter has one handler: the last one that was set. */
 	set(filters: readonly string[], handler: Handler): void {
 		for (const filter of filters) this.#handlers.set(filter, handler);
 	}
@@ -29,11 +29,14 @@ export class Routes<Handler> {
 	}
 }
 
-/** Whether a filter matches a topic. A shared subscription (`$share/<group>/<filter>`) matches what its filter does. */
+/**
+ * Whether a filter matches a topic. A shared subscription (`$share/<group>/<filter>`) matches the topics that its filter
+ * matches.
+ */
 export function matches(filter: string, topic: string): boolean {
 	const levels = filter.split("/");
 	if (levels[0] === "$share") levels.splice(0, 2);
-	// Topics of the service's own are for filters that name them (4.7.2).
+	// Topics that begin with $ are not matched by filters that begin with a wildcard (4.7.2).
 	if (topic.startsWith("$") && (levels[0] === "+" || levels[0] === "#")) return false;
 	const names = topic.split("/");
 	for (let i = 0; i < levels.length; i++) {

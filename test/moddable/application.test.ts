@@ -1,4 +1,5 @@
-// Given an application on the firmware, then it routes messages to handlers, retains, has a will, and is refused what cannot be.
+// Given an application on the firmware, then messages reach its handlers, retained messages and the will work, and invalid
+// calls are rejected.
 
 import t from "tap";
 import type { ApplicationConnection } from "../../src/contract/application.js";
@@ -6,7 +7,7 @@ import { Bench } from "./sdk/world.js";
 
 const MINUTE = 60_000;
 
-/** Runs the firmware until its application has a connection, and gives that. */
+/** Runs the firmware until its application has a connection, and returns that connection. */
 async function connected(bench: Bench): Promise<ApplicationConnection> {
 	let connection: ApplicationConnection | undefined;
 	bench.application = (context) => {
@@ -42,7 +43,7 @@ t.test("given handlers for filters, each message goes to those that match, and t
 	connection.onMessage = note("rest");
 	t.equal(await outcome(bench, connection.subscribe(["jobs/+", "alarm"], note("one"))), "kept");
 	t.equal(await outcome(bench, connection.subscribe(["jobs/urgent"], note("two"))), "kept");
-	// The cloud of these tests knows no wildcards: it is asked for each topic.
+	// The cloud of these tests does not support wildcards, so every topic is subscribed to by its full name.
 	t.equal(await outcome(bench, connection.subscribe(["other", "jobs/late"])), "kept");
 	for (const topic of ["jobs/urgent", "jobs/late", "alarm", "other"]) {
 		t.equal(await outcome(bench, connection.publish(topic, "1234")), "kept");

@@ -1,5 +1,5 @@
-// Feeds mutated certificates to the device's watch over TLS: half of them are valid DER that says something else, half are not
-// even DER. Runs on Node and in XS, so it uses nothing of either.
+// Feeds mutated certificates to the device's handshake checks: half of them are still valid DER with other contents, half
+// are not even DER. Runs both on Node and in XS, so it uses nothing that only one of them has.
 
 import { type Certificate, readCertificate } from "../../hosts/moddable/tls/certificate.js";
 import { Handshake, HandshakeError } from "../../hosts/moddable/tls/handshake.js";
@@ -7,12 +7,12 @@ import { Malformed } from "../../src/base/malformed.js";
 import { DerReader, encodeDer } from "../../src/identity/der.js";
 import { mutate, Random } from "../fuzz/mutate.js";
 
-/** The result. */
+/** The result of a run. */
 export interface Outcome {
-	/** How many certificates were read, and how many were not. */
+	/** How many certificates were parsed, and how many were rejected. */
 	read: number;
 	refused: number;
-	/** Certificates (hexadecimal) for which something else happened, and what. */
+	/** Certificates (hexadecimal) for which anything else happened, and what it was. */
 	readonly findings: string[];
 }
 
@@ -22,7 +22,7 @@ export interface CertificateFuzz {
 	readonly seeds: readonly Uint8Array[];
 	readonly roots: readonly Uint8Array[];
 	readonly serverName: string;
-	/** Called with each certificate that was read. Throws when something is wrong with that. */
+	/** Called with each certificate that was parsed. Throws when it finds an error in the result. */
 	check?(bytes: Uint8Array, certificate: Certificate): void;
 }
 
@@ -39,7 +39,7 @@ export class Fuzzer {
 		this.#trees = options.seeds.map((bytes) => parse(bytes)[0]!);
 	}
 
-	/** Tries as many more. False when all have been tried. */
+	/** Tries up to `count` more certificates. Returns false when all have been tried. */
 	run(count: number): boolean {
 		const { seeds, count: all } = this.#options;
 		for (let n = 0; n < count && this.#done < all; n++) {
@@ -61,7 +61,7 @@ export class Fuzzer {
 		}
 		try {
 			new Handshake(serverName, roots).received(certificateRecord(bytes));
-			// Some mutations change nothing.
+			// Some mutations leave the certificate unchanged.
 			if (!this.#options.seeds.some((seed) => seed.join() === bytes.join())) this.#note(bytes, "is trusted");
 		} catch (error) {
 			if (!(error instanceof HandshakeError)) this.#note(bytes, error);
@@ -74,7 +74,7 @@ export class Fuzzer {
 	}
 }
 
-/** A record with the server's hello and this one certificate. */
+/** A record with a ServerHello and this one certificate. */
 function certificateRecord(certificate: Uint8Array): Uint8Array {
 	const sizes = [3, 6].map((more) => certificate.length + more);
 	const hello = new Uint8Array(42);
@@ -90,7 +90,7 @@ function certificateRecord(certificate: Uint8Array): Uint8Array {
 	return record;
 }
 
-/** An element of DER, taken apart where it holds others. */
+/** A DER element, with the elements that it contains, if any. */
 interface Element {
 	readonly tag: number;
 	readonly contents: Uint8Array;
@@ -103,12 +103,12 @@ function parse(bytes: Uint8Array): Element[] {
 		const tag = reader.nextTag;
 		const contents = reader.read(tag);
 		let parts: Element[] | undefined;
-		// Octet strings, too, hold DER: extensions.
+		// Octet strings may contain DER, too: certificate extensions do.
 		if (tag & 0x20 || tag === 4) {
 			try {
 				parts = parse(contents);
 			} catch {
-				// Then it holds none.
+				// The contents are not DER.
 			}
 		}
 		elements.push({ tag, contents, parts });
@@ -123,14 +123,14 @@ const TAGS = [
 	0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0c, 0x17, 0x18, 0x30, 0x31, 0x80, 0x81, 0x82, 0x87, 0xa0, 0xa3, 0xdf,
 ];
 
-/** One to four changes to elements; the lengths are put right. */
+/** Makes one to four changes to elements; the lengths remain correct. */
 function mutateElements(random: Random, trees: readonly Element[]): Uint8Array {
 	let element = trees[random.next(trees.length)]!;
 	for (let changes = 1 + random.next(4); changes > 0; changes--) element = change(random, element, trees);
 	return encode(element);
 }
 
-/** Goes down to some element, and changes it. */
+/** Descends to a random element, and changes it. */
 function change(random: Random, element: Element, trees: readonly Element[]): Element {
 	const { tag, contents, parts } = element;
 	if (parts?.length && random.next(6)) {

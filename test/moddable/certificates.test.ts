@@ -1,4 +1,4 @@
-// Given a server's certificates, then the device trusts them when every rule is kept, and says which one is not.
+// Given a server's certificates, then the device trusts them if every rule is followed, and otherwise names the broken rule.
 
 import "./sdk.js";
 import t from "tap";

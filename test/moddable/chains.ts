@@ -1,5 +1,5 @@
-// Chains of certificates, one for each rule by which the device judges a server: data for the test on Node and for the one
-// in XS on the SDK's own arithmetic (`npm run sdk-tests`).
+// Certificate chains, one for each rule by which the device judges a server. Test data both for Node and for XS with the
+// SDK's own arithmetic (`npm run sdk-tests`).
 
 import "reflect-metadata";
 import {
@@ -13,17 +13,20 @@ import {
 import { BIT_STRING, encodeDer, OCTET_STRING, openDer, SEQUENCE } from "../../src/identity/der.js";
 import { EC, issue, type Name, names, type Party, RSA, SERVER, type Wishes } from "./parties.js";
 
-/** A server's chain, and what the device must say to it. */
+/** A server's chain, and whether the device must accept it. */
 export interface Chain {
 	readonly what: string;
 	readonly certificates: readonly Uint8Array[];
 	readonly roots: readonly Uint8Array[];
 	readonly serverName: string;
-	/** In the message with which it is refused; `undefined` when it is trusted. */
+	/** Part of the error message with which it is rejected; `undefined` if it is trusted. */
 	readonly rule?: string;
 }
 
-/** 187 bytes of sound DER for which the SDK's own reader goes 545 MB away: a length where the version should be. */
+/**
+ * 187 bytes of valid DER that make the SDK's own parser read 545 MB past them: they have a length where the version should
+ * be.
+ */
 export const WILD = Buffer.from(
 	`3081b830819ea08184df8181${"00".repeat(129)}020101300a06082a8648ce3d0403023000300030003000300a06082a8648ce3d0403020309000101010101010101`,
 	"hex",
@@ -35,14 +38,17 @@ const purposes = (...which: string[]) => new ExtendedKeyUsageExtension(which);
 const extension = (oid: string, critical: boolean, hex: string) =>
 	new Extension(oid, critical, Buffer.from(hex, "hex"));
 
-/** The same, signed by nobody, after `change` of the first of its hexadecimal digits that read `from`. */
+/**
+ * The same certificate with the first occurrence of `from` in its hexadecimal digits replaced. Its signature is then
+ * invalid.
+ */
 function altered({ certificate }: Party, from: string, to: string): Uint8Array {
 	const hex = Buffer.from(certificate).toString("hex");
 	if (!hex.includes(from) || from.length !== to.length) throw new Error(`no ${from} to alter`);
 	return new Uint8Array(Buffer.from(hex.replace(from, to), "hex"));
 }
 
-/** The certificate with its signature in another's place. */
+/** The certificate with a different signature. */
 function resigned(certificate: Uint8Array, signature: Uint8Array): Uint8Array {
 	const parts = openDer(certificate, SEQUENCE);
 	const signedPart = parts.readElement(SEQUENCE);
@@ -64,16 +70,17 @@ export async function makeChains(): Promise<Chain[]> {
 		const given = { what, certificates, roots: roots.map(der), serverName };
 		chains.push(rule === undefined ? given : { ...given, rule });
 	};
-	/** A server right below the root. */
+	/** Adds a server certificate issued directly by the root. */
 	const leaf = async (what: string, rule: string | undefined, wishes: Wishes, serverName?: string) =>
 		add(what, rule, [der(await issue("server", root, { names, ...wishes }))], [root], serverName);
-	/** A server below an authority that is as wished. */
+	/** Adds a server certificate issued by an authority with the given properties. */
 	const below = async (what: string, rule: string | undefined, wishes: Wishes) => {
 		const authority = await issue("Authority", root, { ca: true, ...wishes });
 		add(what, rule, [await issue("server", authority, { names }), authority].map(der));
 	};
 
-	// As AWS sends them: leaf, intermediate, root signed across by an older root, that root signed across by one older still.
+	// As AWS sends them: leaf, intermediate, root cross-signed by an older root, and that root cross-signed by an even older
+	// one.
 	const oldest = await issue("Class 2", undefined, { ca: true, algorithm: RSA });
 	const older = await issue("Services G2", undefined, { ca: true, algorithm: RSA });
 	const olderAcross = await issue("Services G2", oldest, { ca: true, algorithm: RSA, keys: older.keys });
@@ -118,7 +125,7 @@ export async function makeChains(): Promise<Chain[]> {
 	const onCurves = await issue("server", ecRoot, { names });
 	add("a chain to an ECDSA root, both kinds known", undefined, [der(onCurves)], [modern, ecRoot]);
 
-	// Each hash with each kind of key: those of 384 and 512 bits are longer than the order of P-256.
+	// Each hash with each type of key. Hashes of 384 and 512 bits are longer than the order of P-256.
 	for (const namedCurve of ["P-256", "P-384"]) {
 		for (const hash of ["SHA-256", "SHA-384", "SHA-512"]) {
 			const authority = await issue("Root", undefined, { ca: true, algorithm: { ...EC, namedCurve, hash } });
@@ -226,7 +233,7 @@ export async function makeChains(): Promise<Chain[]> {
 		der(strange),
 	]);
 
-	// The form.
+	// The encoding.
 	const server = await issue("server", root, { names });
 	add("187 bytes that end the SDK's own reader", "not of version 3", [WILD]);
 	add("version 2", "not of version 3", [altered(server, "a003020102", "a003020101")]);

@@ -1,5 +1,6 @@
-// Given a chip as the SDK's modules show it, then the firmware as a whole provisions itself and runs the application, whatever
-// Wi-Fi, name servers, time servers and sockets do; and no exception leaves a callback, which would be a restart.
+// Given a chip that behaves like the SDK's modules, then the complete firmware provisions itself and runs the application,
+// whatever Wi-Fi, name servers, time servers and sockets do, and no exception escapes from a callback, which would be a
+// restart.
 
 import t from "tap";
 import { secretIn } from "../secrets.js";
@@ -32,7 +33,7 @@ t.test(
 		bench.chip.loseWiFi();
 		await bench.chip.pass(10 * MINUTE);
 		const { traced } = bench.chip;
-		// The same test of a line as docs/firmware.md gives to those who read the console.
+		// The same test for event lines that docs/firmware.md recommends for reading the console.
 		t.same(
 			traced.filter((line) => line.startsWith('{"event":')).map((line) => JSON.parse(line)),
 			bench.events,
@@ -66,7 +67,7 @@ t.test("given a button that is held down at power-on, the identity is forgotten,
 	bench.powerOn();
 	t.ok(await bench.play(() => bench.running), "the application has spoken");
 	await bench.program?.stop();
-	// The simulator's button is a file beside its flash.
+	// The simulator's reset button is a file beside its flash.
 	bench.chip.files.set("/flash/fleet-provisioning/button", new Uint8Array());
 	bench.cloud.messages.length = 0;
 	bench.powerOn();
@@ -132,7 +133,7 @@ t.test("given a Wi-Fi that is not there, the program hears of it, and goes on wh
 	chip.accessPoint = point;
 	const came = chip.time.ticks();
 	t.ok(await bench.play(() => bench.running), "then it goes on");
-	// The pause that was under way would have been minutes.
+	// Without the network's event, the device would have waited minutes until its next attempt.
 	t.ok(chip.time.ticks() - came < 5_000 + AIR + DHCP + AIR + 20_000, "soon after the network has come");
 	t.same(chip.aborts, []);
 });
@@ -194,7 +195,7 @@ t.test(
 		const began = chip.time.ticks();
 		for (let i = 0; i < 20; i++) {
 			chip.loseWiFi();
-			// Another part of the app joins by an object of its own: its events go to all.
+			// Another part of the app joins through its own Wi-Fi object, and the SDK sends its events to all objects.
 			for (const station of chip.stations) {
 				chip.post(() => station("connected"), 10);
 				chip.post(() => station("disconnected"), 20);
@@ -228,7 +229,7 @@ t.test("given time servers that cannot be reached, lie or are silent, the clock 
 		["silent", "right"],
 		["garbage", "right"],
 		[0, "right"],
-		// From 2038 on the SDK's number of 32 bits is negative.
+		// After 2038, the SDK's signed 32-bit number is negative.
 		[2 ** 31 + 5, "right"],
 	] as const;
 	for (const [one, two] of cases) {
@@ -300,7 +301,7 @@ t.test(
 		const { chip } = bench;
 		const { accessPoint, listener } = chip;
 		const random = seededRandom(7);
-		/** From 0 to `most`. */
+		/** A random number from 0 to `most`. */
 		const some = (most: number) => (random(1)[0]! / 255) * most;
 		bench.powerOn();
 		await bench.play(() => bench.running);

@@ -1,5 +1,5 @@
-// Given a device with a screen, then the screen says what it does, what it is called and what failed last, an LED blinks the number,
-// and a screen that fails harms nobody.
+// Given a device with a screen, then the screen shows what the device is doing, its thing name and its last failure, an LED
+// blinks the failure's number, and a broken screen does not affect the device.
 
 import t from "tap";
 import { catalogue } from "../../src/base/failure.js";
@@ -18,7 +18,7 @@ async function withScreen(width = 240, height = 320) {
 	chip.resources.set("OpenSans-Semibold-28.bf4", Uint8Array.of(38));
 	let lit = false;
 	let display: Display | undefined;
-	/** Makes the display once the chip is on, as a main program does. */
+	/** Starts the program, and creates the display with the first event. */
 	const powerOn = () =>
 		bench.powerOn({
 			onEvent: (event) => {
@@ -31,7 +31,7 @@ async function withScreen(width = 240, height = 320) {
 				display.show(event);
 			},
 		});
-	/** All that is on the screen. */
+	/** All text on the screen. */
 	const shown = () => chip.screen.lines.map(({ text }) => text).join(" ");
 	return { bench, chip, powerOn, shown, lit: () => lit, display: () => display! };
 }
@@ -51,7 +51,7 @@ t.test("given a device that provisions itself, the screen ends with its thing, a
 	powerOn();
 	t.ok(await bench.play(() => shown().includes("connecting")));
 	t.notOk(lit());
-	// The chip restarts as what it is now, and its program has its screen again.
+	// The chip restarts with its new identity, and the program draws on the screen again.
 	t.ok(await bench.play(() => bench.running));
 	powerOn();
 	t.ok(await bench.play(() => shown().includes("connected") && lit()));

@@ -1,5 +1,5 @@
-// The device's ECDSA, on plain arithmetic in place of the SDK's: published signatures, and OpenSSL's opinion of others.
-// `npm run sdk-tests` has the published ones on the SDK's own.
+// The device's ECDSA with plain arithmetic in place of the SDK's, checked against published signatures and against OpenSSL.
+// `npm run sdk-tests` checks the published signatures with the SDK's own arithmetic.
 
 import "./sdk.js";
 import { createHash, createPublicKey, verify } from "node:crypto";
@@ -40,7 +40,7 @@ t.test("given any key and message, then OpenSSL takes the signature, and it is t
 	for (const curve of ["P-256", "P-384"] as const)
 		for (let round = 0; round < 12; round++) {
 			const scalar = newScalar(curve, random);
-			// Integers that begin with zeros among them.
+			// Among these there are integers with leading zeros.
 			const point = openssl.publicKey(curve, scalar);
 			test.same(ecdsa.publicKey(curve, scalar), point);
 			const key = { curve, scalar, point };

@@ -1,4 +1,5 @@
-// Given a server's side of a TLS handshake, record by record, then the device's watch over it lets only the real server pass.
+// Given a server's side of a TLS handshake, record by record, then the device's handshake checks accept only the real
+// server.
 
 import "./sdk.js";
 import { createSign, KeyObject, randomBytes } from "node:crypto";
@@ -29,7 +30,7 @@ import {
 const { used } = await import("./sdk.js");
 const { checkRecordHead, Handshake, HandshakeError } = await import("../../hosts/moddable/tls/handshake.js");
 
-/** The same with another signature. */
+/** The same certificate with a different signature. */
 function resigned(party: Party, signature: Uint8Array): Party {
 	const parts = openDer(party.certificate, SEQUENCE);
 	const certificate = encodeDer(
@@ -59,7 +60,7 @@ const watch = (serverName = SERVER, roots = [root]) =>
 		roots.map(({ certificate }) => certificate),
 	);
 
-/** Why the work is refused; undefined when it is not. */
+/** The reason for which `work` is rejected; undefined if it is not. */
 function reasonOf(work: () => void): string | undefined {
 	try {
 		work();

@@ -1,10 +1,10 @@
-// Mutated certificates on Node: a few for `npm test`, 100,000 for the long set. `npm run sdk-tests` tries as many in XS on the
-// SDK's own modules. Import sdk.js ahead of this.
+// Runs mutated certificates on Node: a few for `npm test`, 100,000 in the long test set. `npm run sdk-tests` runs mutated
+// certificates in XS with the SDK's own modules. Import sdk.js before this.
 
 import type { Test } from "tap";
 import { makeChains, WILD } from "./chains.js";
 
-/** None of `count` is trusted, and none leads to anything but being read or refused. */
+/** Checks that none of `count` mutated certificates is trusted, and that each is either parsed or rejected. */
 export async function tryMutations(t: Test, count: number, seed = 9): Promise<void> {
 	const given = (await makeChains()).filter(({ rule }) => rule === undefined);
 	const seeds = [...given.flatMap(({ certificates }) => certificates), WILD];

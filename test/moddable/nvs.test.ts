@@ -1,9 +1,9 @@
-// What the ESP32's storage makes of the SDK's exceptions, which have names on some chips and numbers on others.
+// How the ESP32's storage interprets the SDK's exceptions, which contain error names on some chips and numbers on others.
 
 import t from "tap";
 import { storageIn } from "../../hosts/moddable/esp32/nvs.js";
 
-/** What a write that fails with this message throws. */
+/** What `write` throws when the SDK's exception has this message. */
 function thrownBy(message: string): Error & { code?: string } {
 	const refuse = () => {
 		throw new Error(message);

@@ -1,11 +1,11 @@
-// The bundles that stand for cbor-x and mqtt-packet on the device do what the packages do, as far as the device uses them.
+// The bundles that replace cbor-x and mqtt-packet on the device behave like the packages, as far as the device uses them.
 
 import * as cbor from "cbor-x/index-no-eval";
 import * as mqtt from "mqtt-packet";
 import t from "tap";
 import { buildPackages, bundles } from "../../hosts/moddable/packages/build.js";
 
-// what XS has, and the bundles stand on
+// functions of XS that the bundles rely on
 Object.assign(String, {
 	fromArrayBuffer: (buffer: ArrayBuffer, offset = 0, length = buffer.byteLength - offset) =>
 		new TextDecoder("utf-8", { fatal: true }).decode(new Uint8Array(buffer, offset, length)),
@@ -78,7 +78,7 @@ t.test("cbor-x fails where the package fails, on every truncation and every chan
 			const changed = reply.slice();
 			changed[i]! ^= 1 << bit;
 			const [theirs, ours] = [outcome(reader, changed), outcome(ourReader, changed)];
-			// the device refuses more: tags, and text that is not UTF-8
+			// the device rejects more: tags, and text that is not UTF-8
 			if (ours === "fails") continue;
 			compared += 1;
 			test.same(ours, theirs);

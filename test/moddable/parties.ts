@@ -1,4 +1,4 @@
-// Servers and authorities for the tests of the device's watch over TLS, and the messages that they send.
+// Servers and authorities for the tests of the device's handshake checks, and the messages that servers send.
 
 import "reflect-metadata";
 import { randomBytes, webcrypto } from "node:crypto";
@@ -38,20 +38,20 @@ export interface Party {
 
 export interface Wishes {
 	readonly ca?: boolean;
-	/** How many authorities may stand below. */
+	/** How many authorities may follow below it in the chain. */
 	readonly pathLength?: number;
 	readonly names?: readonly Name[];
-	/** Beside basicConstraints and names. */
+	/** Besides basicConstraints and names. */
 	readonly extensions?: readonly Extension[];
 	/** Days from now. */
 	readonly from?: number;
 	readonly to?: number;
-	/** Claims to be issued by `issuer`, which has not signed it. */
+	/** The certificate names `issuer` as its issuer, but is not signed by it. */
 	readonly forged?: boolean;
-	/** The issuer's name as this certificate has it. */
+	/** The issuer's name in this certificate, if it is not the issuer's real name. */
 	readonly issuerName?: string;
 	readonly algorithm?: Algorithm;
-	/** Certifies the same keys again. */
+	/** Certifies these existing keys instead of new ones. */
 	readonly keys?: webcrypto.CryptoKeyPair;
 }
 
@@ -104,14 +104,14 @@ export const keyExchange = (hash: number, algorithm: number, signature: Uint8Arr
 	const head = Buffer.of(hash, algorithm, signature.length >> 8, signature.length & 0xff);
 	return message(12, Buffer.concat([parameters, head, signature]));
 };
-/** What a ServerKeyExchange message's signature is over. */
+/** The bytes that the signature of a ServerKeyExchange message covers. */
 export const exchanged = Buffer.concat([clientRandom, serverRandom, parameters]);
 
-/** An ECDSA signature; the integers as they stand in DER. */
+/** An ECDSA signature; `r` and `s` are contents of DER INTEGERs. */
 export const signature = (r: Uint8Array, s: Uint8Array) =>
 	encodeDer(SEQUENCE, encodeDer(INTEGER, r), encodeDer(INTEGER, s));
 export const one = Uint8Array.of(1);
-/** May be ECDSA's; whether it is, TLS finds out. */
+/** Has a well-formed ECDSA signature. The SDK's TLS would have to verify it. */
 export const signed = keyExchange(4, 3, signature(one, one));
 export const helloDone = message(14, new Uint8Array());
 export const change = record(20, Uint8Array.of(1));

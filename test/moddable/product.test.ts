@@ -1,4 +1,4 @@
-// Given the partition table and the settings of a product, then they are what ESP-IDF, the SDK and the firmware ask for.
+// Given the partition table and the settings of a product, then they are what ESP-IDF, the SDK and the firmware require.
 
 import { existsSync, readFileSync } from "node:fs";
 import t from "tap";
@@ -7,11 +7,11 @@ const folder = new URL("../../hosts/moddable/esp32/product/", import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, folder), "utf8");
 const linesOf = (text: string) => text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
 
-/** Flash of the smallest of the SDK's boards but one, and of most. */
+/** The flash size of most of the SDK's boards; only the smallest board has less. */
 const FLASH = 4 << 20;
-/** ESP-IDF's default: the table is at 0x8000 and has 4 KB. */
+/** ESP-IDF's default: the partition table is at 0x8000 and takes 4 KB. */
 const AFTER_TABLE = 0x9000;
-/** ESP-IDF, docs/en/api-guides/partition-tables.rst: for apps, and for data. */
+/** Required alignment of app and data partitions (ESP-IDF, docs/en/api-guides/partition-tables.rst). */
 const ALIGNMENT = { app: 0x10000, data: 0x1000 };
 
 interface Partition {
@@ -50,9 +50,11 @@ t.test("the partitions lie in flash, in order, aligned, without gaps", async (t)
 });
 
 t.test("the partitions are those that are asked for by name and type", async (t) => {
-	// nvs_flash_init: NVS_DEFAULT_PART_NAME. Where and as long as in the SDK's own table: docs/flash-format.md has what less does.
+	// nvs_flash_init opens NVS_DEFAULT_PART_NAME. Offset and size are those of the SDK's own table; docs/flash-format.md
+	// describes what a smaller partition can hold.
 	t.match(named("nvs"), { type: "data", subtype: "nvs", offset: 0x9000, size: 0x6000, flags: [] });
-	// esp_ota_ops.c: two sectors; and the slots by their subtypes. An image that fits one fits the other.
+	// esp_ota_ops.c requires two sectors, and finds the slots by their subtypes. An image that fits one slot also fits the
+	// other.
 	t.match(named("otadata"), { type: "data", subtype: "ota", size: 0x2000 });
 	const slots = partitions.filter(({ type }) => type === "app");
 	t.same(
@@ -60,7 +62,7 @@ t.test("the partitions are those that are asked for by name and type", async (t)
 		["ota_0", "ota_1"],
 	);
 	t.equal(slots[0]!.size, slots[1]!.size);
-	// The image of the first release for an ESP32-C3, without Wi-Fi, has 929,536 bytes.
+	// The first release's image for an ESP32-C3, without Wi-Fi, has 929,536 bytes.
 	t.ok(slots[0]!.size > 1.9 * 929_536);
 	t.match(named("phy_init"), { type: "data", subtype: "phy", size: 0x1000 });
 	t.match(named("nvs_keys"), { type: "data", subtype: "nvs_keys", size: 0x1000, flags: ["encrypted"] });
@@ -86,7 +88,7 @@ t.test("the settings are in the form that mcconfig merges, each once", async (t)
 	const names: string[] = [];
 	for (const file of ["sdkconfig.defaults", "sdkconfig.defaults.release"])
 		for (const line of linesOf(read(`sdkconfig/${file}`))) {
-			// mcconfig cuts at each "=", and turns "n" into nothing, which is no (tools/mcmanifest.js).
+			// mcconfig splits at each "=", and turns "n" into an empty value, which means no (tools/mcmanifest.js).
 			t.match(line, /^CONFIG_[A-Z0-9_]+=(y|n|\d+)$/);
 			names.push(line.split("=")[0]!);
 		}

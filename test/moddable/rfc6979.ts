@@ -1,11 +1,11 @@
-// Signatures that others have published: RFC 6979, A.2.5 and A.2.6, with SHA-256. Hexadecimal.
+// Published signatures with SHA-256, from RFC 6979, A.2.5 and A.2.6. Hexadecimal.
 
 import type { CurveName } from "../../src/contract/host.js";
 
 export interface Vector {
 	readonly curve: CurveName;
 	readonly scalar: string;
-	/** Without the 4 ahead. */
+	/** Without the leading 4. */
 	readonly point: string;
 	readonly message: string;
 	readonly k: string;

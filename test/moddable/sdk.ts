@@ -1,7 +1,7 @@
 /// <reference path="../../hosts/moddable/types/certificates.d.ts" />
 /// <reference path="../../hosts/moddable/types/crypt.d.ts" />
-// Replaces by plain arithmetic what signature.ts and ecdsa.ts use of the SDK. Import it before handshake.ts. `npm run sdk-tests` runs with
-// the SDK's own modules.
+// Replaces with plain arithmetic what signature.ts and ecdsa.ts use of the SDK. Import it before handshake.ts. `npm run
+// sdk-tests` uses the SDK's own modules.
 
 import { createHash, createHmac } from "node:crypto";
 import { register } from "node:module";
@@ -26,14 +26,14 @@ Object.assign(BigInt, {
 	bitLength: (value: bigint) => value.toString(2).length,
 });
 Object.assign(ArrayBuffer, {
-	// XS takes whole words, so that there may be zeros ahead.
+	// XS writes whole words, so there may be leading zeros.
 	fromBigInt: (value: bigint) => new Uint8Array(Buffer.from(value.toString(16).padStart(160, "0"), "hex")).buffer,
 });
 Object.assign(String, {
 	fromArrayBuffer: (bytes: ArrayBuffer) => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
 });
 
-/** What keys were computed with, in order: moduli and points, in hexadecimal. */
+/** The moduli and points of the keys that were used in computations, in order, in hexadecimal. */
 export const used: string[] = [];
 
 /** `crypt`. */
@@ -90,7 +90,7 @@ interface Parameters {
 }
 type Point = readonly [x: bigint, y: bigint];
 
-/** SEC 2, 2.4.2 and 2.5.1; on both `a` is -3. */
+/** The curves (SEC 2, 2.4.2 and 2.5.1). On both, `a` is -3. */
 const curves: Readonly<Record<string, Parameters>> = {
 	secp256r1: {
 		p: 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffffn,
@@ -187,7 +187,7 @@ export class HMAC {
 	}
 }
 
-/** `ecdsa`. Throws where the SDK's does not return; like it, takes the whole hash. */
+/** `ecdsa`. Throws where the SDK's would never return. Like the SDK's, it does not truncate the hash. */
 export class ECDSA {
 	readonly #key: Point;
 	readonly #curve: Parameters;

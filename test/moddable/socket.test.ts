@@ -1,5 +1,5 @@
-// Given a TCP and a TLS that behave as the SDK's sources say, then the device's socket tells its owner once, and rightly, how
-// a connection ended, and lets no exception out of a callback.
+// Given TCP and TLS that behave as the SDK's sources say, then the device's socket reports the end of a connection once,
+// with the right reason, and lets no exception escape from a callback.
 
 import "./sdk/install.js";
 import { verify, X509Certificate } from "node:crypto";
@@ -23,7 +23,7 @@ const [rsa, ec, ec384] = await Promise.all(
 	KEY_KINDS.map(async (kind) => (await issueCertificate(newKey(kind))).credentials),
 );
 
-/** What the owner was told, in order. */
+/** The socket's owner. Records its callbacks in order. */
 class Owner {
 	readonly chip = new Chip();
 	readonly told: string[] = [];
@@ -31,7 +31,7 @@ class Owner {
 	socket!: Socket;
 	credentials: Credentials = rsa!;
 	received = "";
-	/** Called at each callback. */
+	/** Called additionally at each callback. */
 	also = (_what: string): void => {};
 
 	constructor(listener?: (wire: Wire) => Peer) {
@@ -68,7 +68,7 @@ class Owner {
 		);
 	}
 
-	/** Speaks first, as in MQTT: what a server sends along with its Finished, the SDK's TLS loses. */
+	/** Writes first, as in MQTT. The SDK's TLS loses data that a server sends together with its Finished message. */
 	speak(): void {
 		const { also } = this;
 		let spoken = false;
@@ -81,14 +81,14 @@ class Owner {
 		};
 	}
 
-	/** Opens, and lets everything happen. */
+	/** Opens the socket, and lets a minute pass. */
 	async play(host?: string): Promise<void> {
 		this.open(host);
 		await this.chip.pass(60_000);
 	}
 }
 
-/** A far end that is no TLS server: does this when the connection is up, and that with the first bytes. */
+/** A peer that is not a TLS server. Calls `atOnce` when it is connected to, and `then` when it receives bytes. */
 const strange =
 	(atOnce: (wire: Wire) => void, then: (wire: Wire) => void = () => {}) =>
 	(wire: Wire): Peer => {
@@ -97,7 +97,7 @@ const strange =
 	};
 const nothing = (): void => {};
 const text = (words: string) => new Uint8Array(Buffer.from(words));
-/** A server that is in order, and what is behind it. */
+/** A server without faults, and what is behind it. */
 const good = (behind: (wire: Wire, send: (data: Uint8Array) => void) => Peer = () => ({ received: nothing })) =>
 	serve(server, behind);
 
@@ -108,7 +108,7 @@ const cases: {
 	host?: string;
 	reason: string;
 	message: RegExp;
-	/** ms of virtual time, at most. */
+	/** Upper limit in ms of virtual time. */
 	within?: number;
 }[] = [
 	{ what: "nobody there", reason: "connect", message: /nobody answers/ },
@@ -120,7 +120,7 @@ const cases: {
 	},
 	{
 		what: "a network that goes after the name was resolved, so that the SDK's constructor throws",
-		// An address needs no name server.
+		// An address is not resolved.
 		host: "10.0.0.1",
 		before: ({ chip }) => void Object.assign(chip, { address: false }),
 		reason: "connect",
@@ -228,7 +228,7 @@ for (const { what, listener, before, host, reason, message, within = 1_000 } of 
 	});
 }
 
-/** A server that is in order, and notes the CertificateVerify that it is sent. */
+/** A server without faults that records the CertificateVerify message that it receives. */
 function noting(noted: Buffer[]): (wire: Wire) => Peer {
 	return (wire) => {
 		const peer = good()(wire);

@@ -1,5 +1,5 @@
-// Given a later SDK whose handshake is not as the firmware expects it any more, then nothing of it is changed, RSA keys go on
-// working, and an EC key is refused in words.
+// Given a later SDK whose handshake differs from what the firmware expects, then the firmware replaces nothing in it, RSA
+// keys still work, and an EC key is rejected with an explanation.
 
 import "./sdk/install.js";
 import t from "tap";
@@ -7,7 +7,7 @@ import { issueCertificate, newKey } from "../support/credentials.js";
 import { handshake, SSLSession } from "./sdk/modules.js";
 
 const { doProtocol } = SSLSession.prototype;
-/** Sends what it sent before, by another way. */
+/** Sends the same messages, but in another way. */
 SSLSession.prototype.handshake = function (socket) {
 	const { certificate, clientKeyExchange, certificateVerify, finished } = handshake;
 	const change = { packetize: () => Uint8Array.of(20, 3, 3, 0, 1, 1) };

@@ -1,7 +1,7 @@
-// `npm run sdk-builds [-- --platform NAME]…`: the real mcconfig over the firmware, for the simulator and each kind of ESP32, with -d
-// and without, and over two examples. Prints a table of warnings and sizes. Fails where mcconfig does, or where the linker warns
-// of something of ours that docs/firmware.md does not list. For an ESP32 it goes as far as XS: all that is compiled and
-// linked by the SDK itself. What is C needs ESP-IDF.
+// `npm run sdk-builds [-- --platform NAME]…`: runs the real mcconfig on the firmware, for the simulator and each kind of
+// ESP32, with -d and without, and on two examples. Prints a table of warnings and sizes. Fails if mcconfig fails, or if the
+// linker gives a warning about our code that docs/firmware.md does not list. For an ESP32 it covers everything that the SDK
+// itself compiles and links, which is the XS part. The C code needs ESP-IDF.
 
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,17 +13,17 @@ import { buildPackages } from "../../hosts/moddable/packages/build.js";
 import { root } from "../../hosts/moddable/packages/root.js";
 
 const PLATFORMS = ["lin", "sim/moddable_one", "esp32", "esp32/esp32c3", "esp32/esp32s3", "esp32/esp32c6"];
-/** Each manifest, and where it is built. */
+/** Each manifest, and the platforms that it is built for. */
 const BUILDS = [
 	["manifest.json", PLATFORMS],
 	["examples/moddable-app/manifest.json", ["esp32"]],
 	["examples/product/manifest.json", ["esp32", "esp32/esp32c3"]],
 ] as const;
 const output = join(root, "build/sdk-builds");
-/** Bytes of a slot on an ESP32. */
+/** Size of a slot on an ESP32 in bytes. */
 const SLOT = 16;
 
-/** State of cbor-x while it encodes or decodes: see docs/firmware.md. */
+/** Variables of cbor-x that change while it encodes or decodes: see docs/firmware.md. */
 const STATE =
 	/^cbor-x\/index-no-eval: .* (src|srcEnd|position2?|dataView|currentDecoder|arrayAllocationBudget|target|targetView|safeEnd): no const$/;
 
@@ -32,7 +32,7 @@ interface Outcome {
 	readonly printed: string;
 }
 
-/** An ESP-IDF that has a version and nothing else, for a machine without one. */
+/** A stand-in for ESP-IDF that has nothing but a version, for machines without ESP-IDF. */
 function standIn(): Record<string, string> {
 	const folder = mkdtempSync(join(tmpdir(), "fleet-idf-"));
 	atEnd(() => rmSync(folder, { recursive: true, force: true }));
@@ -64,11 +64,11 @@ function run(env: NodeJS.ProcessEnv, args: readonly string[]): Promise<Outcome> 
 	});
 }
 
-/** What the linker has made: the image that XS runs from flash. */
+/** The sizes in the image that the linker has made, which XS runs from flash. */
 function sizes(path: string): { readonly bytecode: number; readonly heap: number; readonly aliases: number } {
 	const text = readFileSync(path, "utf8");
 	const count = (name: string) => Number(new RegExp(`#define ${name} (\\d+)`).exec(text)?.[1]);
-	// Of a module in one piece where something of it is needed at run time, else of each of its functions.
+	// A module is in one piece if something of it is needed at run time; otherwise each of its functions is separate.
 	const modules = [...text.matchAll(/^static const txU1 gxCode\d+\[(\d+)\];$/gm)].map(([, bytes]) => Number(bytes));
 	const functions = new Set(
 		[...text.matchAll(/\.code = \{ \(txByte\*\)"((?:\\x[0-9a-f]{2})*)"/g)].map(([, code]) => code!),
@@ -80,7 +80,7 @@ function sizes(path: string): { readonly bytecode: number; readonly heap: number
 	};
 }
 
-/** Where mcconfig puts what it makes on its way. */
+/** The folder for mcconfig's intermediate files. */
 function temporary(platform: string, debug: boolean, name: string): string {
 	const [kind, board] = platform.split("/");
 	const folders = kind === "esp32" ? ["esp32", ...(board ? [board] : [])] : ["lin", board ?? "mc"];
@@ -94,7 +94,7 @@ async function main(): Promise<void> {
 	mkdirSync(output, { recursive: true });
 	const claim = mkdtempSync(join(tmpdir(), "fleet-claim-"));
 	atEnd(() => rmSync(claim, { recursive: true, force: true }));
-	// Nothing of it runs: it only has to be there.
+	// The certificate is never used: it only has to exist.
 	writeFileSync(join(claim, "root.der"), new Uint8Array([0x30, 0]));
 	const path = [join(root, "node_modules/.bin"), tools, process.env.PATH].join(delimiter);
 	const base = { ...process.env, PATH: path, FLEET_CLAIM: claim, FLEET_PACKAGE: root };

@@ -1,5 +1,5 @@
-// Runs in the simulator: what of the device's host is neither TLS nor its socket, on the SDK's own modules. `npm test` has the
-// same with stand-ins for the SDK.
+// Runs in the simulator: tests the parts of the device's host besides TLS and its socket, with the SDK's own modules. `npm
+// test` tests the same parts with stand-ins for the SDK.
 
 import Timer from "timer";
 import { embeddedClaim, embeddedRoots } from "../../hosts/moddable/claim.js";
@@ -10,10 +10,10 @@ import { sha256 } from "../../hosts/moddable/tls/sha256.js";
 
 const DAY = 86_400_000;
 
-/** Tells what was tried, and what is wrong with it. */
+/** Reports what was tested and, if it failed, what is wrong. */
 export type Tell = (what: string, fault?: string) => void;
 
-/** What `work` throws, or nothing. */
+/** The exception that `work` throws, if any. */
 function thrown(work: () => unknown): { code?: string; message: string } | undefined {
 	try {
 		work();
@@ -76,14 +76,14 @@ function tryClock(tell: Tell, then: () => void): void {
 	const before = clock.ticks();
 	let first = 0;
 	let within = true;
-	// A round that another takes the place of is not told of: whoever asked has given it up.
+	// The callback of a round that another one replaces is not called, because its caller has given it up.
 	clock.synchronize(() => {
 		first += 1;
 	});
 	clock.synchronize((error) => {
 		tell("time servers without an address", error?.message.includes("cannot resolve") ? undefined : String(error));
 		tell("told later, not within the call", within ? "within" : undefined);
-		// Twice as long as it took, for the round before.
+		// Waits long enough for the earlier round to end as well.
 		Timer.set(() => {
 			tell("the round before is given up", first === 0 ? undefined : `told ${first} times`);
 			const ticks = clock.ticks();
@@ -94,7 +94,7 @@ function tryClock(tell: Tell, then: () => void): void {
 	within = false;
 }
 
-/** Tries it all, and goes on. */
+/** Runs all of these tests, and then calls `then`. */
 export function tryMachine(tell: Tell, then: () => void): void {
 	tryFlash(tell);
 	tryClaim(tell);

@@ -1,5 +1,5 @@
-// Runs in the simulator: the device's watch over TLS and its socket, on the SDK's own modules. Traces a line for each case,
-// and at the end "done" with the number of failures.
+// Runs in the simulator: tests the device's handshake checks and its socket with the SDK's own modules. Traces a line for
+// each case, and finally "done" with the number of failures.
 
 import Curve from "curve";
 import cases from "sdk-tests/cases";
@@ -20,9 +20,9 @@ import type { ChainCase, ServerCase } from "./cases.js";
 import { tryMachine } from "./machine.js";
 
 const { chains, servers, clients, roots, fuzz, signatures } = cases;
-/** How many certificates are tried before the simulator has its turn. */
+/** How many certificates are tried before the simulator gets a chance to run. */
 const SLICE = 500;
-/** ms for one connection. */
+/** Time limit for one connection in ms. */
 const HANG = 60_000;
 
 let failures = 0;
@@ -52,9 +52,9 @@ function judge({ what, record, roots, serverName, rule }: ChainCase): void {
 const same = (a: ArrayLike<number>, b: ArrayLike<number>) =>
 	a.length === b.length && Array.prototype.every.call(a, (byte, index) => byte === b[index]);
 
-/** What the SDK's own reader makes of a certificate must be what ours did. @throws Error */
+/** Checks that the SDK's parser reads the same from a certificate as ours did. @throws Error */
 function compare(bytes: Uint8Array, ours: Certificate): void {
-	// The SDK has kinds of keys that it cannot read; the device's socket keeps those from it.
+	// The SDK cannot read some types of keys. The device's socket never passes such certificates to it.
 	if (!ours.key) return;
 	const theirs = X509.decode(bytes);
 	const tbs = X509.decodeTBS(theirs.tbs);
@@ -69,7 +69,7 @@ function compare(bytes: Uint8Array, ours: Certificate): void {
 	try {
 		X509.decodeSAN(bytes);
 	} catch {
-		// A name that is not UTF-8: an exception is no crash, and the device never asks the SDK for names.
+		// A name may not be UTF-8. An exception is not a crash, and the device never asks the SDK for names.
 	}
 }
 
@@ -111,7 +111,7 @@ function trySignature({ curve, scalar, point, message, k, r, s }: Vector): void 
 	tell(`RFC 6979, ${curve}: "${message}"`, right ? undefined : "another nonce, point or signature");
 }
 
-/** Time of one signature, of all its parts. */
+/** Measures how long one signature takes, including its verification. */
 function timeSignatures(): void {
 	for (const kind of ["P-256", "P-384"] as const) {
 		const key = ecKeyIn(bytesOf(clients[kind].key))!;
@@ -145,7 +145,7 @@ function connect(
 			credentials: { certificate: bytesOf(clients[key].certificate), key: bytesOf(clients[key].key) },
 			roots: roots.map(bytesOf),
 			onReadable: () => end("open"),
-			// The device speaks first, as in MQTT; the server sends it back.
+			// The device writes first, as in MQTT; the server echoes the data.
 			onWritable: () => {
 				if (!written) socket.write(Uint8Array.of(1));
 				written = true;

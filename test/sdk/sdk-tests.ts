@@ -1,7 +1,7 @@
-// `npm run sdk-tests -- [--count N] [--seed N]`: the device's host in XS, on the Moddable SDK's own modules, in its desktop
-// simulator: clock, flash and claim; its watch over TLS and its socket with chains of certificates, servers that do not speak TLS
-// as they should, and mutated certificates; then examples/moddable-app, up to its first message. `npm test` has the same cases,
-// with stand-ins for the SDK.
+// `npm run sdk-tests -- [--count N] [--seed N]`: tests the device's host in XS, with the Moddable SDK's own modules, in its
+// desktop simulator. Covers clock, flash and claim; the handshake checks and the socket, with certificate chains, servers
+// that violate TLS, and mutated certificates; then examples/moddable-app, up to its first message. `npm test` has the same
+// cases with stand-ins for the SDK.
 
 import { spawn } from "node:child_process";
 import { KeyObject } from "node:crypto";
@@ -44,7 +44,7 @@ function listen(server: {
 	});
 }
 
-/** Servers, good ones and strange ones. */
+/** Adds the servers to connect to, both correct and faulty ones. */
 async function startServers(rsaRoot: Party, ecRoot: Party): Promise<ServerCase[]> {
 	const servers: ServerCase[] = [];
 	const strange = async (what: string, reason: string, message: string, answer: (socket: Socket) => void) => {
@@ -103,7 +103,7 @@ async function startServers(rsaRoot: Party, ecRoot: Party): Promise<ServerCase[]
 	await good("a server that judges the client's certificate", rsa, "open", judge);
 	for (const key of EC_KINDS) servers.push({ ...servers.at(-1)!, what: `the same, with a client key on ${key}`, key });
 	await good("a server with TLS 1.3 only", rsa, "tls", { minVersion: "TLSv1.3", maxVersion: "TLSv1.3" });
-	// OpenSSL looks at the client's certificate ahead of its own Finished: its alert is anybody's.
+	// OpenSSL checks the client's certificate before it sends its own Finished, so its alert is not authenticated.
 	await good("a server that will not have the certificate", rsa, "tls", { rejectUnauthorized: true, ca: pem(ecRoot) });
 	await good(
 		"a server under an unknown root",
@@ -166,7 +166,7 @@ async function main(): Promise<void> {
 	});
 	const { ended } = await startProgram(program, {
 		folder: join(root, "build/sdk-tests"),
-		// Its cases are full of them, and all are caught.
+		// The test cases throw many exceptions, all of which are caught.
 		exceptions: false,
 		onLine(line) {
 			const last = /^done (\d+)$/.exec(line);

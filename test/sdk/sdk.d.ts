@@ -1,4 +1,4 @@
-// The SDK's modules that program.ts uses beside those of the device's host.
+// The SDK's modules that program.ts uses besides those that the device's host uses.
 
 declare module "sdk-tests/cases" {
 	const cases: import("./cases.js").Cases;
@@ -6,10 +6,10 @@ declare module "sdk-tests/cases" {
 }
 
 declare module "x509" {
-	/** The SDK's own reader of certificates. */
+	/** The SDK's own certificate parser. */
 	const X509: {
 		decode(certificate: Uint8Array): { readonly tbs: Uint8Array; readonly sig: Uint8Array };
-		/** Names as DER; times in ms since 1970. */
+		/** Names are DER; times are ms since 1970. */
 		decodeTBS(tbs: Uint8Array): {
 			readonly issuer: Uint8Array;
 			readonly subject: Uint8Array;

@@ -1,5 +1,5 @@
-// A board in the simulator with everything around it: a cloud, the network between them, flash in a folder, power that can be cut.
-// What the device and the cloud tell is passed on as it comes; nothing is judged here. All of it goes away at the end.
+// A simulated board and its surroundings: a cloud, the network between them, flash in a folder, and power that can be cut.
+// Passes on what the device and the cloud report, and judges nothing. Removes everything at the end.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,35 +17,35 @@ import type { Sample } from "./xsbug.js";
 
 const TEMPLATE = "simulator";
 
-/** What a board is made of. */
+/** Options for a board. */
 export interface BoardOptions {
-	/** The app. */
+	/** The app's manifest. */
 	readonly manifest: string;
-	/** As mcconfig takes it. */
+	/** The platform, as for mcconfig. */
 	readonly platform: string;
 	/** The server's certificate. */
 	readonly certificate: "rsa" | "ecdsa";
-	/** Folder in build/. */
+	/** Name of the folder in build/. */
 	readonly output: string;
-	/** More of `name=value` for the manifest's config. */
+	/** Further `name=value` pairs for the manifest's config. */
 	readonly settings?: readonly string[];
-	/** Memory of XS, as in a manifest. Default: the simulator's, which grows. */
+	/** Memory of XS, as in a manifest. Default: the simulator's own, which grows. */
 	readonly creation?: Creation;
-	/** The module that runs first, instead of the app's own. */
+	/** The module to run first, instead of the app's own. */
 	readonly main?: string;
-	/** How many authorities stand between the server's certificate and its root. Default 0. */
+	/** How many intermediate authorities stand between the server's certificate and its root. Default 0. */
 	readonly intermediates?: number;
-	/** Whether exceptions are traced, caught ones too. */
+	/** Whether to trace exceptions, including those that are caught. */
 	readonly exceptions?: boolean;
 	onDevice?(event: DeviceEvent): void;
 	onCloud?(event: CloudEvent): void;
-	/** Every line that is traced and no event. */
+	/** Called with every traced line that is not an event. */
 	onTrace?(line: string): void;
-	/** The program has ended by itself, or aborted. */
+	/** Called when the program ends by itself or aborts. */
 	onEnd?(error: Error): void;
-	/** What XS has measured, once a second. */
+	/** Called once a second with XS's measurements. */
 	onSample?(sample: Sample): void;
-	/** How far a build is. */
+	/** Called with a build's progress. */
 	onProgress?(text: string): void;
 }
 
@@ -58,27 +58,27 @@ export interface Creation {
 	readonly stack: number;
 }
 
-/** A moment that is waited for. */
+/** A condition that a caller waits for. */
 interface Waiting {
 	check(): boolean;
 	resolve(): void;
 	reject(error: Error): void;
 }
 
-/** A board, its network and its cloud. */
+/** A board with its network and its cloud. */
 export class Board {
 	readonly cloud: Cloud;
 	readonly relay: Relay;
-	/** Everything that the device has told since it was last switched on. */
+	/** Every event that the device has reported since it was last switched on. */
 	readonly told: DeviceEvent[] = [];
-	/** Everything that the cloud has told. */
+	/** Every event that the cloud has reported. */
 	readonly seen: CloudEvent[] = [];
 	readonly #options: BoardOptions;
 	readonly #folder: string;
 	readonly #waiting = new Set<Waiting>();
-	/** Path of the program that is run. */
+	/** Path of the program to run. */
 	#program = "";
-	/** As it was built. */
+	/** Path of the program as it was built. */
 	#image: Uint8Array = new Uint8Array();
 	#running: RunningProgram | undefined;
 
@@ -89,13 +89,13 @@ export class Board {
 		this.relay = relay;
 	}
 
-	/** Starts the cloud and makes a claim. Builds and switches on nothing yet. */
+	/** Starts the cloud and creates a claim. Does not build anything or switch the board on yet. */
 	static async open(options: BoardOptions): Promise<Board> {
 		const folder = mkdtempSync(join(tmpdir(), "fleet-simulator-"));
 		atEnd(() => rmSync(folder, { recursive: true, force: true }));
 		let board: Board | undefined;
 		const cloud = await startCloud({
-			// A server with both shows this client the RSA one; the firmware knows both roots then.
+			// A server that has both RSA and EC certificates presents RSA to this client. The firmware then trusts both roots.
 			settings: {
 				tls: {
 					certificates: options.certificate === "rsa" ? "both" : "ecdsa",
@@ -115,7 +115,7 @@ export class Board {
 		return board;
 	}
 
-	/** Builds the app. Does not touch what runs. @throws SimulatorError with what the compilers say */
+	/** Builds the app, without affecting a running program. @throws SimulatorError with the compilers' messages */
 	async build(): Promise<void> {
 		const { platform, output, settings = [], creation, onProgress } = this.#options;
 		await buildPackages();
@@ -133,21 +133,21 @@ export class Board {
 			],
 			...(onProgress && { onProgress }),
 		});
-		// A copy, which the next build leaves alone. The simulator chooses its board by these folders.
+		// The next build does not change this copy. The simulator selects its board by the names of these folders.
 		this.#program = join(this.#folder, ...built.split("/").slice(-4));
 		this.#image = readFileSync(built);
 		this.#install(this.#image);
 	}
 
 	/**
-	 * Gives what was built another memory, as if it were built again: the numbers are changed where the linker has put them.
-	 * @throws SimulatorError when they are not found
+	 * Changes the memory of the built program, as if it had been built with it, by patching the numbers in the linked file.
+	 * @throws SimulatorError if the numbers are not found
 	 */
 	changeMemory({ chunk, slots, stack }: Creation): void {
 		const { creation } = this.#options;
 		if (creation === undefined) throw new SimulatorError("this board's memory grows");
 		const [before, after] = [creation, { chunk, slots, stack }].map(({ chunk, slots, stack }) =>
-			// txCreation in the SDK's xs/sources/xsAll.h begins with these.
+			// txCreation in the SDK's xs/sources/xsAll.h begins with these values.
 			Buffer.from(Int32Array.of(chunk, 0, slots, 0, stack).buffer),
 		) as [Buffer, Buffer];
 		const program = Buffer.from(this.#image);
@@ -160,7 +160,7 @@ export class Board {
 
 	#install(program: Uint8Array): void {
 		mkdirSync(dirname(this.#program), { recursive: true });
-		// Not written over: what runs may be this file.
+		// Written to a new file, because the running program may be this file.
 		rmSync(this.#program, { force: true });
 		writeFileSync(this.#program, program);
 	}
@@ -169,7 +169,7 @@ export class Board {
 		return this.#running !== undefined;
 	}
 
-	/** Switches it on. `environment` is what the machine around the program is like: see hosts/moddable/simulator. */
+	/** Switches the board on. `environment` sets the conditions around the program: see hosts/moddable/simulator. */
 	async powerOn(environment: Readonly<Record<string, string>> = {}): Promise<void> {
 		this.told.length = 0;
 		const running = await startProgram(this.#program, {
@@ -190,33 +190,33 @@ export class Board {
 		});
 	}
 
-	/** Cuts its power (kill -9). Flash stays. */
+	/** Cuts the power (kill -9). Flash keeps its contents. */
 	async powerOff(): Promise<void> {
 		const running = this.#running;
 		this.#running = undefined;
 		await running?.kill();
 	}
 
-	/** A factory reset is asked for at the next power-on, as by a button that is held down. */
+	/** Requests a factory reset at the next power-on, as if a button were held down. */
 	holdButton(): void {
 		mkdirSync(this.#flash, { recursive: true });
 		writeFileSync(join(this.#flash, "button"), "");
 	}
 
-	/** Makes it a new board: nothing is in its flash, not even a serial number. To be called while it is off. */
+	/** Turns it into a new board with empty flash, without even a serial number. Call this only while it is off. */
 	newFlash(): void {
 		rmSync(this.#flash, { recursive: true, force: true });
 	}
 
-	/** What is alive in XS, after a collection. @throws SimulatorError when the power is off */
+	/** Measures what is alive in XS after a garbage collection. @throws SimulatorError when the power is off */
 	async collect(): Promise<Sample> {
 		if (this.#running === undefined) throw new SimulatorError("the device is off");
 		return await Promise.race([this.#running.collect(), this.#running.ended]);
 	}
 
 	/**
-	 * Waits until `check` holds, which is asked after each event and once a second.
-	 * @throws SimulatorError when the program ends, or it does not hold within `limit` ms
+	 * Waits until `check` returns true; it is called after each event and once a second.
+	 * @throws SimulatorError when the program ends, or `check` stays false for `limit` ms
 	 */
 	until(what: string, limit: number, check: () => boolean): Promise<void> {
 		return new Promise((resolve, reject) => {
@@ -241,12 +241,15 @@ export class Board {
 		});
 	}
 
-	/** Whether the device is connected as itself and its application has spoken, since `sequence` of the cloud's events. */
+	/**
+	 * Whether, since `sequence` of the cloud's events, the device has connected with its own identity and its application has
+	 * sent a message.
+	 */
 	spoken(sequence = 0): boolean {
 		return this.missing(sequence) === undefined;
 	}
 
-	/** What the cloud has not seen yet since then; undefined when it has seen all. */
+	/** What the cloud is still waiting for since then; undefined when it has seen everything. */
 	missing(sequence = 0): string | undefined {
 		const { thingName } = this;
 		if (thingName === undefined) return "the cloud has provisioned nobody";
@@ -264,7 +267,7 @@ export class Board {
 		return undefined;
 	}
 
-	/** The thing that was provisioned last. */
+	/** The thing that was provisioned most recently. */
 	get thingName(): string | undefined {
 		let name: string | undefined;
 		for (const event of this.seen)
@@ -273,7 +276,7 @@ export class Board {
 		return name;
 	}
 
-	/** The id of the certificate that somebody connected with last. */
+	/** The id of the certificate that was most recently used to connect. */
 	get principal(): string | undefined {
 		let id: string | undefined;
 		for (const event of this.seen) if (event.event === "connected") id = event.principal;
@@ -288,7 +291,7 @@ export class Board {
 		return join(this.#folder, "claim");
 	}
 
-	/** A manifest that includes the app's and says how much memory there is. */
+	/** A manifest that includes the app's and sets the size of memory. */
 	#manifestWith({ chunk, slots, stack }: Creation): string {
 		const { manifest, main } = this.#options;
 		const path = join(this.#folder, "manifest.json");
@@ -329,7 +332,7 @@ export class Board {
 		for (const waiting of this.#waiting) if (waiting.check()) waiting.resolve();
 	}
 
-	/** A template, the policies, and a claim certificate where the build will find it. */
+	/** Creates a template, policies, and a claim certificate where the build will find it. */
 	async #makeClaim(): Promise<void> {
 		prepareTemplate(this.cloud, TEMPLATE);
 		const { certificatePem, privateKeyPem } = await createClaim(this.cloud, TEMPLATE);

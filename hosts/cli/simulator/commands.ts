@@ -1,18 +1,18 @@
-// What one can do to a simulated board while it runs: the commands that `npm run simulator -- --watch` takes, one a line.
+// The commands that `npm run simulator -- --watch` accepts, one per line, to control a simulated board while it runs.
 
 import { didYouMean } from "../nearest.js";
 import { columns } from "../terminal.js";
 
-/** How a simulated board's clock may be wrong, in seconds. */
+/** Ways in which a simulated board's clock can be wrong, in seconds. */
 export const CLOCKS = {
 	right: 0,
-	/** Before the firmware was built: the device knows that this cannot be, and asks a time server. */
+	/** Before the firmware was built: the device recognizes that this is wrong, and asks a time server. */
 	behind: -20 * 365 * 86_400,
-	/** After every certificate has ended. */
+	/** After every certificate has expired. */
 	ahead: 40 * 365 * 86_400,
 } as const;
 
-/** A line that was understood. */
+/** A parsed command line. */
 export type Command =
 	| { readonly name: "cut" | "off" | "on" | "forget" | "down" | "hang" | "up" | "build" | "memory" | "wait" }
 	| { readonly name: "help" | "quit" }
@@ -42,11 +42,11 @@ const TABLE: Readonly<Record<Command["name"], { readonly takes?: string; readonl
 
 const NAMES = Object.keys(TABLE) as Command["name"][];
 
-/** The list of commands. */
+/** The list of commands, for the user. */
 export const commandHelp = (): string =>
 	columns(NAMES.map((name) => [[name, TABLE[name].takes].filter(Boolean).join(" "), TABLE[name].help]));
 
-/** Understands a line: a command, nothing for an empty line, or what is wrong with it in words. */
+/** Parses a line. Returns a command, nothing for an empty line, or a text that says what is wrong. */
 export function readCommand(line: string): Command | string | undefined {
 	const [given, ...words] = line.trim().split(/\s+/);
 	if (!given) return undefined;

@@ -1,38 +1,44 @@
-// `npm run simulator -- --cuts N`: the power of the simulated board is cut (kill -9) at N random moments, in three kinds of story,
-// and each story must end with the device connected as itself. Certificates that nobody has afterwards are counted, not hidden.
+// `npm run simulator -- --cuts N`: cuts the power of the simulated board (kill -9) at N random moments, in three kinds of
+// scenario. Each scenario must end with the device connected with its own identity. Certificates that no device owns
+// afterwards are counted and reported.
 
 import { clockTime, style } from "../terminal.js";
 import type { Board } from "./board.js";
 import { SimulatorError } from "./desktop.js";
 import { seeded } from "./seeded.js";
 
-/** ms from the program's first event in which the power is cut. Provisioning takes about one second in the simulator. */
+/**
+ * The power is cut within this many ms of the program's first event. Provisioning takes about one second in the simulator.
+ */
 const WINDOW = 1_500;
-/** ms within which the program must have begun. */
+/** ms within which the program must have started. */
 const START = 60_000;
-/** Of ten stories so many have their power cut again, once it is back. */
+/** In this many of ten scenarios the power is cut again after it has returned. */
 const AGAIN = 4;
-/** ms within which the device must have spoken after the last cut. Its pauses are longer after failures. */
+/** ms within which the device must have sent a message after the last cut. Its pauses grow after failures. */
 const LIMIT = 5 * 60_000;
 
-/** What happens around a cut. */
+/** The kinds of scenario. */
 const KINDS = ["provisioning", "forget", "network"] as const;
 type Kind = (typeof KINDS)[number];
 
-/** What came of it. */
+/** The results. */
 export interface Cuts {
 	readonly seed: number;
 	readonly stories: Record<Kind, number>;
 	cuts: number;
-	/** Events that a cut fell after, with how often: where in the device's life the power went. */
+	/** How many cuts came right after each event, which shows at which points the power was cut. */
 	readonly after: Record<string, number>;
-	/** Stories that did not end with the device connected as itself. */
+	/** Scenarios that did not end with the device connected with its own identity. */
 	readonly lost: string[];
-	/** Certificates that were issued, and those of them that no device had at the end of the story in which they were issued. */
+	/**
+	 * How many certificates were issued, and how many of those no device had at the end of the scenario in which they were
+	 * issued.
+	 */
 	readonly certificates: { issued: number; left: number };
 }
 
-/** Never throws for a story that goes wrong: it is counted. */
+/** Runs the scenarios. A scenario that fails does not throw: it is counted in the result. */
 export async function cutPower(board: Board, count: number, seed: number, say: (line: string) => void): Promise<Cuts> {
 	const random = seeded(seed);
 	const result: Cuts = {
@@ -49,7 +55,7 @@ export async function cutPower(board: Board, count: number, seed: number, say: (
 		const kind = KINDS[random(KINDS.length)]!;
 		const story = result.stories.provisioning + result.stories.forget + result.stories.network + 1;
 		result.stories[kind] += 1;
-		// A new board has nothing in its flash. A network may fail a new one, or one that has its identity.
+		// A new board has empty flash. Network failures are tried both on a new board and on one that has an identity.
 		if (kind === "provisioning" || (kind === "network" && random(2) === 0)) board.newFlash();
 		else if (kind === "forget" && !fresh) board.holdButton();
 		fresh = false;
@@ -94,7 +100,7 @@ export async function cutPower(board: Board, count: number, seed: number, say: (
 
 const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** What came of it, for people. */
+/** The results as text for people. */
 export function cutsInWords({ seed, stories, cuts, after, lost, certificates }: Cuts): string {
 	const told = KINDS.map((kind) => `${stories[kind]} ${kind}`).join(", ");
 	const moments = Object.entries(after).sort(([, a], [, b]) => b - a);

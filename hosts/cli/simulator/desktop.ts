@@ -1,5 +1,5 @@
-// The Moddable SDK's desktop simulator on Linux, with a screen or without: builds a program for it, runs it, and gives what it
-// traces and measures. For `npm run simulator` and `npm run sdk-tests`. Leaves no process behind.
+// The Moddable SDK's desktop simulator on Linux, with a screen or without: builds a program for it, runs it, and passes on
+// what it traces and measures. Used by `npm run simulator` and `npm run sdk-tests`. Leaves no process behind.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
@@ -8,19 +8,20 @@ import { root } from "../../moddable/packages/root.js";
 import { buildSteps } from "./progress.js";
 import { Debugger, type DebuggerOptions, type Sample } from "./xsbug.js";
 
-/** Ends the process with one line. */
+/** An error that ends the process with a one-line message. */
 export class SimulatorError extends Error {}
 
 const endings: (() => unknown)[] = [];
 
-/** Has something done before the process ends, what was asked for last first. */
+/** Registers cleanup work to be done before the process ends, in reverse order. */
 export function atEnd(step: () => unknown): void {
 	endings.push(step);
 }
 
 /**
- * Runs the program and ends the process: with the number that it gives, 0, or 1 with a line of what was unfit.
- * @param interrupted gives the code that the process ends with on Ctrl-C
+ * Runs the program and ends the process with the exit code that it returns (default 0), or with 1 and a one-line message
+ * after an error.
+ * @param interrupted returns the exit code after Ctrl-C
  */
 export async function runToEnd(main: () => Promise<unknown>, interrupted = () => 1): Promise<void> {
 	let ending = false;
@@ -40,7 +41,7 @@ export async function runToEnd(main: () => Promise<unknown>, interrupted = () =>
 	}
 }
 
-/** Where the SDK and its tools are. @throws SimulatorError when they are not there */
+/** Finds the SDK and its tools. @throws SimulatorError when they are missing */
 export function findSdk(): { readonly sdk: string; readonly tools: string } {
 	const sdk = process.env.MODDABLE;
 	if (!sdk) throw new SimulatorError("MODDABLE is not set: install the Moddable SDK and let MODDABLE name its folder");
@@ -54,27 +55,27 @@ export function findSdk(): { readonly sdk: string; readonly tools: string } {
 	return { sdk, tools };
 }
 
-/** The SDK's boards that have a simulator. */
+/** The SDK's boards that the simulator can show. */
 export const targets = (): string[] =>
 	readdirSync(join(findSdk().sdk, "build/simulators"))
 		.filter((file) => file.endsWith(".js"))
 		.map((file) => file.slice(0, -".js".length));
 
-/** What to build. */
+/** What to build and how. */
 export interface BuildOptions {
-	/** Folder in build/ for what comes out; kept, since XS itself is compiled only once. */
+	/** Folder in build/ for the output. It is kept, because compiling XS itself takes long and is needed only once. */
 	readonly name: string;
 	readonly manifest: string;
-	/** As mcconfig takes it. Default `lin`, which has no screen. */
+	/** The platform, as for mcconfig. Default `lin`, which has no screen. */
 	readonly platform?: string;
 	readonly env?: Readonly<Record<string, string>>;
-	/** `name=value` for the manifest's config. */
+	/** `name=value` pairs for the manifest's config. */
 	readonly settings?: readonly string[];
-	/** Called with how far it is. */
+	/** Called with the build's progress. */
 	onProgress?(text: string): void;
 }
 
-/** Builds a manifest's program. Gives its path. @throws SimulatorError with what the compilers say */
+/** Builds a manifest's program. Returns its path. @throws SimulatorError with the compilers' messages */
 export async function buildProgram(options: BuildOptions): Promise<string> {
 	const { name, manifest, platform = "lin", env = {}, settings = [] } = options;
 	const output = join(root, "build", name);
@@ -90,7 +91,7 @@ export async function buildProgram(options: BuildOptions): Promise<string> {
 	return join(output, "bin/lin", target, "mc.so");
 }
 
-/** What a manifest calls its program. @throws SimulatorError */
+/** The program name in a manifest. @throws SimulatorError */
 export function programName(manifest: string): string {
 	let name: unknown;
 	try {
@@ -109,13 +110,13 @@ function run(
 	onLine: (line: string) => void,
 ): Promise<void> {
 	return new Promise((resolve, reject) => {
-		// A group of its own, for make and its compilers end with it.
+		// In its own process group, so that make and its compilers end together with it.
 		const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
 		const stop = endWith(() => {
 			try {
 				process.kill(-child.pid!);
 			} catch {
-				// It has gone.
+				// It has already ended.
 			}
 		});
 		let output = "";
@@ -139,7 +140,7 @@ function run(
 	});
 }
 
-/** What of a build's output says why it failed: not each step that went well. */
+/** The part of a build's output that explains its failure, without the steps that succeeded. */
 const complaints = (output: string): string =>
 	output
 		.split("\n")
@@ -147,7 +148,7 @@ const complaints = (output: string): string =>
 		.join("\n")
 		.trim();
 
-/** Has `step` done before the process ends, unless what is returned is called earlier. */
+/** Registers `step` as cleanup work. The function that is returned performs it earlier instead. */
 function endWith(step: () => unknown): () => void {
 	atEnd(step);
 	return () => {
@@ -158,19 +159,19 @@ function endWith(step: () => unknown): () => void {
 
 /** A running simulator. */
 export interface RunningProgram {
-	/** Broken when the program ends or aborts by itself; never kept. */
+	/** Rejects when the program ends or aborts by itself; never resolves. */
 	readonly ended: Promise<never>;
-	/** What is alive in XS, after a collection. */
+	/** Measures what is alive in XS after a garbage collection. */
 	collect(): Promise<Sample>;
-	/** Ends it at once, as a power cut does (kill -9). Settles when it is gone. */
+	/** Kills it at once, like a power cut (kill -9). Settles when it is gone. */
 	kill(): Promise<void>;
 }
 
-/** How to start a program. */
+/** Options for running a program. */
 export interface StartOptions extends DebuggerOptions {
-	/** A folder of this run's own, for what the simulator keeps of itself. */
+	/** A folder for the simulator's own files, used only by this run. */
 	readonly folder: string;
-	/** More of the environment. */
+	/** Further environment variables. */
 	readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -194,16 +195,17 @@ export async function startProgram(program: string, options: StartOptions): Prom
 			DISPLAY: process.env.DISPLAY || (await startScreen()),
 			XSBUG_HOST: "127.0.0.1",
 			XSBUG_PORT: String(port),
-			// It copies the program into its settings, and runs the copy: two of them would replace each other's.
+			// It copies the program into its settings folder and runs the copy, so two simulators would overwrite each other's
+			// copy.
 			XDG_CONFIG_HOME: options.folder,
-			// And a second one would hand over its program to the first, and end.
+			// In addition, a second instance would hand its program to the first one and exit.
 			DBUS_SESSION_BUS_ADDRESS: "disabled:",
 		},
 		stdio: ["ignore", "ignore", "pipe"],
-		// Ctrl-C is for whoever started it, not for the device.
+		// In a process group of its own, so that Ctrl-C ends this tool and not the device directly.
 		detached: true,
 	});
-	// GTK has much to say about a screen without a desktop.
+	// GTK prints many warnings about a screen without a desktop.
 	simulator.stderr.resume();
 	let killed = false;
 	const stop = endWith(() => {
@@ -236,7 +238,7 @@ export async function startProgram(program: string, options: StartOptions): Prom
 	};
 }
 
-/** The simulator by another name: `mcconfig` ends every process that is called mcsim when it starts a program. */
+/** The simulator under a different name, because `mcconfig` ends every process called mcsim when it starts a program. */
 function ownName(path: string): string {
 	const link = join(root, "build/fleet-simulator");
 	rmSync(link, { force: true });
@@ -246,10 +248,10 @@ function ownName(path: string): string {
 
 let screen: Promise<string> | undefined;
 
-/** A screen in memory. Gives its DISPLAY. */
+/** Starts a virtual screen in memory. Returns its DISPLAY. */
 function startScreen(): Promise<string> {
 	screen ??= new Promise((resolve, reject) => {
-		// Xvfb chooses a free number and says which on descriptor 3.
+		// Xvfb chooses a free display number and writes it to file descriptor 3.
 		const server: ChildProcess = spawn("Xvfb", ["-displayfd", "3", "-screen", "0", "1024x768x24", "-nolisten", "tcp"], {
 			stdio: ["ignore", "ignore", "ignore", "pipe"],
 			detached: true,

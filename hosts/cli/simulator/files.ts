@@ -1,17 +1,17 @@
-// Notices that a file in one of several folders has changed, come or gone. Looks again and again, since not every file system tells
-// of changes, and what is in node_modules is not to be watched at all.
+// Detects that a file in one of several folders was changed, created or deleted. Polls, because not every file system
+// reports changes, and because node_modules must not be watched.
 
 import { readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 
 /** ms. */
 const INTERVAL = 500;
-/** What is made, installed or hidden; the claim is given by the tool. */
+/** Folders with built, installed or hidden files. The claim is ignored too, because the tool provides its own. */
 const LEFT_OUT = /^(node_modules|build|dist|claim|\..*)$/;
 
 /**
- * Calls `onChange` with a file that has changed, once all has been quiet for an interval: an editor that writes many files is one
- * change.
+ * Calls `onChange` with a changed file, once there were no more changes for an interval. An editor that writes many files
+ * thus causes one call.
  */
 export function watchFiles(folders: readonly string[], onChange: (file: string) => void, interval = INTERVAL) {
 	let known = look(folders);
@@ -36,7 +36,7 @@ function difference(before: ReadonlyMap<string, string>, after: ReadonlyMap<stri
 	return undefined;
 }
 
-/** Every file with its time and size. */
+/** Every file with its modification time and size. */
 function look(folders: readonly string[]): Map<string, string> {
 	const found = new Map<string, string>();
 	const into = (folder: string): void => {
@@ -54,7 +54,7 @@ function look(folders: readonly string[]): Map<string, string> {
 	return found;
 }
 
-/** A folder may go while it is looked at. */
+/** A folder may disappear while it is read. */
 function list(folder: string) {
 	try {
 		return readdirSync(folder, { withFileTypes: true });

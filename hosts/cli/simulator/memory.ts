@@ -1,5 +1,6 @@
-// `npm run simulator -- --memory`: how much of an ESP32's fixed memory the firmware takes in the SDK's own engine, TLS included, and
-// how much is left for an application; beside it what some modules of the SDK take. Each figure says which machine it is of.
+// `npm run simulator -- --memory`: measures how much of an ESP32's fixed memory the firmware takes in the SDK's own engine,
+// TLS included, and how much is left for an application. For comparison it also measures some modules of the SDK. Each
+// figure names the machine that it applies to.
 
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -9,14 +10,17 @@ import { Board, type BoardOptions, type Creation } from "./board.js";
 import { atEnd, SimulatorError } from "./desktop.js";
 import { addressOf } from "./relay.js";
 
-/** Bytes of a slot: of this computer's 64-bit engine, and of an ESP32's. */
+/** Size of a slot in bytes: in this computer's 64-bit engine, and on an ESP32. */
 const SLOT_HERE = 32;
 const SLOT = 16;
-/** How exactly the least that suffices is looked for. */
+/** The precision of the search for the smallest sufficient sizes. */
 const SLOT_STEP = 32;
 const CHUNK_STEP = 1_024;
 const STACK_STEP = 8;
-/** AWS sends as many certificates beside its own: two authorities below the root, and the root as another has signed it. */
+/**
+ * AWS also sends three certificates besides the server's own: two intermediate authorities, and the root cross-signed by
+ * another.
+ */
 const INTERMEDIATES = 3;
 /** ms from power-on until the application has spoken. */
 const LIMIT = 60_000;
@@ -24,7 +28,7 @@ const LIMIT = 60_000;
 /** Memory of the SDK's ESP32 targets (their manifests, `creation`), with this firmware's stack. */
 const PRESETS = {
 	esp32: { chunk: 78_848, slots: 4_928, stack: 512 },
-	/** One area for everything. */
+	/** A single area for everything. */
 	esp32c3: { static: 94_208, stack: 512 },
 } as const;
 
@@ -34,30 +38,32 @@ export interface Amount {
 	readonly chunks: number;
 }
 
-/** What was measured. Chunks are those of a 64-bit engine: an ESP32 takes as many at most, and half of it at least. */
+/**
+ * The measurements. Chunks are those of a 64-bit engine; on an ESP32 they take at least half as much, and at most as much.
+ */
 export interface Memory {
 	/** Certificates that the server sent. */
 	readonly certificates: number;
-	/** The least fixed memory in which the whole story completes: provisioning, restart, first message. `stack` is in slots. */
+	/** The smallest fixed memory in which everything completes: provisioning, restart, first message. `stack` is in slots. */
 	readonly least: Amount & { readonly stack: number };
-	/** The deepest that the stack was seen, in slots. */
+	/** The deepest stack seen, in slots. */
 	readonly deepest: number;
-	/** Alive after a collection, connected as itself. */
+	/** Alive after a garbage collection while connected with the device's own identity. */
 	readonly idle: Amount;
-	/** What is left of a preset. For esp32c3, whose memory is one area, `bytes` in all. */
+	/** What remains of a preset. For esp32c3, whose memory is a single area, only the total in `bytes`. */
 	readonly left: Readonly<Record<keyof typeof PRESETS, { readonly during: Left; readonly after: Left }>>;
-	/** What else takes how much, alive after a collection. */
+	/** How much each optional module takes, alive after a garbage collection. */
 	readonly modules: Readonly<Record<keyof typeof MODULES, Amount>>;
 }
 
-/** What is left, at least, on an ESP32. */
+/** What remains, at least, on an ESP32. */
 export interface Left {
 	readonly slots?: number;
 	readonly chunks?: number;
 	readonly bytes: number;
 }
 
-/** Takes some minutes: each size that is tried is a provisioning. @throws SimulatorError */
+/** Takes several minutes, because each size that is tried needs a complete provisioning. @throws SimulatorError */
 export async function measureMemory(common: BoardOptions, say: (text: string) => void): Promise<Memory> {
 	const { esp32 } = PRESETS;
 	let deepest = 0;
@@ -70,7 +76,10 @@ export async function measureMemory(common: BoardOptions, say: (text: string) =>
 			deepest = Math.max(deepest, sample["Stack used"]! / SLOT_HERE);
 		},
 	});
-	/** The whole story, on a new board with this memory; what is alive afterwards, or nothing when it does not come to that. */
+	/**
+	 * Runs the complete provisioning on a new board with this memory. Returns what is alive afterwards, or undefined if it
+	 * fails.
+	 */
 	const play = async (creation: Creation): Promise<Amount | undefined> => {
 		say(`tries ${creation.slots} slots, ${bytes(creation.chunk)} of chunks, ${creation.stack} slots of stack`);
 		board.changeMemory(creation);
@@ -93,7 +102,7 @@ export async function measureMemory(common: BoardOptions, say: (text: string) =>
 	const slots = await least(idle.slots, esp32.slots, SLOT_STEP, (slots) => play({ ...esp32, slots }));
 	const chunk = await least(idle.chunks, esp32.chunk, CHUNK_STEP, (chunk) => play({ ...esp32, chunk }));
 	const stack = await least(deepest, esp32.stack, STACK_STEP, (stack) => play({ ...esp32, stack }));
-	// Less of one needs more of another: a collection more, at the wrong moment.
+	// With less of one kind of memory more of another is needed, for example because garbage is collected at other moments.
 	const together = { chunk, slots, stack };
 	while ((await play(together)) === undefined) {
 		together.chunk += CHUNK_STEP;
@@ -125,7 +134,7 @@ export async function measureMemory(common: BoardOptions, say: (text: string) =>
 	};
 }
 
-/** The least multiple of `step` above `low` with which `play` completes; `high` does. */
+/** The smallest multiple of `step` above `low` with which `play` completes. It is known to complete with `high`. */
 async function least(
 	low: number,
 	high: number,
@@ -141,7 +150,7 @@ async function least(
 	return above * step;
 }
 
-/** Alive after a collection, when nothing more is under way. */
+/** What is alive after a garbage collection, once the program is idle. */
 async function alive(board: Board): Promise<Amount> {
 	const begun = Date.now();
 	await board.until("", 10_000, () => Date.now() - begun > 2_000);
@@ -150,14 +159,17 @@ async function alive(board: Board): Promise<Amount> {
 }
 
 /**
- * What an app may want beside the firmware, by its manifest in test/sdk/memory. These apps have the firmware's name, so that what they
- * share with it is compiled once.
+ * Modules that an app may use besides the firmware, with the names of their manifests in test/sdk/memory. Those apps have
+ * the firmware's name, so that the code that they share with it is compiled only once.
  */
 const MODULES = { Piu: "piu", "HTTP client": "http", "MQTT client": "mqtt" } as const;
 
-/** An app with the firmware and one module, less the same app without: alive while the module is at work. */
+/**
+ * Measures an app with the firmware and one module, while the module is at work, and subtracts the same app without the
+ * module.
+ */
 async function measureModules(common: BoardOptions, say: (text: string) => void): Promise<Memory["modules"]> {
-	// An HTTP server that never comes to the end of its answer, and an MQTT broker that takes everybody.
+	// An HTTP server that never finishes its response, and an MQTT broker that accepts everyone.
 	const server = createServer((socket) => {
 		socket.on("error", () => {});
 		socket.once("data", (first) =>
@@ -199,7 +211,7 @@ async function measureModules(common: BoardOptions, say: (text: string) => void)
 	return amounts as Memory["modules"];
 }
 
-/** For people. */
+/** The measurements as text for people. */
 export function memoryInWords({ certificates, least, deepest, idle, left, modules }: Memory): string {
 	const number = (count: number) => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 	const rows: (string | number)[][] = [

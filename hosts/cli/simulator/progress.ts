@@ -1,15 +1,15 @@
-// How far a build is: counts what mcconfig's makefile says against what make has done. An estimate, for people only.
+// Estimates a build's progress for display: compares what mcconfig's makefile lists with what make has done so far.
 
 import { existsSync, readFileSync } from "node:fs";
 
-/** XS itself is compiled when the first program is built: so many files (the SDK's tools/mcconfig/make.lin.mk). */
+/** How many files of XS itself the first build compiles (the SDK's tools/mcconfig/make.lin.mk). */
 const XS_FILES = 44;
 
 /**
- * Gives a function that takes each line of the build's output and gives how far it is, in words; undefined for lines that say
- * nothing of it.
+ * Returns a function that is called with each line of the build's output. It returns the progress in words, or undefined for
+ * lines that do not change it.
  * @param makefile written by mcconfig before it calls make
- * @param library folder of XS's objects
+ * @param library folder of XS's object files
  */
 export function buildSteps(makefile: string, library: string): (line: string) => string | undefined {
 	const first = !existsSync(`${library}/debug/lib/xsRun.c.o`) && !existsSync(`${library}/lib/debug/xsRun.c.o`);
@@ -20,7 +20,7 @@ export function buildSteps(makefile: string, library: string): (line: string) =>
 		if (tool === undefined) return undefined;
 		all ??= existsSync(makefile) ? stepsIn(readFileSync(makefile, "utf8")) + (first ? XS_FILES : 0) : 0;
 		done += 1;
-		// Only what has changed is made: after the first time that is less than the makefile has.
+		// make builds only what has changed, which after the first time is less than the makefile lists.
 		return `${done}${all > done && first ? ` of ${all}` : ""} (${tool} ${file})`;
 	};
 }
@@ -28,9 +28,9 @@ export function buildSteps(makefile: string, library: string): (line: string) =>
 const stepsIn = (makefile: string): number =>
 	makefile.split("\n").filter((line) => /^\t@echo ['"]# /.test(line)).length;
 
-/** Says again and again how far something is: on a line of its own that is written over, or without a terminal once in a while. */
+/** Shows progress repeatedly: on a terminal in one line that is overwritten, otherwise as a new line once in a while. */
 export function progressLine(before: string, stream: NodeJS.WriteStream = process.stderr) {
-	// What takes less than a second needs no progress.
+	// Work that takes less than a second needs no progress display.
 	let last = Date.now() + 1_000;
 	let shown = false;
 	return {
@@ -42,7 +42,7 @@ export function progressLine(before: string, stream: NodeJS.WriteStream = proces
 			if (stream.isTTY) stream.write(`\r\x1b[K${`${before}${text}`.slice(0, (stream.columns ?? 80) - 1)}`);
 			else stream.write(`${before}${text}\n`);
 		},
-		/** The line is gone. */
+		/** Removes the line. */
 		end(): void {
 			if (shown && stream.isTTY) stream.write("\r\x1b[K");
 			shown = false;

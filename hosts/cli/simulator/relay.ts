@@ -1,16 +1,16 @@
-// The network between a device and a cloud: a TCP relay that can be cut, or swallow everything, and be whole again. Reads nothing
-// of what it passes on.
+// The network between a device and a cloud: a TCP relay that can be cut, can swallow all data, and can be restored. Does not
+// look at the data.
 
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
 /**
- * - `up`: passes everything on.
- * - `down`: nobody answers, and what was connected is cut.
- * - `hang`: connections are taken and kept, and nothing arrives.
+ * - `up`: forwards everything.
+ * - `down`: refuses connections, and cuts existing ones.
+ * - `hang`: accepts and keeps connections, but forwards nothing.
  */
 export type Network = "up" | "down" | "hang";
 
-/** Where to. */
+/** Where to forward connections. */
 export interface RelayOptions {
 	readonly host: string;
 	readonly port: number;
@@ -18,7 +18,7 @@ export interface RelayOptions {
 
 /** A relay on the loopback address. */
 export class Relay {
-	/** Where it listens, up or not. */
+	/** The port, which stays the same in every state. */
 	readonly port: number;
 	readonly #to: RelayOptions;
 	#server: Server | undefined;
@@ -40,7 +40,10 @@ export class Relay {
 		return this.#network;
 	}
 
-	/** Settles when it is so. @throws the system's error when somebody else has taken the port in the meantime */
+	/**
+	 * Settles when the change has taken effect. @throws the system's error when another program has taken the port in the
+	 * meantime
+	 */
 	async change(network: Network): Promise<void> {
 		this.#network = network;
 		if (network === "down") {
@@ -72,12 +75,12 @@ export class Relay {
 	}
 }
 
-/** One connection of a device, and the one to the cloud behind it. */
+/** A connection from a device, together with the relay's connection to the cloud. */
 class Pair {
 	readonly #near: Socket;
 	readonly #to: RelayOptions;
 	readonly #onEnd: () => void;
-	/** Made only when the network lets it. */
+	/** Opened only once the network is up. */
 	#far: Socket | undefined;
 
 	constructor(near: Socket, to: RelayOptions, onEnd: () => void) {
@@ -89,7 +92,7 @@ class Pair {
 		near.on("close", () => this.cut());
 	}
 
-	/** Passes on what comes, or holds it back. */
+	/** Forwards data, or holds it back. */
 	pass(open: boolean): void {
 		if (!open) {
 			this.#near.pause();
@@ -115,7 +118,7 @@ class Pair {
 	}
 }
 
-/** Not `pipe`, which would let what was held back go on as soon as the other side has drained. */
+/** Does not use `pipe`, which would resume a paused socket as soon as the other side has drained. */
 function join(from: Socket, to: Socket): void {
 	from.on("data", (bytes) => to.write(bytes));
 	from.on("end", () => to.end());
@@ -129,5 +132,5 @@ function listen(port: number): Promise<Server> {
 	});
 }
 
-/** Where a server listens on TCP. */
+/** The TCP address on which a server listens. */
 export const addressOf = (server: Server): AddressInfo => server.address() as AddressInfo;

@@ -1,6 +1,6 @@
-// Random whole numbers that repeat for a seed: what went wrong once can be played again. Never for a secret.
+// Random integers that are the same for the same seed, so that a failed run can be repeated. Never use them for a secret.
 
-/** Gives a function of numbers from 0 to `below` - 1 (xorshift32, Marsaglia 2003). */
+/** Returns a function that returns a number from 0 to `below` - 1 (xorshift32, Marsaglia 2003). */
 export function seeded(seed: number): (below: number) => number {
 	let x = seed | 0 || 1;
 	return (below) => {

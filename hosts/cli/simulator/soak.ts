@@ -1,5 +1,5 @@
-// `npm run simulator -- --soak MINUTES`: the firmware in the simulator while its network comes and goes. Ends well only when
-// memory, sockets and timers are afterwards what they were before, and the program has never aborted.
+// `npm run simulator -- --soak MINUTES`: runs the firmware in the simulator while its network fails and recovers. Succeeds
+// only if memory, sockets and timers are the same afterwards as before, and the program has never aborted.
 
 import { clockTime, style } from "../terminal.js";
 import type { Board } from "./board.js";
@@ -7,33 +7,33 @@ import { SimulatorError } from "./desktop.js";
 import { seeded } from "./seeded.js";
 import type { Sample } from "./xsbug.js";
 
-/** ms that the network is there: long enough that the pauses of the device start small again. */
+/** ms for which the network is up: long enough for the device's pauses to become short again. */
 const UP = [70_000, 150_000] as const;
-/** ms that it is gone, or swallows everything. The device's keep-alive is 30 s, so that it notices some and not others. */
+/** ms for which the network is down or hangs. The device's keep-alive is 30 s, so it notices some outages and not others. */
 const DOWN = [2_000, 70_000] as const;
-/** ms that it may take until the device has spoken again. Its pauses are up to a minute, later a quarter of an hour. */
+/** ms within which the device must send a message again. Its pauses grow to a minute, and later to a quarter of an hour. */
 const LIMIT = 20 * 60_000;
 
-/** Times that is looked what is alive, while one keep-alive passes. */
+/** How many times memory is measured during one keep-alive interval. */
 const LOOKS = 15;
 const KEEP_ALIVE = 30_000;
 
-/** What must be the same in the same state. */
+/** What must be equal whenever the device is in the same state. */
 const SAME = ["Chunk used", "Slot used", "Keys used", "Modules loaded", "Network sockets", "Timers", "Files"] as const;
 
-/** What came of it. */
+/** The results. */
 export interface Soak {
 	readonly minutes: number;
 	readonly outages: number;
-	/** Times that the device has connected again. */
+	/** How many times the device has reconnected. */
 	readonly connections: number;
 	readonly failures: Readonly<Record<string, number>>;
-	/** Alive after a collection, connected and at rest: once its network had gone and come back for the first time, and at the end. */
+	/** Alive after a garbage collection, connected and idle: after the first outage, and at the end. */
 	readonly before: Sample;
 	readonly after: Sample;
 }
 
-/** @throws SimulatorError when something is not as it was, or the program ends */
+/** @throws SimulatorError when a figure has changed, or the program ends */
 export async function soak(board: Board, minutes: number, seed: number, say: (line: string) => void): Promise<Soak> {
 	const random = seeded(seed);
 	const between = ([least, most]: readonly [number, number]) => least + random(most - least + 1);
@@ -49,7 +49,7 @@ export async function soak(board: Board, minutes: number, seed: number, say: (li
 	};
 	const rest = async (what: string): Promise<Sample> => {
 		await board.until("the device has not spoken", LIMIT, () => board.spoken());
-		// A ping, or what follows a message, holds something for a moment: the least is what is alive at rest.
+		// A ping, or work after a message, uses memory for a moment. The smallest value is what an idle device uses.
 		let least: Sample = {};
 		for (let looks = 0; looks < LOOKS; looks++) {
 			await pause(board, KEEP_ALIVE / LOOKS);
@@ -65,7 +65,7 @@ export async function soak(board: Board, minutes: number, seed: number, say: (li
 		await board.relay.change(network);
 		await pause(board, between(DOWN));
 		await board.relay.change("up");
-		// One that was short may not have been noticed.
+		// The device may not have noticed a short outage.
 		if (network === "down") await board.until("the device is not back", LIMIT, () => board.spoken(sequence));
 	};
 	await rest("at first");
@@ -89,7 +89,7 @@ export async function soak(board: Board, minutes: number, seed: number, say: (li
 	return { minutes, outages, connections, failures, before, after };
 }
 
-/** Waits, and is broken when the program ends. */
+/** Waits, and rejects when the program ends. */
 function pause(board: Board, milliseconds: number): Promise<void> {
 	const end = Date.now() + milliseconds;
 	return board.until("it waits", milliseconds + 60_000, () => Date.now() >= end);

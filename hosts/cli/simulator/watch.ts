@@ -1,5 +1,5 @@
-// `npm run simulator -- --watch`: a cloud and the firmware that stay, the firmware built again when a file changes, what both of
-// them do in words, and commands on standard input. A build that fails changes nothing that runs.
+// `npm run simulator -- --watch`: keeps a cloud and the firmware running, rebuilds the firmware when a file changes, reports
+// in words what both do, and reads commands from standard input. A failed build does not affect what is running.
 
 import { createInterface } from "node:readline";
 import { CommandError } from "../command.js";
@@ -10,10 +10,10 @@ import { CLOCKS, type Command, commandHelp, readCommand } from "./commands.js";
 import { SimulatorError } from "./desktop.js";
 import { watchFiles } from "./files.js";
 
-/** ms that `wait` waits. */
+/** How long the command `wait` waits, in ms. */
 const PATIENCE = 5 * 60_000;
 
-/** What a board tells somebody who watches. */
+/** What a board reports to its user. */
 export const narrated: Pick<BoardOptions, "onDevice" | "onCloud" | "onTrace" | "onEnd"> = {
 	onDevice: (event) => tell("device", narrateDevice(event)),
 	onCloud: (event) => {
@@ -36,17 +36,17 @@ function tell(who: keyof typeof WHO, told: Line): void {
 
 const say = (text: string, mood: NonNullable<Line["mood"]> = "good") => tell("simulator", { text, mood });
 
-/** Settles when somebody wants it to end: by `quit`, or at the end of standard input. */
+/** Settles when the user ends the session, with `quit` or at the end of standard input. */
 export function watch(board: Board, folders: readonly string[], build: () => Promise<void>): Promise<void> {
 	let clock: keyof typeof CLOCKS = "right";
-	/** The last event of the cloud before what `wait` waits for began. */
+	/** The cloud's last event before the period that `wait` waits for. */
 	let since = 0;
-	/** Whether there is something to switch on. */
+	/** Whether a program has been built that can be switched on. */
 	let built = false;
-	/** A build is under way; another is wanted after it. */
+	/** Whether a build is under way, and whether another one must follow it. */
 	let building = false;
 	let dirty = false;
-	/** One thing after the other, but for builds: what runs meanwhile can be mistreated meanwhile. */
+	/** Commands run one after the other. Builds run beside them, so that the running program can be tested meanwhile. */
 	let work = Promise.resolve();
 	const then = (step: () => unknown): void => {
 		work = work.then(step).then(
@@ -79,7 +79,7 @@ export function watch(board: Board, folders: readonly string[], build: () => Pro
 			then(on);
 		} catch (error) {
 			if (!(error instanceof SimulatorError)) throw error;
-			// Whole, as the compiler says it.
+			// The complete message, as the compiler printed it.
 			console.log(style.red(error.message));
 			say(`the build failed${board.on ? "; what runs goes on" : ""}. It is tried again when a file changes`, "bad");
 		}
@@ -147,7 +147,8 @@ export function watch(board: Board, folders: readonly string[], build: () => Pro
 			if (command === undefined) return;
 			if (typeof command === "string") say(command, "bad");
 			else if (command.name !== "quit") then(() => steps[command.name as keyof typeof steps](command));
-			// A person does not want to wait for what is under way; a script has its commands done one after the other.
+			// A person should not have to wait for the work that is under way; a script's commands are executed one after the
+			// other.
 			else if (process.stdin.isTTY) end();
 			else then(end);
 		});
@@ -155,7 +156,7 @@ export function watch(board: Board, folders: readonly string[], build: () => Pro
 	});
 }
 
-/** Has the cloud spoil the next replies. */
+/** Makes the cloud corrupt its next replies. */
 function fault(board: Board, command: Command): void {
 	if (command.name !== "refuse" && command.name !== "lose") return;
 	const { name, reply, times } = command;

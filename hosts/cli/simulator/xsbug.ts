@@ -1,33 +1,36 @@
-// The debugger's side of the protocol between XS and xsbug, as much as the simulator needs of it: what the program traces, what
-// it measures, and that it goes on at each exception. Never stops a program for longer than a collection takes.
+// The debugger's side of the protocol between XS and xsbug, as far as the simulator needs it: receives traces and
+// measurements, and lets the program continue at each exception. Never stops a program for longer than a garbage collection
+// takes.
 
 import { createServer, type Server, type Socket } from "node:net";
 import { addressOf } from "./relay.js";
 
-/** What XS measures, by the names that xsbug shows, such as `Slot used`. Sizes are in bytes. */
+/** XS's measurements, by the names that xsbug displays, for example `Slot used`. Sizes are in bytes. */
 export type Sample = Readonly<Record<string, number>>;
 
-/** Who wants to hear of it. */
+/** Receives what the debugger learns. */
 export interface DebuggerOptions {
 	/** Called with each line that the program traces. */
 	onLine(line: string): void;
-	/** Called once a second with what XS has measured since the last time. */
+	/** Called once a second with XS's measurements since the last call. */
 	onSample?(sample: Sample): void;
-	/** Whether exceptions are told, with their place, caught or not: they look like what is traced. */
+	/**
+	 * Whether to report exceptions, caught or not, with their location. They are reported in the same form as traced lines.
+	 */
 	readonly exceptions: boolean;
 }
 
-/** Takes the debugger's part (the SDK's documentation/xs/XS in C.md, xs/sources/xsDebug.c, tools/xsbug-log). */
+/** Acts as the debugger (the SDK's documentation/xs/XS in C.md, xs/sources/xsDebug.c, tools/xsbug-log). */
 export class Debugger {
 	readonly #options: DebuggerOptions;
 	readonly #server: Server;
 	readonly #sockets = new Set<Socket>();
-	/** The connection of the program: the simulator's own window is a program in XS, too. */
+	/** The program's connection. There is also one for the simulator's window, because that is a program in XS, too. */
 	#program: Socket | undefined;
 	#names: readonly string[] = [];
 	#sample: Sample = {};
 	#waiting: ((sample: Sample) => void) | undefined;
-	/** Whether the program measures already: before, it has no names for what it measures. */
+	/** Whether the program has started measuring. Before that, it has not sent the names of its measurements. */
 	#measures = false;
 
 	constructor(options: DebuggerOptions) {
@@ -35,7 +38,7 @@ export class Debugger {
 		this.#server = createServer((socket) => this.#accept(socket));
 	}
 
-	/** Gives the port. */
+	/** Starts listening. Returns the port. */
 	listen(): Promise<number> {
 		return new Promise((resolve, reject) => {
 			this.#server.once("error", reject);
@@ -49,8 +52,8 @@ export class Debugger {
 	}
 
 	/**
-	 * What is alive: stops the program, which makes XS collect garbage and measure, and lets it go on. Never settles when the
-	 * program ends.
+	 * Measures what is alive: stops the program, which makes XS collect garbage and measure, and then lets it continue. Never
+	 * settles if the program ends.
 	 */
 	collect(): Promise<Sample> {
 		return new Promise((resolve) => {
@@ -84,7 +87,7 @@ export class Debugger {
 				if (message.includes("<break")) this.#stopped(socket, message);
 			}
 		});
-		// It goes away when the simulator does.
+		// The connection breaks when the simulator exits, which is not an error here.
 		socket.on("error", () => {});
 		socket.on("close", () => {
 			this.#sockets.delete(socket);
@@ -104,7 +107,7 @@ export class Debugger {
 		}
 	}
 
-	/** The program waits: at an exception, at a `debugger` statement, or because `collect` has asked for it. */
+	/** The program has stopped: at an exception, at a `debugger` statement, or because `collect` stopped it. */
 	#stopped(socket: Socket, message: string): void {
 		const resolve = this.#waiting;
 		if (socket === this.#program && resolve && /xsDebugger|step!/.test(message)) {
@@ -124,7 +127,7 @@ const END = "</xsbug>";
 
 const command = (socket: Socket, text: string): boolean => socket.write(`\r\n${text}\r\n`);
 
-/** XS stops at exceptions, and at the next start, unless it is told not to. */
+/** XS stops at exceptions and when a program starts, unless it is configured not to. */
 const clear = (what: "exceptions" | "start"): string => `<clear-breakpoint path="${what}" line="0"/>`;
 
 const ENTITIES: Record<string, string> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };

@@ -1,5 +1,5 @@
-// Blinks the number of a failure with an LED: the tens, a pause, the ones, a longer pause, and again. Steady light is for when all
-// is well. Needs no screen.
+// Blinks a failure's number on an LED: the tens, a pause, the ones, a longer pause, over and over. Steady light means that
+// all is well. Needs no screen.
 
 import Timer from "timer";
 
@@ -8,14 +8,14 @@ const BLINK = 250;
 const BETWEEN_DIGITS = 1_000;
 const BETWEEN_NUMBERS = 2_500;
 
-/** How long the light is on, off, on, off …, in ms, for a number from 11 to 99. */
+/** How long the light is on, off, on, off and so on, in ms, for a number from 11 to 99. */
 export function blinks(number: number): number[] {
 	const digit = (count: number, after: number) =>
 		Array.from({ length: 2 * count }, (_, index) => (index === 2 * count - 1 ? after : BLINK));
 	return [...digit(Math.floor(number / 10), BETWEEN_DIGITS), ...digit(number % 10, BETWEEN_NUMBERS)];
 }
 
-/** An LED that can tell a number. */
+/** An LED that can blink a number. */
 export class Blinker {
 	readonly #write: (on: boolean) => void;
 	#timer: ReturnType<typeof Timer.set> | undefined;
@@ -26,7 +26,7 @@ export class Blinker {
 		this.#write = write;
 	}
 
-	/** Blinks a number from now on. One that is being blinked goes on. */
+	/** Starts blinking a number over and over. If that number is being blinked already, it continues undisturbed. */
 	blink(number: number): void {
 		if (this.#number === number) return;
 		this.steady(false);
@@ -41,7 +41,7 @@ export class Blinker {
 		step();
 	}
 
-	/** On or off from now on. */
+	/** Stops blinking, and switches the LED on or off. */
 	steady(on: boolean): void {
 		Timer.clear(this.#timer);
 		this.#timer = undefined;

@@ -1,5 +1,6 @@
-// A device's life on its screen: what it does, its thing, its last failure with the number as an LED would blink it. Hears of it all
-// through `onEvent`. Optional: an app includes manifest.json beside this file to have it. Lets no exception out of a timer.
+// Shows on a screen what the device is doing, its thing name, and its last failure with a simulated LED that blinks the
+// number. Learns everything from `onEvent`. Optional: an app gets it by including the manifest.json beside this file. Lets
+// no exception escape from a timer.
 
 import Resource from "Resource";
 import Poco, { type Font, type PocoPrototype } from "commodetto/Poco";
@@ -12,10 +13,10 @@ import { AT_FIRST, follow, type Mood, type Status } from "./status.js";
 /** Pixels. */
 const MARGIN = 12;
 const LED = 22;
-/** A screen that is narrower has small letters only. */
+/** On screens narrower than this, only small letters are used. */
 const WIDE = 200;
 
-/** Shows a device on the global `screen`. Makes no assumption about its size. */
+/** Shows a device's status on the global `screen`, whatever its size. */
 export class Display {
 	readonly #poco: PocoPrototype = new Poco(screen, { displayListLength: 4096 });
 	readonly #small: Font = parseBMF(new Resource("OpenSans-Semibold-18.bf4"));
@@ -24,7 +25,7 @@ export class Display {
 	readonly #blinker: Blinker;
 	readonly #hint: string;
 	#status: Status = AT_FIRST;
-	/** Seconds until it tries again. */
+	/** Seconds until the next attempt. */
 	#seconds = 0;
 	#countdown: ReturnType<typeof Timer.repeat> | undefined;
 	#lit = false;
@@ -32,8 +33,8 @@ export class Display {
 	#led: { readonly x: number; readonly y: number } | undefined;
 
 	/**
-	 * @param hint a line at the bottom, such as what a button does
-	 * @param write switches a real LED, too
+	 * @param hint a line at the bottom, for example what a button does
+	 * @param write also switches a real LED
 	 */
 	constructor({ hint = "", write }: { readonly hint?: string; write?(on: boolean): void } = {}) {
 		const color = (red: number, green: number, blue: number) => this.#poco.makeColor(red, green, blue);
@@ -57,12 +58,12 @@ export class Display {
 		this.#draw();
 	}
 
-	/** To be called with each event: `start(application, { onEvent: (event) => display.show(event) })`. */
+	/** Call this with each event: `start(application, { onEvent: (event) => display.show(event) })`. */
 	show(event: DeviceEvent): void {
 		this.#change(follow(this.#status, event));
 	}
 
-	/** The device program has ended, or something else is to be said. */
+	/** Shows a text of the app's own, for example after the device program has ended. */
 	say(text: string): void {
 		this.#change({ ...this.#status, mood: "working", text });
 	}
@@ -96,7 +97,7 @@ export class Display {
 			if (this.#seconds > 0) this.#paragraph([`tries again in ${this.#seconds} s`], this.#small, white, below);
 			this.#led = undefined;
 			let y = head + MARGIN;
-			// Where there is no room for both, the one that matters now.
+			// If there is no room for both, the failure is shown first while it matters.
 			if (this.#narrow && mood === "failing") y = this.#drawThing(this.#drawFailure(y));
 			else y = this.#drawFailure(this.#drawThing(y));
 			this.#drawFoot(y);
@@ -107,7 +108,7 @@ export class Display {
 		}
 	}
 
-	/** Whether the screen has no room for what can be guessed. */
+	/** Whether the screen is too narrow for labels and the footer. */
 	get #narrow(): boolean {
 		return this.#poco.width < WIDE;
 	}
@@ -133,7 +134,7 @@ export class Display {
 		return this.#paragraph(this.#narrow ? [] : [text], this.#small, this.#colors.label, y);
 	}
 
-	/** At the bottom, where there is room below `least`. */
+	/** Draws the hint and the firmware version at the bottom, if there is room below `least`. */
 	#drawFoot(least: number): void {
 		const { firmwareVersion } = this.#status;
 		const lines = [this.#hint, firmwareVersion === undefined ? "" : `firmware ${firmwareVersion}`].filter(Boolean);
@@ -141,7 +142,7 @@ export class Display {
 		if (y >= least && !this.#narrow) this.#paragraph(lines, this.#small, this.#colors.label, y);
 	}
 
-	/** Draws the lines that fit. Gives where the next one goes. */
+	/** Draws the lines that fit. Returns the y coordinate of the next line. */
 	#paragraph(lines: readonly string[], font: Font, color: number, top: number): number {
 		let y = top;
 		for (const line of lines) {
@@ -151,7 +152,7 @@ export class Display {
 		return y;
 	}
 
-	/** Breaks a text between words, and within a word that is too wide. */
+	/** Breaks a text into lines between words, and within words that are too long for a line. */
 	#lines(text: string, font: Font): string[] {
 		const width = this.#poco.width - 2 * MARGIN;
 		const fits = (line: string) => this.#poco.getTextWidth(line, font) <= width;
@@ -186,7 +187,7 @@ export class Display {
 		}
 	}
 
-	/** A square with cut corners: steady and green when all is well. */
+	/** Draws the LED as a square with cut-off corners. It is green when all is well. */
 	#fillLed(): void {
 		if (this.#led === undefined) return;
 		const { x, y } = this.#led;

@@ -1,12 +1,12 @@
-// What the firmware runs first on a machine with a screen: the same as main.ts, and its life shown; a button held for three seconds
-// is a factory reset.
+// What the firmware runs first on a machine with a screen: the same program as main.ts, with its status on the screen.
+// Holding the button for three seconds is a factory reset.
 
 import Timer from "timer";
 import { application } from "../application.js";
 import { type DeviceProgram, start } from "../start.js";
 import { Display } from "./display.js";
 
-/** The SDK's global `Host`, as far as boards have it (build/devices/*\/targets, build/simulators). */
+/** The SDK's global `Host`, with the members that boards may have (build/devices/*\/targets, build/simulators). */
 declare const Host: {
 	readonly Button?: Readonly<Record<string, new (options: { onPush(pressed: number): void }) => object>>;
 	readonly LED?: Readonly<Record<string, new () => { on?(): void; off?(): void }>>;
@@ -42,7 +42,7 @@ function reset(): void {
 	display.say("forgetting");
 	const stopped = program;
 	stopped.stop().then(() => {
-		// Held twice, it is started once.
+		// If the button was held twice in the meantime, the program still starts only once.
 		if (program === stopped) program = run(true);
 	});
 }

@@ -1,28 +1,28 @@
-// What a device's events come to, in a few words for a small screen or an LED: what it is doing, what it is called, what failed
-// last. Knows no screen.
+// Summarizes a device's events in a few words for a small screen or an LED: what the device is doing, its thing name, and
+// its last failure. Does no drawing.
 
 import type { DeviceEvent } from "../../../src/contract/events.js";
 
-/** What an LED without a screen would say of it: it is at work, it is well, or something is wrong. */
+/** What an LED alone can show: the device is busy, all is well, or something is wrong. */
 export type Mood = "working" | "well" | "failing";
 
-/** A device in a few words. */
+/** A summary of a device's state. */
 export interface Status {
 	readonly mood: Mood;
-	/** What it is doing. */
+	/** What the device is doing. */
 	readonly text: string;
 	readonly thingName?: string;
 	readonly firmwareVersion?: string;
-	/** The last failure, which may be over. `number` is what an LED blinks. */
+	/** The last failure, which may be resolved by now. `number` is what an LED blinks. */
 	readonly failure?: { readonly code: string; readonly number: number };
-	/** ms of the pause that has just begun. */
+	/** Length of the pause that has just begun, in ms. */
 	readonly pause?: number;
 }
 
-/** Before the first event. */
+/** The status before the first event. */
 export const AT_FIRST: Status = Object.freeze({ mood: "working", text: "starting" });
 
-/** What a device is after this event. */
+/** The status after an event. */
 export function follow(status: Status, event: DeviceEvent): Status {
 	const { firmwareVersion, thingName, failure } = status;
 	const kept = {

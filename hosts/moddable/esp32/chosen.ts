@@ -1,3 +1,4 @@
-// What the firmware takes for its machine, as "fleet-provisioning/machine", unless an app maps that name to a module of its own.
+// The machine that the firmware uses: the module "fleet-provisioning/machine", unless an app maps that name to its own
+// module.
 
 export { createMachine } from "fleet-provisioning/hosts/moddable/esp32/machine";

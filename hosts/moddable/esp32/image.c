@@ -1,11 +1,11 @@
-// Which image runs, in the words of ESP-IDF's description of the app.
+// Identifies the running firmware image, from ESP-IDF's application description.
 
 #include "xsmc.h"
 #include "xsHost.h"
 
 #include "esp_app_desc.h"
 
-/** The first 16 hexadecimal digits of the SHA-256 of the ELF file, which `esptool image_info` prints of an image, too. */
+/** The first 16 hexadecimal digits of the ELF file's SHA-256. `esptool image_info` prints the same value for an image. */
 void fleet_build(xsMachine *the)
 {
 	char digits[17];

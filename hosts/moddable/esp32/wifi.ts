@@ -1,5 +1,6 @@
-// Wi-Fi as the device program's network: joins, and joins again after a pause whenever it is lost or not let in. Lets no
-// exception out of a callback of the SDK, which would be a restart; and never has more than one attempt or timer under way.
+// Wi-Fi as the device program's network: joins it, and after a pause joins again whenever the connection is lost or refused.
+// Lets no exception escape from an SDK callback, which would restart the device. Never has more than one attempt or timer
+// running.
 
 import WiFi from "embedded:network/interface/wifi";
 import Timer from "timer";
@@ -7,24 +8,24 @@ import type { Network, NetworkProblem } from "../../../src/contract/host.js";
 
 /** ms between two attempts to join. */
 const RETRY = 5_000;
-/** ms from an attempt to an address: Wi-Fi may hang, and a DHCP server may never answer. */
+/** ms from the start of an attempt until there is an IP address: Wi-Fi may hang, and a DHCP server may never answer. */
 const JOIN_LIMIT = 30_000;
 
-// What `connection` of the SDK's class says.
+// Values of `connection` in the SDK's class.
 const ADDRESS = 500;
 const ASSOCIATED = 400;
 const DISCONNECTED = 200;
 
 /**
- * ESP-IDF's reasons (wifi_err_reason_t) that say that the access point is there and does not let this device in:
- * MIC_FAILURE, 4WAY_HANDSHAKE_TIMEOUT (the usual one for a wrong password), 802_1X_AUTH_FAILED, AUTH_FAIL,
- * HANDSHAKE_TIMEOUT, NO_AP_FOUND_W_COMPATIBLE_SECURITY, NO_AP_FOUND_IN_AUTHMODE_THRESHOLD.
+ * ESP-IDF's reasons (wifi_err_reason_t) that mean that the access point exists but refuses this device: MIC_FAILURE,
+ * 4WAY_HANDSHAKE_TIMEOUT (the usual one for a wrong password), 802_1X_AUTH_FAILED, AUTH_FAIL, HANDSHAKE_TIMEOUT,
+ * NO_AP_FOUND_W_COMPATIBLE_SECURITY, NO_AP_FOUND_IN_AUTHMODE_THRESHOLD.
  */
 const REFUSALS = Object.freeze([14, 15, 23, 202, 204, 210, 211]);
-/** NO_AP_FOUND. */
+/** The reason NO_AP_FOUND. */
 const NOT_FOUND = 201;
 
-/** The number of the reason, from wifiReason.c: the SDK's class does not tell. */
+/** The number of the reason, from wifiReason.c, since the SDK's class does not provide it. */
 function reason(this: unknown): number {
 	return native("fleet_wifiReason").call(this);
 }
@@ -36,7 +37,7 @@ export class WiFiNetwork implements Network {
 	#timer: ReturnType<typeof Timer.set> | undefined;
 	#onUp: (() => void) | undefined;
 
-	/** Begins to join. @throws Error when Wi-Fi cannot be initialised */
+	/** Starts joining. @throws Error when Wi-Fi cannot be initialized */
 	constructor(ssid: string, password: string | undefined) {
 		this.#ssid = ssid;
 		this.#password = password;
@@ -63,14 +64,14 @@ export class WiFiNetwork implements Network {
 		this.#onUp = callback;
 	}
 
-	/** `a4cf12000001`: the MAC address. @throws Error when Wi-Fi cannot say */
+	/** The MAC address, for example `a4cf12000001`. @throws Error when Wi-Fi does not know it */
 	get address(): string {
 		const { MAC } = this.#wifi;
 		if (!MAC) throw new Error("Wi-Fi has no MAC address");
 		return MAC.split(":").join("");
 	}
 
-	/** Joins no more. Wi-Fi itself stays as it is. */
+	/** Stops joining. Does not switch Wi-Fi off. */
 	close(): void {
 		Timer.clear(this.#timer);
 		this.#timer = undefined;
@@ -106,7 +107,10 @@ export class WiFiNetwork implements Network {
 		}
 	}
 
-	/** The SDK does not call back for a disconnection that was asked for. */
+	/**
+	 * Ends the attempt. The next one is scheduled here, because the SDK calls nobody back for a disconnection that was
+	 * requested.
+	 */
 	#giveUp(): void {
 		trace(`${this.problem.message}\n`);
 		this.#wifi.disconnect();

@@ -1,4 +1,5 @@
-// Why Wi-Fi was lost or not joined, which the SDK's class for Wi-Fi does not pass on. Must do nothing else in ESP-IDF's task.
+// Why Wi-Fi was lost or could not be joined, which the SDK's Wi-Fi class does not report. The event handler runs in
+// ESP-IDF's task, and must do nothing but store the reason.
 
 #include "xsmc.h"
 #include "xsHost.h"
@@ -14,7 +15,10 @@ static void didDisconnect(void *arg, esp_event_base_t base, int32_t id, void *da
 	gReason = ((wifi_event_sta_disconnected_t *)data)->reason;
 }
 
-/** wifi_err_reason_t of the last disconnection, 0 before the first. To be called once after Wi-Fi was initialised, and later. */
+/**
+ * The wifi_err_reason_t of the last disconnection, 0 before the first. The first call, after Wi-Fi was initialized, installs
+ * the handler.
+ */
 void fleet_wifiReason(xsMachine *the)
 {
 	if (!gRegistered)

@@ -1,5 +1,5 @@
-// Bundles the two npm packages that the device program uses into ES modules that XS can run from flash: build/packages/.
-// Never changes what they put on the wire.
+// Bundles the two npm packages that the device program uses into ES modules that XS can run from flash, in build/packages/.
+// Never changes what the packages send or accept on the network.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -11,14 +11,14 @@ import { root } from "./root.js";
 const shims = join(root, "hosts/moddable/packages/shims/");
 
 interface Bundle {
-	/** What `src/` imports it by. */
+	/** The specifier that `src/` imports. */
 	readonly specifier: string;
 	readonly path: string;
 	readonly entry: string;
 	readonly replacements: readonly Replacement[];
 }
 
-/** The bundles, as ES modules, by the specifier that `src/` imports. */
+/** The bundles, which are ES modules. */
 export const bundles: readonly Bundle[] = [
 	{
 		specifier: "cbor-x/index-no-eval",
@@ -36,10 +36,10 @@ export const bundles: readonly Bundle[] = [
 
 const TARGET = "es2022";
 
-// With Function gone, cbor-x writes no code at run time; that is what its no-eval build is.
+// Without Function, cbor-x generates no code at run time, as in its no-eval build.
 const GONE = { "globalThis.Buffer": "undefined", Buffer: "undefined", Function: "undefined" };
 
-/** Replaces, and leaves out what cannot be reached then. */
+/** Applies the replacements, and removes code that can no longer be reached. */
 function replace(replacements: readonly Replacement[]): Plugin {
 	return {
 		name: "replace",
@@ -60,8 +60,8 @@ function replace(replacements: readonly Replacement[]): Plugin {
 }
 
 /**
- * Declares what never changes as `const`, where esbuild has `var` for all: XS keeps a pointer in RAM for every variable of a
- * module in flash that could change.
+ * Declares variables that are never assigned again as `const`; esbuild declares all of them with `var`. XS keeps a pointer
+ * in RAM for every variable of a module in flash that could change.
  */
 async function withConstants(code: string): Promise<string> {
 	const constant = code.replace(/^var (.+? = )/gm, "const $1");
@@ -74,8 +74,8 @@ async function withConstants(code: string): Promise<string> {
 }
 
 /**
- * What TypeScript is told of the bundles, so that whoever includes the firmware's manifest has the types checked: the packages'
- * own declarations as far as `src/` uses them, without Node, which XS has not.
+ * Type declarations for the bundles, so that TypeScript can check an app that includes the firmware's manifest. These are
+ * the packages' own declarations as far as `src/` uses them, without the Node types, which XS does not have.
  */
 function declarations(): Readonly<Record<string, string>> {
 	const own = readFileSync(join(root, "node_modules/mqtt-packet/types/index.d.ts"), "utf8");
@@ -97,7 +97,7 @@ export declare class Encoder extends Decoder {
 	};
 }
 
-/** Writes all bundles. A tenth of a second. */
+/** Writes all bundles, in about a tenth of a second. */
 export async function buildPackages(): Promise<void> {
 	mkdirSync(join(root, "build/packages"), { recursive: true });
 	for (const [path, text] of Object.entries(declarations())) writeFileSync(join(root, path), text);
@@ -111,7 +111,7 @@ export async function buildPackages(): Promise<void> {
 			platform: "neutral",
 			target: TARGET,
 			legalComments: "inline",
-			// what there is of Node and of the web: nothing but these
+			// replacements for the modules of Node and the globals of the web that the packages use; there are no others
 			inject: [`${shims}text.js`],
 			alias: {
 				bl: `${shims}bl.js`,

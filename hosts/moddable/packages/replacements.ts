@@ -1,5 +1,5 @@
-// What is left out of the packages for the device, or done otherwise there, and why. Each must find its place when they are
-// bundled: a new version of a package that reads differently ends the build.
+// What is removed from the packages or replaced for the device, and why. Every replacement must match when the packages are
+// bundled: if a new version of a package has different code, the build fails.
 
 /** A replacement in one file of a package. */
 export interface Replacement {
@@ -9,10 +9,10 @@ export interface Replacement {
 }
 
 export const cborReplacements: readonly Replacement[] = [
-	// XS keeps a stack slot for every outer variable that a function uses, and there are 384: whatever the device
-	// has no use for goes, so that read() and encode() are left with a third of their frames. That is all but
-	// plain objects (or maps), arrays, text, bytes, numbers and simple values, without tags, records, shared or
-	// packed values. Options that would need more are refused.
+	// XS uses a stack slot for every outer variable that a function refers to, and the stack has few slots. So everything that
+	// the device does not need is removed, which shrinks the frames of read() and encode() to a third. What remains is plain
+	// objects (or maps), arrays, text, bytes, numbers and simple values: no tags, and no records, shared or packed values.
+	// Options that would need more are refused.
 	{
 		file: "decode.js",
 		from: "	constructor(options) {\n",
@@ -33,7 +33,7 @@ if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRe
 	{ file: "decode.js", from: "currentDecoder.useFloat32 > 2", to: "false" },
 	{ file: "decode.js", from: "if (srcStringEnd >= position) { // already", to: "if (false) { // already" },
 	{ file: "decode.js", from: /\tdecodeMultiple\([\s\S]*?\n\t\}\n\}/, to: "}" },
-	// limits far beyond a device's memory; that a container has at least a byte for each item stays checked
+	// The package's limits are far beyond a device's memory. The check that a container has at least one byte per item stays.
 	{ file: "decode.js", from: /if \(token > (maxArraySize|objectSizeLimit|maxMapSize)\) .*/g, to: "" },
 	{
 		file: "decode.js",
@@ -93,7 +93,7 @@ if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRe
 		from: "this.useRecords === false ? this.variableMapSize",
 		to: "true ? this.variableMapSize",
 	},
-	// XS reads and writes UTF-8 itself. (The package's own way takes a stack slot for each character of short text.)
+	// XS converts UTF-8 itself. The package's own decoder takes a stack slot for each character of a short text.
 	{ file: "decode.js", from: /try \{\s*decoder = [\s\S]*?\{\}/, to: "" },
 	{
 		file: "decode.js",
@@ -111,7 +111,8 @@ if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRe
 		from: "length = encodeUtf8(value, position + headerSize, maxBytes)",
 		to: "const utf8 = bytesOf(value); target.set(utf8, position + headerSize); length = utf8.length",
 	},
-	// Each request begins a buffer of half a KB, which grows when that is not enough: the package's own, of 8 KB, stays for good.
+	// Each request starts with a buffer of half a KB, which grows if necessary. The package would allocate 8 KB and keep it
+	// forever.
 	{ file: "encode.js", from: "new ByteArrayAllocate(8192)", to: "new ByteArrayAllocate(512)" },
 	{ file: "encode.js", from: "new DataView(target.buffer, 0, 8192)", to: "new DataView(target.buffer, 0, 512)" },
 	{
@@ -119,15 +120,15 @@ if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRe
 		from: "target = new ByteArrayAllocate(target.length)",
 		to: "target = new ByteArrayAllocate(512)",
 	},
-	// Grown by what is needed: the package's own way makes 16 KB for a signing request of 1 KB, for good.
+	// The buffer grows by what is needed. The package would allocate 16 KB for a signing request of 1 KB, and keep it forever.
 	{
 		file: "encode.js",
 		from: "((Math.max((end - start) << 2, target.length - 1) >> 12) + 1) << 12",
 		to: "end - start + 256",
 	},
-	// What was read last, a reply of 3 KB, is let go.
+	// The last input, for example a reply of 3 KB, is released.
 	{ file: "decode.js", from: "// finished reading this source, cleanup references", to: "dataView = null" },
-	// Variables that only serve what has gone above: each costs a pointer in RAM, and more once it is written to.
+	// Variables that only the removed code uses: each costs a pointer in RAM, and more once it is written to.
 	{ file: "decode.js", from: /try \{\s*new Function\(''\)[\s\S]*?\n\}\n/, to: "" },
 	{ file: "decode.js", from: "let currentDecoder = {}", to: "let currentDecoder" },
 	{ file: "decode.js", from: /\t\tstringPosition = 0\n[\s\S]*?(?=\t\tsrc = source\n)/, to: "" },
@@ -153,7 +154,7 @@ if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRe
 	},
 	{ file: "encode.js", from: "export const { NEVER, ALWAYS, DECIMAL_ROUND, DECIMAL_FIT } = FLOAT32_OPTIONS", to: "" },
 	{ file: "decode.js", from: /let f32Array = .*\nlet u8Array = .*\n/, to: "" },
-	// A float of 16 bits is put together in an array of the module. In flash that cannot be written to.
+	// The package converts 16-bit floats in a module-level array, which cannot be written to once it is in flash.
 	{
 		file: "decode.js",
 		from: /\tu8Array\[3\] = [\s\S]*?return f32Array\[0\];/,
@@ -161,7 +162,9 @@ if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRe
 	},
 ];
 
-/** CommonJS as ES modules, in one file: then all of them have one scope, without the wrappers of CommonJS, which change. */
+/**
+ * Turns CommonJS into ES modules. They are then bundled into one scope, without CommonJS wrappers, which would be mutable.
+ */
 const asModules = (file: string): readonly Replacement[] => [
 	{ file, from: /^const (.+) = require\('(.+?)'\)$/gm, to: "import $1 from '$2'" },
 	{ file, from: "module.exports =", to: "export default" },
@@ -179,7 +182,8 @@ export const mqttReplacements: readonly Replacement[] = [
 	{ file: "packet.js", from: "module.exports =", to: "export default" },
 	{ file: "constants.js", from: "const protocol = module.exports", to: "const protocol = {}\nexport default protocol" },
 	{ file: "constants.js", from: /^const \{ Buffer \} = .*$/m, to: "" },
-	// The first packet would fill a cache of 65,536 buffers (11 MB), and one is kept for every length that a packet ever had.
+	// The first packet would fill a cache of 65,536 buffers (11 MB), and one more buffer would be kept for every packet length
+	// seen.
 	{ file: "numbers.js", from: "const max = 65536\nconst cache = {}", to: "" },
 	{ file: "numbers.js", from: /function generateCache [\s\S]*?\n\}\n/, to: "" },
 	{
@@ -203,8 +207,8 @@ export const mqttReplacements: readonly Replacement[] = [
 		from: /let buffer = varByteIntCache\[num\][\s\S]*?\n {2}\}\n/,
 		to: "const buffer = genBufVariableByteInt(num)\n",
 	},
-	// What lies in flash and can change costs RAM. A typed array can be frozen only while it is empty, so that the bytes of
-	// headers are plain arrays, which those who take them copy from all the same.
+	// Mutable objects in flash cost RAM. A typed array can be frozen only while it is empty, so header bytes become plain
+	// arrays; the code that uses them only copies from them.
 	{ file: "constants.js", from: /Buffer\.from\((\[.*\])\)/g, to: "$1" },
 	{
 		file: "constants.js",
@@ -223,8 +227,8 @@ export const mqttReplacements: readonly Replacement[] = [
 	{ file: "generate.js", from: /$/, to: "\nObject.freeze(Accumulator.prototype)\n" },
 	// Payloads are plain Uint8Arrays on the device.
 	{ file: "generate.js", from: "list[i].copy(result, pos)", to: "result.set(list[i], pos)" },
-	// A device is a client, and speaks MQTT 3.1.1: MQTT 5 and what only servers send or read is left out, for the
-	// same reason as above (a client must refuse such packets, and "Not supported" is what they get).
+	// The device is a client that speaks MQTT 3.1.1. MQTT 5, and the packets that only servers send or read, are removed to
+	// save memory. A client must reject such packets, and they now fail with "Not supported".
 	{ file: "constants.js", from: /protocol\.properties = [\s\S]*?(?=function genHeader)/, to: "" },
 	{ file: "constants.js", from: /protocol\.MQTT5_\w+ = [\s\S]*?\n\}\n/g, to: "" },
 	{ file: "writeToStream.js", from: /(version|protocolVersion) === 5/gi, to: "false" },
@@ -244,7 +248,7 @@ export const mqttReplacements: readonly Replacement[] = [
 	{ file: "parser.js", from: / {2}_parseStringPair \(\) [\s\S]*?(?= {2}_parseNum \(\))/, to: "" },
 	{ file: "parser.js", from: / {2}_parse4ByteNum \(\) [\s\S]*?(?= {2}_parseVarByteNum )/, to: "" },
 	{ file: "parser.js", from: / {2}_parseByType [\s\S]*?(?= {2}_newPacket \(\))/, to: "" },
-	// Arguments of debug() would be made only to be dropped.
+	// The arguments of debug() would be computed only to be discarded.
 	{ file: "writeToStream.js", from: /^\s*debug\(.*\)$/gm, to: "" },
 	{ file: "parser.js", from: /^\s*debug\(.*\)$/gm, to: "" },
 ];

@@ -1,5 +1,5 @@
-// Where this package lies: its sources are found from there by whatever runs in Node, as TypeScript in a checkout and
-// compiled in dist/ alike.
+// Finds this package's folder, and from there its sources, for code that runs in Node: both as TypeScript in a checkout and
+// compiled in dist/.
 
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,5 +9,5 @@ function findRoot(folder: string): string {
 	return existsSync(join(folder, "package.json")) ? folder : findRoot(dirname(folder));
 }
 
-/** Absolute path of the folder that holds this package's package.json. */
+/** Absolute path of the folder with this package's package.json. */
 export const root = findRoot(dirname(fileURLToPath(import.meta.url)));

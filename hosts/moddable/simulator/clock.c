@@ -1,6 +1,7 @@
-// The clock of a simulated board, which may be wrong: FLEET_CLOCK_OFFSET in the environment is how many seconds it is ahead, or behind
-// when negative. Takes the place of the C library's function in the program alone, which is linked with -Bsymbolic (the SDK's
-// tools/mcconfig/make.lin.mk), and there for all that ask for the time: Date, Time and TLS. Linux only.
+// The clock of a simulated board, which may be wrong: the environment variable FLEET_CLOCK_OFFSET is the number of seconds
+// that it is ahead, or behind if negative. Replaces the C library's function within the program only, which is linked with
+// -Bsymbolic (the SDK's tools/mcconfig/make.lin.mk), so it affects everything there that reads the time: Date, Time and TLS.
+// Linux only.
 
 #include <stdlib.h>
 #include <sys/time.h>

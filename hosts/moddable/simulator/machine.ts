@@ -1,12 +1,15 @@
-// The desktop simulator: the computer's network and random numbers, and flash in a folder, one file a key. What it keeps is as open
-// as the folder.
+// The desktop simulator: the computer's network and random numbers, and a folder as flash, with one file per key. Secrets in
+// it are protected only by the folder's permissions.
 
 import { Directory, File } from "file";
 import config from "mc/config";
 import type { Storage } from "../../../src/contract/host.js";
 import type { Machine } from "../machine.js";
 
-/** A write that is cut leaves the old value: the new one is written beside it and takes its place in one step. */
+/**
+ * Storage in a folder. An interrupted write leaves the old value intact: the new one is written to another file, which then
+ * replaces the old file in one step.
+ */
 function openFolder(folder: string): Storage {
 	Directory.create(folder);
 	return {
@@ -29,7 +32,7 @@ function openFolder(folder: string): Storage {
 				file.close();
 			}
 			if (File.rename(fresh, key)) return;
-			// Windows does not replace a file by renaming.
+			// On Windows, renaming does not replace an existing file.
 			File.delete(folder + key);
 			if (!File.rename(fresh, key)) throw new Error(`cannot write ${folder + key}`);
 		},
@@ -39,13 +42,15 @@ function openFolder(folder: string): Storage {
 	};
 }
 
-/** From `flash` in the manifest's config, else in the folder that the SDK keeps files in. Ends with a slash. */
+/**
+ * The folder in `flash` of the manifest's config, or else one in the folder that the SDK keeps files in. Ends with a slash.
+ */
 function flashFolder(): string {
 	const { root } = config.file as { readonly root: string };
 	return String(config.flash ?? `${root}fleet-provisioning/`);
 }
 
-/** A file of this name in that folder is a button for factory reset that is held down at power-on. */
+/** A file of this name in the flash folder acts as a factory reset button that is held down at power-on. */
 const BUTTON = "button";
 
 /** From random.c. */

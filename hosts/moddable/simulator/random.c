@@ -1,4 +1,4 @@
-// Random bytes of the computer's operating system: the SDK has only such as can be guessed. Tried on Linux alone.
+// Random bytes from the computer's operating system, because the SDK's random numbers are predictable. Tested only on Linux.
 
 #ifdef _WIN32
 #define _CRT_RAND_S
@@ -10,7 +10,7 @@
 
 #include "xsmc.h"
 
-/** An ArrayBuffer of so many random bytes, 64 at most. Throws when there are none to be had. */
+/** An ArrayBuffer of that many random bytes, at most 64. Throws when none are available. */
 void fleet_random(xsMachine *the)
 {
 	uint8_t bytes[64];
@@ -26,7 +26,7 @@ void fleet_random(xsMachine *the)
 		bytes[i] = (uint8_t)number;
 	}
 #elif defined(__linux__)
-	// Up to 256 bytes come whole (getrandom(2)).
+	// Up to 256 bytes are always returned at once (getrandom(2)).
 	if (getrandom(bytes, count, 0) != count)
 		xsUnknownError("no random bytes");
 #else

@@ -1,6 +1,6 @@
-// Reads an X.509 certificate (RFC 5280, 4.1) that a stranger may have sent: every field by its tag, every extension. The
-// SDK's own reader (x509.c) believes lengths that lead far out of the certificate, so it must never see one that has not
-// been read here. Judges nothing: handshake.ts does.
+// Parses an X.509 certificate (RFC 5280, 4.1) from an untrusted sender: checks the tag of every field, and reads every
+// extension. The SDK's own parser (x509.c) trusts lengths that point far outside the certificate, so it must never be given
+// a certificate that was not parsed here first. Does not decide whether a certificate is trusted: handshake.ts does.
 
 import { Malformed } from "../../../src/base/malformed.js";
 import {
@@ -15,40 +15,45 @@ import {
 	SEQUENCE,
 } from "../../../src/identity/der.js";
 
-/** What a certificate says, as far as it decides whether a server is trusted. All bytes are views into the certificate. */
+/** The parts of a certificate that decide whether a server is trusted. All byte arrays are views into the certificate. */
 export interface Certificate {
-	/** What the signature is over. */
+	/** The bytes that are signed. */
 	readonly toBeSigned: Uint8Array;
-	/** AlgorithmIdentifier of the signature, the contents. */
+	/** Contents of the signature's AlgorithmIdentifier. */
 	readonly algorithm: Uint8Array;
 	readonly signature: Uint8Array;
-	/** Names, the contents. Compared byte by byte, as certificates of the same authority are written the same way. */
+	/**
+	 * Contents of the names. They are compared byte by byte, since certificates of one authority encode its name the same way.
+	 */
 	readonly issuer: Uint8Array;
 	readonly subject: Uint8Array;
 	/** ms since 1970. */
 	readonly notBefore: number;
 	readonly notAfter: number;
-	/** `undefined` for a kind of key that the device cannot compute with. */
+	/** `undefined` if the device does not support this type of key. */
 	readonly key: PublicKey | undefined;
-	/** basicConstraints: whether it may issue certificates, and how many authorities may stand below it. */
+	/** basicConstraints: whether it may issue certificates, and how many authorities may follow below it in the chain. */
 	readonly isAuthority: boolean;
 	readonly pathLength: number;
-	/** keyUsage: the first eight bits, digitalSignature highest. All when the extension is absent. */
+	/** keyUsage: the first eight bits, with digitalSignature as the highest. All are set when the extension is absent. */
 	readonly usage: number;
-	/** extendedKeyUsage: whether it may be a TLS server's or issue such. True when the extension is absent. */
+	/**
+	 * extendedKeyUsage: whether it may be used by a TLS server, or to issue such certificates. True when the extension is
+	 * absent.
+	 */
 	readonly forServers: boolean;
-	/** subjectAltName, the contents: for `hasName`. Empty when the extension is absent. */
+	/** Contents of subjectAltName, for `hasName`. Empty when the extension is absent. */
 	readonly names: Uint8Array;
-	/** Has name constraints, or an extension that is critical and not known here. */
+	/** Why the certificate cannot be accepted: it has name constraints, or a critical extension that is not supported. */
 	readonly obstacle: string | undefined;
 }
 
-/** An RSA key, or a point on a curve. */
+/** An RSA key (modulus and exponent) or an EC key (curve and point). */
 export interface PublicKey {
-	/** DER INTEGER contents. */
+	/** Contents of DER INTEGERs. */
 	readonly modulus?: Uint8Array;
 	readonly exponent?: Uint8Array;
-	/** The SDK's name of the curve, and the uncompressed point on it. */
+	/** The curve's name in the SDK, and the uncompressed point. */
 	readonly curve?: "secp256r1" | "secp384r1";
 	readonly point?: Uint8Array;
 }
@@ -61,7 +66,7 @@ export const IP_ADDRESS = 0x87;
 export const DIGITAL_SIGNATURE = 0x80;
 export const KEY_CERT_SIGN = 0x04;
 
-/** How many extensions are read; public servers have about ten. */
+/** The most extensions accepted. Certificates of public servers have about ten. */
 const MOST_EXTENSIONS = 24;
 
 const BOOLEAN = 0x01;
@@ -180,7 +185,7 @@ function readExtensions(list: DerReader): Extensions {
 		const extension = new DerReader(list.read(SEQUENCE));
 		const identifier = extension.read(OBJECT_IDENTIFIER);
 		const critical = extension.nextTag === BOOLEAN;
-		// DER leaves a FALSE out.
+		// DER omits FALSE, the default.
 		if (critical && !equalBytes(extension.read(BOOLEAN), TRUE)) throw new Malformed("has a bad extension");
 		const value = extension.read(OCTET_STRING);
 		extension.end();
@@ -242,7 +247,7 @@ function readNames(value: Uint8Array): Uint8Array {
 	return names;
 }
 
-/** Whether one of a certificate's alternative names is as wanted. @throws Malformed */
+/** Whether `isWanted` accepts any of a certificate's alternative names. @throws Malformed */
 export function hasName(names: Uint8Array, isWanted: (tag: number, value: Uint8Array) => boolean): boolean {
 	const list = new DerReader(names);
 	while (!list.atEnd) {

@@ -1,6 +1,7 @@
-// Lets the SDK's TLS prove itself with an EC key, which by itself it does with RSA only: when its handshake comes to the client's
-// CertificateVerify (RFC 5246, 7.4.8), the message is ours. Must be preloaded. Written for SDK 8.2.3. Changes no file of the SDK and
-// nothing for RSA keys; where the SDK's handshake is no longer as expected, it changes nothing at all and says so.
+// Lets a client with an EC key authenticate itself: the SDK's TLS supports only RSA keys for this. When the SDK's handshake
+// reaches the client's CertificateVerify message (RFC 5246, 7.4.8), the message written here is sent in its place. Must be
+// preloaded. Written for SDK 8.2.3. Modifies no file of the SDK and changes nothing for RSA keys. If the SDK's handshake
+// does not work as expected, nothing is replaced and `signsWithEc` is false.
 
 /// <reference path="../types/undeclared.d.ts" />
 
@@ -18,10 +19,10 @@ const ECDSA_SHA256 = 0x0403;
 const { certificateVerify } = handshake;
 const { doProtocol } = SSLSession.prototype;
 
-/** What the options of a session are given for a client with an EC key. */
+/** The session options that are added for a client with an EC key. */
 interface EcOptions {
 	readonly ecKey?: EcKey;
-	/** The curves that the SDK offers the server; by itself P-256 alone. */
+	/** The curves that the client offers the server. Without this option the SDK offers only P-256. */
 	readonly tls_elliptic_curves?: readonly number[];
 }
 
@@ -29,7 +30,10 @@ interface EcOptions {
 const SECP256R1 = 23;
 const SECP384R1 = 24;
 
-/** For TLSOptions.secure. A server takes a client's key only on a curve that the client has offered (RFC 8422, 5.1.1). */
+/**
+ * Options for TLSOptions.secure. A server accepts a client's key only on a curve that the client has offered (RFC 8422,
+ * 5.1.1).
+ */
 export const optionsFor = (ecKey: EcKey): EcOptions => ({
 	ecKey,
 	...(ecKey.curve === "P-384" && { tls_elliptic_curves: [SECP256R1, SECP384R1] }),
@@ -37,7 +41,7 @@ export const optionsFor = (ecKey: EcKey): EcOptions => ({
 
 const ecKeyOf = ({ options }: Session): EcKey | undefined => (options as EcOptions).ecKey;
 
-/** In place of the SDK's message. */
+/** Replaces the SDK's CertificateVerify message. */
 const ours = Object.freeze({
 	packetize(session: Session): unknown {
 		session.traceProtocol(certificateVerify);
@@ -51,7 +55,10 @@ const ours = Object.freeze({
 	},
 });
 
-/** Takes the place of the SDK's method, and says whether it could: after preloading, the SDK's objects are in flash for good. */
+/**
+ * Replaces the SDK's method. Returns false if that is impossible, as it is after preloading, when the SDK's objects are in
+ * flash.
+ */
 function takePlace(): boolean {
 	try {
 		SSLSession.prototype.doProtocol = function (this: Session, socket, protocol, ...more) {
@@ -65,8 +72,8 @@ function takePlace(): boolean {
 }
 
 /**
- * Lets the SDK go through what a client sends after ServerHelloDone, with nothing behind it: its CertificateVerify must come, and
- * come where it is caught.
+ * Checks that the SDK's handshake still works as expected: runs the step that follows ServerHelloDone with a dummy session,
+ * and checks that CertificateVerify is sent in the expected place and through the method that is replaced.
  */
 function isAsExpected(): boolean {
 	const seen: unknown[] = [];
@@ -90,5 +97,5 @@ function isAsExpected(): boolean {
 	);
 }
 
-/** Whether EC keys can be used: the SDK does what is replaced here as is expected, and it was replaced. */
+/** Whether EC keys can be used: the SDK's handshake works as expected, and its method was replaced. */
 export const signsWithEc = isAsExpected() && takePlace();

@@ -1,6 +1,6 @@
-// ECDSA (FIPS 186-5, 6.4) with the SDK's arithmetic, without the SDK's random numbers: they favour some nonces, and whoever sees
-// enough signatures with such nonces finds the key. Must give out no signature that it has not verified, and must put nothing of
-// a key into an exception.
+// ECDSA (FIPS 186-5, 6.4) with the SDK's arithmetic but not with its random numbers: those favour some nonces, and enough
+// signatures made with such nonces reveal the key. Must return no signature that it has not verified, and must put nothing
+// of a key into an exception.
 
 /// <reference path="../types/certificates.d.ts" />
 
@@ -22,7 +22,7 @@ const NAMES = Object.freeze({ "P-256": "secp256r1", "P-384": "secp384r1" } as co
 	string
 >);
 
-/** The device's arithmetic with EC keys. */
+/** EC key operations on the device, as the Host offers them. */
 export const ecdsa: Ecdsa = Object.freeze({
 	publicKey(name: CurveName, scalar: Uint8Array): Uint8Array {
 		const curve = new Curve(NAMES[name]);
@@ -40,8 +40,8 @@ export const ecdsa: Ecdsa = Object.freeze({
 });
 
 /**
- * Signs a SHA-256 digest, with the nonce that RFC 6979 makes of key and digest. Gives r and s in DER.
- * @throws Malformed when the key's halves do not belong together, or a computation went wrong
+ * Signs a SHA-256 digest, with the nonce that RFC 6979 derives from the key and the digest. Returns r and s in DER.
+ * @throws Malformed when the private and public key do not belong together, or a computation went wrong
  */
 export function sign({ curve: name, scalar, point }: EcKey, digest: Uint8Array): Uint8Array {
 	const curve = new Curve(NAMES[name]);
@@ -52,24 +52,27 @@ export function sign({ curve: name, scalar, point }: EcKey, digest: Uint8Array):
 	for (;;) {
 		const k = nonces.next();
 		const r = times(curve, k).X % n;
-		// To the power of n - 2 is 1 / k (Fermat), in a time that says nothing of k.
+		// k to the power of n - 2 is 1 / k (Fermat), and computing it takes a time that reveals nothing about k.
 		const s = (new Mont({ m: n }).exp(k, n - 2n) * (e + d * r)) % n;
 		if (r === 0n || s === 0n) continue;
 		const signature = encodeDer(SEQUENCE, integer(r, curve), integer(s, curve));
-		// A wrong one, of a fault in the computation say, may give the key away.
+		// A wrong signature, for example after a fault in the computation, could reveal the key.
 		const verifier = new ECDSA(ECPoint.fromOctetString(point), curve);
 		if (!verifier.verify(digest.slice().buffer, signature, true)) throw new Malformed("a signature came out wrong");
 		return signature;
 	}
 }
 
-/** The generator times k, which is from 1 to below the order: in as many steps for every k, so that their number says nothing. */
+/**
+ * The generator times k (0 < k < n). A multiple of n is added to k, so that every k has the same number of bits and takes
+ * the same number of steps, and the number of steps reveals nothing.
+ */
 function times({ ec, G, n }: Curve, k: bigint): { readonly X: bigint; readonly Y: bigint } {
 	const once = k + n;
 	return ec.mul(G, once >> BigInt(BigInt.bitLength(n)) ? once : once + n);
 }
 
-/** The nonces of RFC 6979, 3.2, with SHA-256, for a digest that is no longer than the curve's order. */
+/** The nonces of RFC 6979, 3.2, with SHA-256. The digest must not be longer than the curve's order. */
 export class Nonces {
 	readonly #curve: Curve;
 	#key = new Uint8Array(32);
@@ -82,7 +85,7 @@ export class Nonces {
 		this.#stir(1, scalar, reduced);
 	}
 
-	/** The next one: the first is almost always right. */
+	/** The next nonce. The first candidate is almost always in range. */
 	next(): bigint {
 		const { n, orderSize } = this.#curve;
 		for (;;) {
@@ -108,17 +111,17 @@ const hmac = (key: Uint8Array, ...message: readonly Uint8Array[]): Uint8Array<Ar
 	new Uint8Array(new HMAC(new Digest("SHA256"), key).process(...message));
 
 const integer = (value: bigint, { orderSize }: Curve): Uint8Array => {
-	// One byte more than it needs at most, so that it has a sign.
+	// One more byte than the value can need, so that there is room for the leading zero that keeps it positive.
 	const bytes = toBytes(value, orderSize + 1);
 	const start = bytes.findIndex((byte, at) => byte !== 0 || bytes[at + 1]! >= 0x80);
 	return encodeDer(INTEGER, bytes.subarray(start));
 };
 
-/** Big-endian, without a sign, in so many bytes. */
+/** Big-endian, unsigned, `size` bytes long. */
 function toBytes(value: bigint, size: number): Uint8Array {
 	const bytes = new Uint8Array(size);
 	const short = new Uint8Array(ArrayBuffer.fromBigInt(value));
-	// It may begin with zeros of its own.
+	// `short` may have leading zeros.
 	const from = Math.max(0, short.length - size);
 	bytes.set(short.subarray(from), size - short.length + from);
 	return bytes;

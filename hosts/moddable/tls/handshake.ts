@@ -1,7 +1,7 @@
-// Watches a TLS 1.2 handshake record by record and checks of the server what the SDK's TLS (8.2) does not: that each
-// certificate may vouch for the next, from the root down to the server's; that there is a key exchange, and a signed one;
-// that every message comes in its turn. Must be at least as strict as TLS in what it reads, see each record before TLS, and
-// let nothing pass for which TLS would set aside more memory than a device has.
+// Watches a TLS 1.2 handshake record by record and makes the checks of the server that the SDK's TLS (8.2) leaves out: that
+// each certificate is allowed to sign the next, from the root down to the server's; that there is a signed ephemeral key
+// exchange; and that messages arrive in the right order. Must see each record before the SDK's TLS does, must parse at least
+// as strictly, and must stop anything that would make TLS allocate more memory than a device has.
 
 import { Malformed } from "../../../src/base/malformed.js";
 import { equalBytes } from "../../../src/identity/der.js";
@@ -29,30 +29,35 @@ const SERVER_KEY_EXCHANGE = 12;
 const CERTIFICATE_REQUEST = 13;
 const SERVER_HELLO_DONE = 14;
 
-/** Bytes of a record's head: type, version, length (RFC 5246, 6.2.1). */
+/** Bytes in a record's header: type, version, length (RFC 5246, 6.2.1). */
 export const RECORD_HEAD = 5;
-/** Bytes of an encrypted record behind its head (RFC 5246, 6.2.3). TLS would take 32 KB. */
+/**
+ * Maximum length of an encrypted record without its header, in bytes (RFC 5246, 6.2.3). The SDK's TLS would accept 32 KB.
+ */
 const LONGEST_RECORD = 18_432;
 
-// Hellos (RFC 5246, 7.4.1): where the random bytes begin; where the session's length stands in the server's; how the suites
-// with ECDHE that TLS offers begin.
+// Hello messages (RFC 5246, 7.4.1): the offset of the random bytes, the offset of the session id's length in ServerHello,
+// and the first byte of the ECDHE cipher suites that the SDK's TLS offers.
 const RANDOM = 2;
 const RANDOM_BYTES = 32;
 const SESSION_LENGTH = 34;
 const ECDHE = 0xc0;
 
-// ServerKeyExchange (RFC 8422, 5.4; RFC 5246, 7.4.1.4.1): the one kind of curve, and the algorithms that TLS offers.
+// ServerKeyExchange (RFC 8422, 5.4; RFC 5246, 7.4.1.4.1): the only curve type accepted, and the algorithms that the SDK's
+// TLS offers.
 const NAMED_CURVE = 3;
 const SHA256 = 4;
 const RSA_SIGNATURE = 1;
 const ECDSA_SIGNATURE = 3;
 
-/** How many certificates are looked at; AWS sends four. */
+/** The longest certificate chain accepted. AWS sends four certificates. */
 const LONGEST_CHAIN = 6;
-/** How many names of authorities a CertificateRequest may hold. AWS sends none; TLS makes a buffer of each. */
+/**
+ * How many certificate authorities a CertificateRequest may name. AWS names none; the SDK's TLS allocates a buffer for each.
+ */
 const MOST_AUTHORITIES = 16;
 
-/** The server is not who it should be, or does not speak TLS as it should. */
+/** The server failed authentication, or did not follow the TLS protocol. */
 export class HandshakeError extends Error {
 	readonly reason: "tls" | "tls-dates" | "tls-server";
 
@@ -63,8 +68,10 @@ export class HandshakeError extends Error {
 }
 
 /**
- * To be called with the head of each record, before anything is set aside for the rest, and with what there is of it before
- * it is whole: a server that says less in plain text is not waited for. @throws HandshakeError
+ * Checks a record's header. Call it with as many of the header's bytes as have arrived, even if some are missing, and before
+ * memory is allocated for the body: a plain-text server that sends fewer than five bytes is then rejected at once instead of
+ * being waited for.
+ * @throws HandshakeError
  */
 export function checkRecordHead(head: Uint8Array): void {
 	const [type, major = 3] = head as unknown as [number, number?];
@@ -76,15 +83,15 @@ export function checkRecordHead(head: Uint8Array): void {
 	if (!length || length > LONGEST_RECORD) throw new HandshakeError("tls", `a record of ${length} bytes`);
 }
 
-/** One handshake, seen from the client. */
+/** One handshake, from the client's point of view. */
 export class Handshake {
 	readonly #serverName: string;
 	readonly #roots: readonly Uint8Array[];
-	/** Type of the server's last message in the clear. */
+	/** Type of the server's last unencrypted handshake message. */
 	#last = 0;
-	/** Of both sides, one after the other, as they are signed. */
+	/** The client's random bytes followed by the server's, which is how they are signed. */
 	#randoms = new Uint8Array(2 * RANDOM_BYTES);
-	/** The server's, once it was checked. */
+	/** The server's public key, once its certificate has been checked. */
 	#key: PublicKey | undefined;
 	#ownChange = false;
 	#encrypted = false;
@@ -96,12 +103,14 @@ export class Handshake {
 		this.#roots = roots;
 	}
 
-	/** Whether the server was checked and its Finished has come; that it is right, TLS checks. */
+	/**
+	 * Whether the server's certificate was checked and its Finished message has arrived. The SDK's TLS verifies that message.
+	 */
 	get finished(): boolean {
 		return this.#finished;
 	}
 
-	/** This side sends a record. */
+	/** Call this with each record that the client sends. */
 	sent(record: Uint8Array): void {
 		if (record[0] === CHANGE_CIPHER_SPEC) this.#ownChange = true;
 		else if (record[0] === HANDSHAKE && record[RECORD_HEAD] === CLIENT_HELLO) {
@@ -110,10 +119,10 @@ export class Handshake {
 		}
 	}
 
-	/** A whole record has come from the server. @throws HandshakeError */
+	/** Call this with each complete record from the server. @throws HandshakeError */
 	received(record: Uint8Array): void {
 		if (record[0] === CHANGE_CIPHER_SPEC) {
-			// Ahead of this side's own there are no keys yet, or keys that anybody knows.
+			// Before the client's own ChangeCipherSpec there are no session keys, or only keys that anybody can derive.
 			if (!this.#ownChange || this.#encrypted || this.#last !== SERVER_HELLO_DONE) {
 				throw new HandshakeError("tls", "a change of cipher out of turn");
 			}
@@ -122,7 +131,7 @@ export class Handshake {
 			if (this.#encrypted) this.#finished = true;
 			else this.#readMessages(record.subarray(RECORD_HEAD));
 		} else if (record[0] !== ALERT) {
-			// TLS would take data in the clear, and hand them out as the server's once the handshake is over.
+			// The SDK's TLS would accept unencrypted data here and deliver it as the server's after the handshake.
 			throw new HandshakeError("tls", "a record that has no place in a handshake");
 		}
 	}
@@ -148,7 +157,10 @@ export class Handshake {
 	}
 }
 
-/** TLS itself would go wherever the last message leads: into a second hello, or to sign as often as it is told to. */
+/**
+ * Checks the order of messages. The SDK's TLS does not: it would accept a second ServerHello, or sign as often as it is
+ * asked to.
+ */
 function isInTurn(type: number, last: number): boolean {
 	switch (type) {
 		case SERVER_HELLO:
@@ -166,7 +178,7 @@ function isInTurn(type: number, last: number): boolean {
 	}
 }
 
-/** The bytes behind a length of three bytes, and where they end. */
+/** The bytes that follow a three-byte length field, and the offset of their end. */
 function take(bytes: Uint8Array, at: number): [Uint8Array, number] {
 	const start = at + 3;
 	const end = start + ((bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!);
@@ -174,7 +186,10 @@ function take(bytes: Uint8Array, at: number): [Uint8Array, number] {
 	return [bytes.subarray(start, end), end];
 }
 
-/** With RSA alone, TLS takes no notice of a key exchange, signed or not. */
+/**
+ * Accepts only TLS 1.2 with an ECDHE cipher suite. For plain RSA suites the SDK's TLS ignores ServerKeyExchange, signed or
+ * not.
+ */
 function checkHello(body: Uint8Array): void {
 	const suite = SESSION_LENGTH + 1 + body[SESSION_LENGTH]!;
 	if (body[0] !== 3 || body[1] !== 3 || body[suite] !== ECDHE) {
@@ -182,7 +197,7 @@ function checkHello(body: Uint8Array): void {
 	}
 }
 
-/** The server's own first. */
+/** The certificates in a Certificate message, the server's own first. */
 function readCertificates(body: Uint8Array): Certificate[] {
 	const [list, end] = take(body, 0);
 	const certificates: Certificate[] = [];
@@ -207,7 +222,10 @@ function read(bytes: Uint8Array, what: string): Certificate {
 
 const nameOf = (index: number) => (index ? `authority ${index} of the server` : "the server's certificate");
 
-/** TLS checks the signature again, of RSA the hash alone, and lets any algorithm pass that it does not know. */
+/**
+ * Verifies the signature of ServerKeyExchange. The SDK's TLS verifies it again, but for RSA it compares only the hash, and
+ * it accepts any signature algorithm that it does not know.
+ */
 function checkKeyExchange(body: Uint8Array, randoms: Uint8Array, key: PublicKey): void {
 	const at = 4 + body[3]!;
 	const parameters = body.subarray(0, at);
@@ -216,14 +234,14 @@ function checkKeyExchange(body: Uint8Array, randoms: Uint8Array, key: PublicKey)
 	const kind = body[at + 1];
 	const fits =
 		(kind === RSA_SIGNATURE && isSigned([randoms, parameters], signature, { kind: "rsa", hash: "SHA256" }, key)) ||
-		// The rest of ECDSA, TLS checks as it should be.
+		// The SDK's TLS verifies ECDSA correctly apart from this.
 		(kind === ECDSA_SIGNATURE && isForCurve(signature, key));
 	if (body[0] !== NAMED_CURVE || body[at] !== SHA256 || length !== signature.length || !fits) {
 		throw new HandshakeError("tls", "the key exchange is not signed as it should be");
 	}
 }
 
-/** CertificateRequest (RFC 5246, 7.4.4): kinds of certificates, algorithms, names of authorities. */
+/** Checks a CertificateRequest (RFC 5246, 7.4.4): certificate types, signature algorithms, names of authorities. */
 function checkRequest(body: Uint8Array): void {
 	const after = (at: number) => at + 2 + ((body[at]! << 8) | body[at + 1]!);
 	const list = after(1 + body[0]!);
@@ -235,7 +253,10 @@ function checkRequest(body: Uint8Array): void {
 	if (at !== body.length || after(list) !== at) throw new HandshakeError("tls", "a bad request for a certificate");
 }
 
-/** From the root down, so that each key was vouched for before anything is computed with it. The server's key. */
+/**
+ * Checks the chain from the root down, so that every key has been vouched for before it is used in a computation. Returns
+ * the server's public key.
+ */
 function checkServer(
 	certificates: readonly Certificate[],
 	serverName: string,
@@ -247,7 +268,7 @@ function checkServer(
 	for (let index = top; index >= 0; index--) {
 		const certificate = certificates[index]!;
 		const what = nameOf(index);
-		// The root has been found by the signature of the first.
+		// findRoot has already verified the signature of the topmost certificate.
 		if (index < top && !isIssuedBy(certificate, issuer)) {
 			throw new HandshakeError("tls-server", `${what} is not signed by the next`);
 		}
@@ -264,13 +285,16 @@ function checkServer(
 	const wanted = serverName.toLowerCase();
 	if (!hasName(names, (tag, value) => isFor(wanted, tag, value))) throw refuse("is for another name");
 	if (!key) throw refuse("has a key of an unknown kind");
-	// Not views: they would keep the whole record in memory.
+	// These are copies, because a view would keep the whole record in memory.
 	return key.curve
 		? { curve: key.curve, point: key.point!.slice() }
 		: { modulus: key.modulus!.slice(), exponent: key.exponent!.slice() };
 }
 
-/** The root that has signed one of the certificates, the nearest to the server's, and that one's index. */
+/**
+ * Finds the certificate nearest to the server's that one of the roots has signed. Returns that root and the certificate's
+ * index.
+ */
 function findRoot(certificates: readonly Certificate[], roots: readonly Uint8Array[]) {
 	const anchors = roots.map((root) => read(root, "a root certificate of this device"));
 	for (const [top, certificate] of certificates.entries()) {
@@ -291,7 +315,10 @@ function checkDates({ notBefore, notAfter }: Certificate, what: string): void {
 	if (now < notBefore || now > notAfter) throw new HandshakeError("tls-dates", `${what} is not valid at this time`);
 }
 
-/** How many authorities stand between this one and the server, those that only renew another not counted (RFC 5280, 6.1.4). */
+/**
+ * How many authorities stand between this certificate and the server's. Self-issued certificates are not counted (RFC 5280,
+ * 6.1.4).
+ */
 function depthBelow(certificates: readonly Certificate[], index: number): number {
 	let depth = 0;
 	for (let below = index - 1; below > 0; below--) {
@@ -314,14 +341,15 @@ function checkAuthority(
 }
 
 /**
- * RFC 9525, 6.3: a wildcard stands for the whole first label, ahead of two more at least. An address is named as an address
- * only, and only of IPv4. `serverName` is in lower case.
+ * Whether an alternative name matches the server's (RFC 9525, 6.3). A wildcard stands for the whole first label and must be
+ * followed by at least two more labels. An address matches only an IP address entry, and only IPv4 is supported.
+ * `serverName` is in lower case.
  */
 function isFor(serverName: string, tag: number, value: Uint8Array): boolean {
-	// No top-level domain ends in a digit.
+	// A name that ends in a digit is an address, because no top-level domain ends in a digit.
 	const isAddress = serverName.includes(":") || /\d$/.test(serverName);
 	if (tag === IP_ADDRESS) return isAddress && value.length === 4 && value.join(".") === serverName;
-	// What is no ASCII is no name; and as UTF-8 it may be none either.
+	// A DNS name is ASCII. Other bytes might not even be valid UTF-8.
 	if (tag !== DNS_NAME || isAddress || value.some((byte) => byte <= 0x20 || byte >= 0x7f)) return false;
 	const name = String.fromArrayBuffer(value.slice().buffer).toLowerCase();
 	const dot = serverName.indexOf(".");

@@ -1,6 +1,6 @@
-// The contract's TLS socket over the SDK's. Stands between the SDK's TLS and its TCP, to catch what TLS throws, to check
-// what TLS does not, and to see how far the handshake is. Must let no exception out of a callback of TCP: on a device that
-// is a restart. Must not call a connection open whose server was not checked.
+// The contract's TLS socket, built on the SDK's. Sits between the SDK's TLS and its TCP, to catch what TLS throws, to make
+// the checks that TLS leaves out, and to follow the handshake's progress. Must let no exception escape from a TCP callback,
+// because on a device that causes a restart. Must not report a connection as open before the server has been checked.
 
 /// <reference path="../types/undeclared.d.ts" />
 
@@ -15,41 +15,44 @@ import { ecKeyIn } from "../../../src/identity/private-key.js";
 import { optionsFor, signsWithEc } from "./certificateVerify.js";
 import { checkRecordHead, Handshake, HandshakeError, RECORD_HEAD } from "./handshake.js";
 
-/** Bytes that TLS may add to what is written, as the SDK's TLS socket reckons it. */
+/** Bytes that TLS may add to each write, as the SDK's TLS socket assumes. */
 const OVERHEAD = 96;
 
-/** Bytes that TLS's random numbers are made from. */
+/** Bytes that seed TLS's random number generator. */
 const SEED = 32;
 
-/** Alerts about the certificate that this side showed: bad_certificate to certificate_unknown, unknown_ca, access_denied. */
+/** Alerts about the client's certificate: bad_certificate to certificate_unknown, unknown_ca, access_denied. */
 const CERTIFICATE_ALERTS = Object.freeze([42, 43, 44, 45, 46, 48, 49]);
 
 /**
- * This machine, by definition (RFC 6761, 6.3). The simulator's resolver looks at the first address alone, which is IPv6's on
- * many computers, and finds none.
+ * Always means this machine (RFC 6761, 6.3). It is not resolved, because the simulator's resolver looks only at the first
+ * address, which is IPv6 on many computers, and then finds none.
  */
 const LOCALHOST = "localhost";
 const LOOPBACK = "127.0.0.1";
 
-/** How what TLS throws begins when the other side sent an alert: "alert: <level>, <description>". */
+/** Start of the message of the exception that TLS throws after an alert from the server: "alert: <level>, <description>". */
 const ALERT = "alert: ";
 
-/** Begins a connection; see SocketOptions. @param random see Host */
+/** Opens a connection; see SocketOptions. @param random see Host */
 export function openSocket(options: SocketOptions, random: Host["random"]): Socket {
 	return new TlsSocket(options, random);
 }
 
 const Raw = TCP as unknown as new (options: TCPOptions) => RawTCP;
 
-/** TCP under TLS, which keeps the counts of what may be read and written on it. */
+/** The TCP connection below TLS. TLS stores on it how many bytes can be read and written. */
 class Wire extends Raw {
 	readable = 0;
 	writable = 0;
-	/** TLS has taken the server's Finished for right: it reads on. So the server is who it should be, and sends what comes. */
+	/**
+	 * Whether the server is authenticated. True once TLS reads on after the server's Finished message, since it has then
+	 * verified it.
+	 */
 	authenticated = false;
 	readonly #handshake: Handshake;
 
-	/** TLS passes on all of its own options. */
+	/** TLS creates this object and passes on all of its own options. */
 	constructor(options: TLSOptions & { owner: TlsSocket; handshake: Handshake }) {
 		const { address, port, owner, handshake } = options;
 		super({
@@ -63,7 +66,7 @@ class Wire extends Raw {
 		this.#handshake = handshake;
 	}
 
-	/** TLS reads a record into one buffer: first its head, which says how long it is, then the rest behind it. */
+	/** TLS reads each record into one buffer: first the header, which holds the length, then the body after it. */
 	override read(into: Uint8Array): number {
 		const count = super.read(into);
 		const { buffer, byteOffset } = into;
@@ -91,13 +94,13 @@ class TlsSocket implements Socket {
 	readonly #handshake: Handshake;
 	#stage: "connect" | "tls" | "established" = "connect";
 	#closed = false;
-	// What TLS reported during a step. The owner hears of it after the step, when TLS has left the stack.
+	// What TLS reported during a step. The owner is notified after the step, when TLS has left the stack.
 	#arrived = 0;
 	#drained = false;
 	#ended = false;
-	/** Decrypted, waiting for `read`. */
+	/** Decrypted data waiting for `read`. */
 	#received: ArrayBuffer[] = [];
-	/** What the owner may still write; and what he has written and TLS has not. */
+	/** How many bytes the owner may still write, and what it has written that TLS has not encrypted yet. */
 	#allowance = 0;
 	#waiting: Uint8Array[] = [];
 
@@ -141,7 +144,7 @@ class TlsSocket implements Socket {
 		});
 	}
 
-	/** Runs on an empty stack: TLS needs most of it, and whoever writes stands deep in the program. */
+	/** Runs on an empty stack: TLS needs most of it, and `write` and `close` are called from deep within the program. */
 	#later(run: () => void): void {
 		Promise.resolve()
 			.then(run)
@@ -149,8 +152,8 @@ class TlsSocket implements Socket {
 	}
 
 	/**
-	 * Encrypts and sends what there is room for. Each write is a record with an overhead of its own: many small ones may
-	 * need more room than they were promised, and wait for more.
+	 * Encrypts and sends as much as there is room for. Each write becomes a record with its own overhead, so many small writes
+	 * may need more room than was announced; the rest waits.
 	 */
 	#flush(): void {
 		while (this.#waiting[0] && this.#waiting[0].length + OVERHEAD <= this.wire!.writable) {
@@ -178,13 +181,14 @@ class TlsSocket implements Socket {
 			owner: this,
 			handshake: this.#handshake,
 			secure: {
-				// Its own judgement is not sound: see handshake.ts, which judges instead.
+				// The SDK's verification is not sound, so handshake.ts verifies the server instead.
 				verify: false,
 				clientCertificates: [credentials.certificate],
 				...(ecKey ? optionsFor(ecKey) : { clientKey: credentials.key }),
 				serverName,
 				...(protocols && { applicationLayerProtocolNegotiation: protocols }),
-				// A resumed session bears the certificate that it began with: the claim's, when the identity is on trial.
+				// A resumed session keeps the certificate that it was opened with, which may be the claim's when the new identity is
+				// to be tried.
 				cache: false,
 			},
 			onReadable: () => this.#take(),
@@ -202,12 +206,13 @@ class TlsSocket implements Socket {
 		}
 	}
 
-	/** For the wire: runs a step of TLS, then tells the owner what came of it. */
+	/** Called by the wire: runs one step of TLS, then notifies the owner of its results. */
 	step(run: () => void): void {
 		if (this.#closed) return;
 		if (this.#stage === "connect") this.#stage = "tls";
 		try {
-			// Afresh for each step: what TLS shows of its random numbers says nothing of those that it keeps.
+			// The generator is seeded again for each step, so that random bytes sent in the clear reveal nothing about the secret
+			// ones.
 			if (this.#stage === "tls") RNG.init(this.#random(SEED).buffer as ArrayBuffer);
 			run();
 			if (this.#ended) this.lost();
@@ -217,7 +222,7 @@ class TlsSocket implements Socket {
 		}
 	}
 
-	/** For the wire: has TLS decrypt all of `count` bytes. It stops after each record with data. */
+	/** Called by the wire: makes TLS decrypt all of `count` bytes. TLS stops after each record that holds data. */
 	pull(count: number, tls: Pick<TCPOptions, "onReadable">): void {
 		let arrived: number;
 		let waiting = count;
@@ -228,7 +233,10 @@ class TlsSocket implements Socket {
 		} while (waiting && this.#arrived > arrived);
 	}
 
-	/** TLS has decrypted a record. Left to itself it would go on from a timer, where nobody catches what it throws. */
+	/**
+	 * Takes the record that TLS has decrypted. `readable` is 0 meanwhile, because TLS would otherwise continue from a timer,
+	 * where nothing catches its exceptions.
+	 */
 	#take(): void {
 		const wire = this.wire!;
 		const { readable } = wire;
@@ -242,7 +250,7 @@ class TlsSocket implements Socket {
 	#tell(): void {
 		const wire = this.wire!;
 		if (this.#drained && this.#stage === "tls") {
-			// After an alert, too, TLS calls itself ready, and would send in the clear.
+			// TLS reports itself as ready even after an alert, and would then send unencrypted data.
 			if (!this.#handshake.finished) {
 				this.#fail("tls", "the server broke off the handshake");
 				return;
@@ -259,7 +267,7 @@ class TlsSocket implements Socket {
 		if (this.#allowance) this.#options.onWritable(this.#allowance);
 	}
 
-	/** For the wire: TCP could not connect, or is gone. */
+	/** Called by the wire: TCP could not connect, or the connection was lost. */
 	lost(): void {
 		if (this.#closed) return;
 		if (this.#stage === "connect") this.#fail("connect", "nobody answers there");
@@ -267,7 +275,7 @@ class TlsSocket implements Socket {
 		else this.#fail("closed", "the server hung up");
 	}
 
-	/** TLS threw, or the watch over its handshake, or the owner did. */
+	/** Handles an exception from TLS, from the handshake checks, or from the owner. */
 	#refuse(error: Error): void {
 		if (this.#closed) return;
 		const message = String(error.message);
@@ -276,7 +284,7 @@ class TlsSocket implements Socket {
 		else if (this.#stage === "connect") this.#fail("connect", message);
 		else if (this.#stage === "established") this.#fail("closed", message);
 		else if (refused && this.wire?.authenticated) this.#fail("tls-client", message);
-		// Until the server is authenticated anybody may have sent the alert.
+		// Until the server is authenticated, the alert may have come from anybody.
 		else this.#fail("tls", refused ? `${message}: this certificate is refused, by a server not proved yet` : message);
 	}
 

@@ -1,11 +1,11 @@
-// The SDK's modules for signatures as far as signature.ts and ecdsa.ts use them; its own declarations leave them out. Apart from
-// the others: their tests, on Node, take these.
+// The SDK's modules for signatures, as far as signature.ts and ecdsa.ts use them; the SDK's own declarations lack them. In a
+// file of their own because the tests, which run on Node, need only these.
 
 declare module "rsa" {
 	/** The public half of a key. */
 	export default class RSA {
 		constructor(exponent: bigint, modulus: bigint);
-		/** `value` to the power of the exponent. */
+		/** `value` to the power of the exponent, modulo the modulus. */
 		process(value: bigint): bigint;
 	}
 }
@@ -14,12 +14,12 @@ declare module "curve" {
 	export default class Curve {
 		/** @param name secp256r1 or secp384r1 */
 		constructor(name: string);
-		/** The order. */
+		/** The order of the curve. */
 		readonly n: bigint;
 		/** The generator. */
 		readonly G: import("ecp").default;
 		readonly ec: { mul(point: import("ecp").default, factor: bigint): import("ecp").default };
-		/** Bytes of the order. */
+		/** Length of the order in bytes. */
 		readonly orderSize: number;
 	}
 }
@@ -40,7 +40,7 @@ declare module "ecdsa" {
 
 	export default class ECDSA {
 		constructor(key: ECPoint, curve: Curve);
-		/** Never returns when s is 0. @param isDer r and s are in a SEQUENCE, not side by side */
+		/** Never returns when s is 0. @param isDer whether r and s are in a DER SEQUENCE, rather than side by side */
 		verify(hash: ArrayBuffer, signature: Uint8Array, isDer: boolean): boolean;
 	}
 }
@@ -49,7 +49,7 @@ declare module "mont" {
 	/** Arithmetic modulo an odd number. */
 	export default class Mont {
 		constructor(options: { m: bigint });
-		/** `base` to the power of `exponent`. */
+		/** `base` to the power of `exponent`, modulo `m`. */
 		exp(base: bigint, exponent: bigint): bigint;
 	}
 }
@@ -60,15 +60,15 @@ declare module "hmac" {
 	/** RFC 2104. */
 	export default class HMAC {
 		constructor(digest: Digest, key: Uint8Array);
-		/** Of these, one after another. */
+		/** The HMAC of the concatenated arguments. */
 		process(...message: readonly Uint8Array[]): ArrayBuffer;
 	}
 }
 
 interface BigIntConstructor {
-	/** Big-endian, without a sign. */
+	/** Big-endian, unsigned. */
 	fromArrayBuffer(bytes: ArrayBuffer): bigint;
-	/** Of the number without its sign. */
+	/** The number of bits of the absolute value. */
 	bitLength(value: bigint): number;
 }
 

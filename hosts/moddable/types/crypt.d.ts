@@ -1,4 +1,4 @@
-// As the SDK declares it, which leaves out that views may be written, and `process`.
+// As the SDK declares it. The declaration does not say that `write` accepts views, and lacks `process`.
 
 declare module "crypt" {
 	export class Digest {

@@ -1,19 +1,20 @@
-// The Moddable SDK's modules as far as this host uses them, after the SDK's own sources (8.2), for `npm run check`, which has no
-// SDK. When mcconfig compiles, the SDK's own declarations are taken instead, and an app's sources are checked against those.
+// The Moddable SDK's modules as far as this host uses them, based on the SDK's sources (8.2), for `npm run check`, which
+// runs without the SDK. When mcconfig compiles, it uses the SDK's own declarations, and checks an app's sources against
+// those.
 
 declare module "mc/config" {
-	/** The manifests' `config`, overridden by what stands on mcconfig's command line: there every value is text. */
+	/** `config` from the manifests, overridden by mcconfig's command line, where every value is text. */
 	const config: Readonly<Record<string, unknown>>;
 	export default config;
 }
 
 declare module "timer" {
 	const Timer: {
-		/** One shot. */
+		/** Calls back once. */
 		set(callback: () => void, milliseconds?: number): object;
-		/** Again and again. */
+		/** Calls back repeatedly. */
 		repeat(callback: () => void, milliseconds: number): object;
-		/** Not an error for a timer that has gone off. */
+		/** Does nothing for a timer that has already fired. */
 		clear(timer: object | undefined): void;
 	};
 	export default Timer;
@@ -25,7 +26,7 @@ declare module "time" {
 		set(seconds: number): void;
 		/** ms; wraps around on a device. */
 		readonly ticks: number;
-		/** ms between two `ticks`, right across one wrap. */
+		/** ms between two values of `ticks`, correct even if they wrapped around once in between. */
 		delta(start: number, end: number): number;
 	};
 	export default Time;
@@ -33,14 +34,14 @@ declare module "time" {
 
 declare module "net" {
 	const Net: {
-		/** Calls back later; `address` is undefined when there is none. */
+		/** Calls back later. `address` is undefined if the name has none. */
 		resolve(host: string, callback: (host: string, address: string | undefined) => void): void;
 	};
 	export default Net;
 }
 
 declare module "sntp" {
-	/** Asks one server up to five times, five seconds apart. */
+	/** Asks one server, up to five times at intervals of five seconds. */
 	export default class SNTP {
 		static readonly time: 1;
 		static readonly retry: 2;
@@ -52,7 +53,10 @@ declare module "sntp" {
 }
 
 declare module "Resource" {
-	/** Bytes in flash, in place: may be viewed by a typed array, must not be written. Throws when there is no such resource. */
+	/**
+	 * A resource's bytes in flash. A typed array may view them but must not write to them. Throws if there is no such
+	 * resource.
+	 */
 	export default class Resource extends ArrayBuffer {
 		constructor(name: string);
 		static exists(name: string): boolean;
@@ -60,7 +64,7 @@ declare module "Resource" {
 }
 
 declare module "file" {
-	/** Opens a file, for writing makes it when there is none. Never cuts it short. Throws when it cannot. */
+	/** Opens a file; for writing, creates it if it does not exist. Never truncates it. Throws if it cannot be opened. */
 	export class File {
 		constructor(path: string, write?: boolean);
 		readonly length: number;
@@ -68,19 +72,19 @@ declare module "file" {
 		write(bytes: ArrayBuffer): void;
 		close(): void;
 		static exists(path: string): boolean;
-		/** False when it failed. */
+		/** Returns false if it failed. */
 		static delete(path: string): boolean;
-		/** `name` is in the folder of `path`; replaces what is there. False when it failed. */
+		/** Renames to `name` in the folder of `path`; replaces an existing file. Returns false if it failed. */
 		static rename(path: string, name: string): boolean;
 	}
 	export const Directory: {
-		/** Not an error when there is one already. */
+		/** Does nothing if the folder exists. */
 		create(path: string): void;
 	};
 }
 
 declare module "embedded:storage/key-value" {
-	/** One NVS namespace. */
+	/** A namespace of NVS. */
 	export interface Store {
 		read(key: string): ArrayBuffer | undefined;
 		write(key: string, value: ArrayBuffer): void;
@@ -93,21 +97,21 @@ declare module "embedded:storage/key-value" {
 declare module "embedded:network/interface/wifi" {
 	export default class WiFi {
 		constructor(options: { onChanged?(this: WiFi, property: "connection" | "address"): void });
-		/** Throws when it is connecting already, or cannot. */
+		/** Throws when a connection attempt is under way already, or cannot be started. */
 		connect(options: { SSID: string; password?: string }): void;
-		/** Does not call back for what it ends. */
+		/** Does not call back for the connection that it ends. */
 		disconnect(): void;
-		/** Not an error when called twice; every other member throws afterwards. */
+		/** May be called twice; all other members throw after it. */
 		close(): void;
 		/** 200 disconnected, 300 connecting, 400 associated, 500 has its address. */
 		readonly connection: number;
-		/** `a4:cf:12:00:00:01` */
+		/** For example `a4:cf:12:00:00:01`. */
 		readonly MAC: string | undefined;
 	}
 }
 
 declare module "embedded:io/socket/tcp" {
-	/** See RawTCP in undeclared.d.ts for what it does; the SDK declares its members otherwise. */
+	/** RawTCP in undeclared.d.ts describes what it does; the SDK declares its members differently. */
 	export default class TCP {}
 }
 
@@ -119,9 +123,9 @@ declare module "commodetto/Poco" {
 	export interface PocoPrototype {
 		readonly width: number;
 		readonly height: number;
-		/** The part that is drawn anew: the whole screen without arguments. */
+		/** Limits drawing to a part of the screen; without arguments, the whole screen. */
 		begin(x?: number, y?: number, width?: number, height?: number): void;
-		/** Throws when more was drawn than fits into the display list. */
+		/** Throws when more was drawn than the display list can hold. */
 		end(): void;
 		makeColor(red: number, green: number, blue: number): number;
 		fillRectangle(color: number, x: number, y: number, width: number, height: number): void;

@@ -1,5 +1,5 @@
-// Modules of the Moddable SDK that its own declarations leave out, after its sources (8.2). Whoever uses them refers to this
-// file, so that they are checked wherever it is compiled.
+// Modules of the Moddable SDK that its own declarations lack, based on its sources (8.2). Each file that uses them
+// references this file, so that it is type-checked wherever it is compiled.
 
 declare module "rng" {
 	/** The pseudo-random generator that TLS uses. */
@@ -8,9 +8,9 @@ declare module "rng" {
 }
 
 declare module "ssl/stream" {
-	/** Bytes to be sent, one after another. */
+	/** Collects bytes to be sent. */
 	export default class SSLStream {
-		/** @param size bytes that `value` takes, big-endian */
+		/** @param size how many bytes `value` takes, big-endian */
 		writeChars(value: number, size: number): void;
 		writeChunk(bytes: Uint8Array): void;
 	}
@@ -19,18 +19,18 @@ declare module "ssl/stream" {
 declare module "ssl/handshake" {
 	import type SSLStream from "ssl/stream";
 
-	/** A session as the handshake's messages see it. */
+	/** A session, as far as handshake messages need it. */
 	export interface Session {
-		/** What TLSOptions.secure said, and whatever else was in it. */
+		/** The contents of TLSOptions.secure, including members that the SDK does not know. */
 		readonly options: object;
 		traceProtocol(protocol: unknown): void;
 	}
 	const handshake: {
-		/** The record of a message, which counts from now on among those that are signed. */
+		/** Creates a message's record, and adds the message to those that are signed. */
 		packetize(session: Session, type: number, body: SSLStream): unknown;
 		readonly certificateVerify: {
 			readonly msgType: number;
-			/** SHA-256 of all messages until now. */
+			/** SHA-256 of all messages so far. */
 			calculateDigest(session: Session): ArrayBuffer;
 		};
 	};
@@ -42,9 +42,9 @@ declare module "ssl/session" {
 
 	const SSLSession: {
 		readonly prototype: {
-			/** Goes on with the handshake. */
+			/** Continues the handshake. */
 			handshake(this: object, socket: object): boolean;
-			/** Has `protocol` make a record, and sends it. */
+			/** Makes `protocol` create a record, and sends it. */
 			doProtocol(this: Session, socket: unknown, protocol: unknown, ...more: readonly unknown[]): void;
 		};
 	};
@@ -59,33 +59,38 @@ declare module "embedded:io/socket/tcp/tls" {
 		onWritable(count: number): void;
 		onError(): void;
 	}
-	/** What the class of embedded:io/socket/tcp does as it is used here. The constructor throws without a network. */
+	/** The class in embedded:io/socket/tcp, as far as it is used here. The constructor throws without a network. */
 	export interface RawTCP {
-		/** Fills the view; throws when less is waiting. Gives how many bytes. */
+		/** Fills the view and returns its length; throws when fewer bytes are waiting. */
 		read(into: Uint8Array): number;
-		/** What may be written now. Throws when `bytes` is more than that, or nothing may be written yet. */
+		/**
+		 * Returns how many bytes may be written after this. Throws when `bytes` is longer than allowed, or nothing may be
+		 * written yet.
+		 */
 		write(bytes: ArrayBuffer | Uint8Array): number;
 		close(): void;
 	}
 	export interface TLSOptions extends TCPOptions {
-		/** Makes the connection below out of all these options. On the instance TLS notes how much may be read and written. */
+		/**
+		 * Creates the connection below TLS from all of these options. TLS stores on it how many bytes may be read and written.
+		 */
 		readonly TCP: { readonly io: new (options: never) => object };
 		readonly secure: {
-			/** Whether TLS is to judge the server's certificates. */
+			/** Whether TLS verifies the server's certificates. */
 			readonly verify: boolean;
 			readonly clientCertificates: readonly Uint8Array[];
 			/** RSA: PKCS#8, DER. */
 			readonly clientKey?: Uint8Array;
 			readonly serverName: string;
 			readonly applicationLayerProtocolNegotiation?: readonly string[];
-			/** Whether a session may be resumed with the server of that name. */
+			/** Whether an earlier session with the server of that name may be resumed. */
 			readonly cache: boolean;
 		};
 	}
-	/** TLS 1.2. What goes wrong in the handshake is thrown in the callbacks that the connection below calls. */
+	/** TLS 1.2. Errors in the handshake are thrown from within the callbacks of the connection below. */
 	export default class TLSSocket {
 		constructor(options: TLSOptions);
-		/** Everything that waits. */
+		/** Returns all data that is waiting. */
 		read(): ArrayBuffer | undefined;
 		write(bytes: Uint8Array): void;
 		close(): void;

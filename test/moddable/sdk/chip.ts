@@ -1,15 +1,15 @@
-// A machine as far as the Moddable SDK's modules show it: one task that takes one callback after another, timers, a Wi-Fi
-// that comes and goes, name servers, time servers, a far end for TCP, flash. What leaves a callback is an abort, as in XS.
-// Written from the SDK's sources (8.2.3); docs/sdk-modules.md says where each rule stands there.
+// A simulated machine, as seen through the Moddable SDK's modules: one task that runs one callback after another, timers,
+// Wi-Fi that can fail, name servers, time servers, a TCP peer, flash. An exception that escapes from a callback counts as an
+// abort, as in XS. Written from the SDK's sources (8.2.3); docs/sdk-modules.md names the source of each rule.
 
 import { VirtualTime } from "../../support/virtual-time.js";
 
-/** ms that the air, DHCP, a name server and a time server take. */
+/** How long joining Wi-Fi, DHCP and a name server's answer take, in ms. */
 export const AIR = 2_000;
 export const DHCP = 1_000;
 export const DNS = 100;
 
-/** wifi_err_reason_t, as far as the tests use it. */
+/** The values of wifi_err_reason_t that the tests use. */
 export const reasons = { leave: 8, wrongPassword: 15, beaconsLost: 200, notFound: 201 } as const;
 
 export interface AccessPoint {
@@ -17,77 +17,77 @@ export interface AccessPoint {
 	readonly password?: string;
 	/** Whether its DHCP server answers. Default true. */
 	dhcp?: boolean;
-	/** Neither lets in nor refuses. */
+	/** Whether it neither accepts nor refuses the device. */
 	hangs?: boolean;
 }
 
-/** What a time server answers: the time, other seconds since 1970, nothing, or what is no NTP packet. */
+/** What a time server answers: the right time, another time (seconds since 1970), nothing, or data that is not NTP. */
 export type TimeServer = number | "right" | "silent" | "garbage";
 
 /** The far end of a TCP connection. */
 export interface Peer {
-	/** Bytes that the device has written. */
+	/** Called with bytes that the device has written. */
 	received(bytes: Uint8Array): void;
-	/** The device has closed. */
+	/** Called when the device has closed the connection. */
 	closed?(): void;
 }
 
-/** What a far end may do. */
+/** What a peer can do with a connection. */
 export interface Wire {
 	send(bytes: Uint8Array): void;
-	/** FIN or RST: lwIP's class has one error for both. */
+	/** FIN or RST: the SDK's TCP class over lwIP reports both as the same error. */
 	hangUp(): void;
-	/** The client's certificate, which the stand-in of TLS passes by hand. */
+	/** The client's certificate, which the TLS stand-in passes on directly. */
 	readonly certificate: Uint8Array;
 }
 
 export class Chip {
 	readonly time = new VirtualTime();
-	/** Exceptions that have left a callback: on a device each is an abort and a restart. */
+	/** Exceptions that escaped from a callback. On a device each one would be an abort and a restart. */
 	readonly aborts: unknown[] = [];
 	/** Lines traced. */
 	readonly traced: string[] = [];
-	/** `mc/config`. */
+	/** The contents of `mc/config`. */
 	readonly config: Record<string, unknown> = {};
 	readonly resources = new Map<string, Uint8Array>();
 	readonly files = new Map<string, Uint8Array>();
 	readonly nvs = new Map<string, ArrayBuffer>();
 	readonly names = new Map<string, string>();
 	readonly timeServers = new Map<string, TimeServer>();
-	/** What is on the screen: the lines of text, from the top. While it is broken, drawing throws. */
+	/** The lines of text on the screen, from top to bottom. While `broken` is true, drawing throws. */
 	readonly screen = { width: 240, height: 320, broken: false, lines: [] as { text: string; x: number; y: number }[] };
-	/** Tells what leads to an address and port; without it nobody answers. */
+	/** Returns the peer at an address and port. Without a listener or a peer, nobody answers. */
 	listener: ((wire: Wire, address: string, port: number) => Peer | undefined) | undefined;
 	accessPoint: AccessPoint | undefined;
-	/** ms since 1970 less the ticks, as the chip's own clock has it. 0: not set since power-on. */
+	/** ms since 1970 minus the ticks, according to the chip's own clock. 0 means that it was not set since power-on. */
 	clockOffset = 0;
-	/** Whether `Time.set` does anything. */
+	/** Whether `Time.set` has an effect. */
 	clockCanBeSet = true;
 	restarts = 0;
-	/** What the stand-ins of Wi-Fi and TCP hold of the network. */
+	/** The network's state, as the stand-ins for Wi-Fi and TCP see it. */
 	associated = false;
 	address = false;
 	reason = 0;
-	/** Whether time must not pass: a far end is at work for which none passes. */
+	/** Whether virtual time must stand still, because the peer is doing work that takes no virtual time. */
 	waits = (): boolean => false;
-	/** Calls of `esp_wifi_connect`. */
+	/** Number of calls of `esp_wifi_connect`. */
 	joins = 0;
-	/** `esp_wifi_connect` does not return ESP_OK. */
+	/** Whether `esp_wifi_connect` returns an error. */
 	wifiFails = false;
-	/** Sockets that are open: of UDP and TCP. */
+	/** Number of open UDP and TCP sockets. */
 	sockets = 0;
-	/** Timers that have not gone off. */
+	/** Number of timers that have not fired yet. */
 	timers = 0;
 	readonly stations = new Set<(event: "connected" | "disconnected" | "address") => void>();
 	readonly connections = new Set<() => void>();
-	/** The client's certificate of the TLS session that is about to be opened. */
+	/** The client's certificate for the TLS session that is opened next. */
 	certificate = new Uint8Array();
 	#powerOn = 0;
 	powered = true;
 
-	/** Calls back on the machine's task: later, and not any more after the power was cut. */
+	/** Runs a callback later on the machine's task, unless the power is cut before. Returns a function that cancels it. */
 	post(callback: () => void, milliseconds = 0): () => void {
-		// esp_restart does not return. Here it has to: what its caller begins afterwards comes to nothing.
+		// esp_restart does not return. Here it has to, so what its caller starts afterwards is ignored.
 		if (!this.powered) return () => {};
 		const powerOn = this.#powerOn;
 		const id = this.time.set(() => {
@@ -101,12 +101,12 @@ export class Chip {
 		return () => this.time.clear(id);
 	}
 
-	/** Where an app begins. */
+	/** Switches the power on. */
 	powerOn(): void {
 		this.powered = true;
 	}
 
-	/** Cuts the power: nothing that was begun goes on, and nothing begins. */
+	/** Cuts the power: everything pending is dropped, and nothing new starts. */
 	powerOff(): void {
 		this.powered = false;
 		this.#powerOn += 1;
@@ -121,12 +121,12 @@ export class Chip {
 		return this.clockOffset + this.time.ticks();
 	}
 
-	/** `esp_netif_get_default_netif()`: without it the SDK makes no socket. */
+	/** `esp_netif_get_default_netif()`: without a network the SDK creates no socket. */
 	get hasNetwork(): boolean {
 		return this.address;
 	}
 
-	/** The access point is gone, or lets go of this device. */
+	/** The access point disappears, or disconnects this device. */
 	loseWiFi(reason: number = reasons.beaconsLost): void {
 		if (!this.associated) return;
 		this.#disconnected(reason);
@@ -160,7 +160,7 @@ export class Chip {
 		this.associated = this.address = false;
 		this.reason = reason;
 		this.#tell("disconnected");
-		// lwIP ends what is open once the interface is gone.
+		// lwIP ends all open connections when the interface goes down.
 		for (const end of this.connections) end();
 	}
 
@@ -168,7 +168,10 @@ export class Chip {
 		for (const station of this.stations) this.post(() => station(event));
 	}
 
-	/** Lets time pass until `done`, or the limit in ms, or nothing is left to happen. Gives whether it is done. */
+	/**
+	 * Lets virtual time pass until `done` returns true, the limit in ms is over, or nothing is pending. Returns whether it is
+	 * done.
+	 */
 	async play(done: () => boolean, limit = 3_600_000): Promise<boolean> {
 		const end = this.time.ticks() + limit;
 		for (;;) {
@@ -179,7 +182,7 @@ export class Chip {
 		}
 	}
 
-	/** Lets so many ms pass. */
+	/** Lets this many ms of virtual time pass. */
 	async pass(milliseconds: number): Promise<void> {
 		let over = false;
 		this.time.set(() => {
@@ -191,5 +194,5 @@ export class Chip {
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** The one machine of this process; the stand-ins of the SDK's modules work on it. */
+/** The only machine of this process. The stand-ins for the SDK's modules use it. */
 export const machine: { chip: Chip; create: () => object } = { chip: new Chip(), create: () => ({}) };

@@ -3,8 +3,8 @@
 /// <reference path="../../../hosts/moddable/types/globals.d.ts" />
 /// <reference path="../../../hosts/moddable/types/sdk.d.ts" />
 /// <reference path="../../../hosts/moddable/types/undeclared.d.ts" />
-// Puts the stand-ins in the place of the SDK's modules, and gives Node what XS has beyond the language. Import it ahead of
-// anything of hosts/moddable, which has to be imported dynamically then.
+// Replaces the SDK's modules with the stand-ins, and adds to Node what XS has beyond the language. Import it before anything
+// from hosts/moddable, which must then be imported dynamically.
 
 import { randomBytes } from "node:crypto";
 import { register } from "node:module";
@@ -41,7 +41,7 @@ const modules: Readonly<Record<string, string>> = {
 	"embedded:network/interface/wifi": `export { WiFi as default } from "${stands}"`,
 	"embedded:io/socket/tcp": `export { TCP as default } from "${stands}"`,
 	"embedded:io/socket/tcp/tls": `export { TLSSocket as default } from "${stands}"`,
-	// Which machine it is, each test says.
+	// Each test chooses its machine.
 	"fleet-provisioning/machine": `import { machine } from "${here("./chip.ts")}"; export const createMachine = () => machine.create()`,
 };
 const hooks = `

@@ -1,10 +1,10 @@
-// Stand-ins for the Moddable SDK's modules that hosts/moddable imports, over the machine of chip.ts: what throws where, and
-// which callback comes when, is as in the SDK's sources (8.2.3). docs/sdk-modules.md is their table.
+// Stand-ins for the Moddable SDK's modules that hosts/moddable imports, on top of the machine in chip.ts. Exceptions and the
+// order of callbacks are as in the SDK's sources (8.2.3). docs/sdk-modules.md lists the rules.
 
 import { createHash, randomBytes } from "node:crypto";
 import { machine, type Peer } from "./chip.js";
 
-// modules/base/timer/modTimer.c. An id that has gone off, or is no timer, is passed over by `clear`.
+// modules/base/timer/modTimer.c. `clear` ignores an id of a timer that has fired, or of no timer at all.
 interface TimerRecord {
 	cancel: () => void;
 	live: boolean;
@@ -45,7 +45,7 @@ export const Timer = {
 	},
 };
 
-// modules/base/time/esp/modTime.c: 32 bits, which wrap; this machine's are about to.
+// modules/base/time/esp/modTime.c: 32 bits, which wrap around; this machine's do so soon after power-on.
 const TICKS_AT_POWER_ON = 2 ** 31 - 60_000;
 export const Time = {
 	get ticks(): number {
@@ -58,7 +58,7 @@ export const Time = {
 	},
 };
 
-// modules/network/net/esp/modResolve.c: always calls back later; the address is undefined when there is none.
+// modules/network/net/esp/modResolve.c: always calls back later; the address is undefined if there is none.
 export const Net = {
 	resolve(host: string, callback: (host: string, address: string | undefined) => void): void {
 		const { chip } = machine;
@@ -107,7 +107,7 @@ export class SNTP {
 	#failed(message: string): void {
 		const host = this.#callback(SNTP.error, message);
 		if (host) {
-			// Throws when the callback has closed this, as in the SDK.
+			// Throws when the callback has closed this object, as in the SDK.
 			Timer.schedule(this.#timer!, 5_000, 5_000);
 			this.#start(host);
 		} else this.close();
@@ -116,14 +116,14 @@ export class SNTP {
 	#write(): void {
 		const { chip } = machine;
 		const answer = chip.timeServers.get(this.#host);
-		// What UDP loses is not an error.
+		// A lost UDP packet is not an error.
 		if (!this.#resolved || !chip.hasNetwork || answer === undefined || answer === "silent") return;
 		chip.post(() => {
 			if (!this.#timer) return;
 			if (answer === "garbage") return this.#failed("unexpected SNTP packet length");
 			this.close();
 			const seconds = answer === "right" ? Math.floor(chip.time.timeOfDay() / 1_000) : answer;
-			// 32 bits with a sign: from 2038 on it is negative.
+			// A signed 32-bit number: negative after 2038.
 			this.#callback(SNTP.time, seconds | 0);
 		}, 50);
 	}
@@ -135,7 +135,8 @@ export class SNTP {
 	}
 }
 
-// modules/io/wifi/esp32/wifi-esp32.c: calls back only for a change; after `close` every member throws, `close` does not.
+// modules/io/wifi/esp32/wifi-esp32.c: calls back only for a change. After `close` every member throws, except `close`
+// itself.
 export class WiFi {
 	readonly #onChanged: ((this: WiFi, property: string) => void) | undefined;
 	#connecting = false;
@@ -204,8 +205,8 @@ interface TcpOptions {
 	onError(): void;
 }
 
-// modules/io/socket/lwip/tcp.c. Its `CHECK_NETWORK_SAFE` throws without a network; an error waits until what has come was
-// read; after an error whatever was still triggered calls back with the error once more.
+// modules/io/socket/lwip/tcp.c. Its `CHECK_NETWORK_SAFE` throws without a network. An error is reported only after all
+// received data has been read. After an error, callbacks that were already triggered report the error once more.
 const SEND_BUFFER = 5_744;
 export class TCP {
 	readonly #options: TcpOptions;
@@ -220,7 +221,7 @@ export class TCP {
 		this.#error = true;
 		this.#ready = false;
 		this.#trigger();
-		// The output that was still to be triggered.
+		// For the output callback that was already triggered.
 		this.#trigger();
 	};
 
@@ -281,7 +282,7 @@ export class TCP {
 		machine.chip.post(() => {
 			this.#unsent -= written.length;
 			if (this.#error) return;
-			// What was written before a close is still sent.
+			// Data written before a close is still sent.
 			this.#peer!.received(written);
 			if (!this.#closed && !this.#error) this.#options.onWritable(SEND_BUFFER - this.#unsent);
 		}, 5);
@@ -316,7 +317,7 @@ const HEAD = 5;
 const record = (type: number, body: Uint8Array): Uint8Array =>
 	Uint8Array.of(type, 3, 3, body.length >> 8, body.length & 0xff, ...body);
 
-/** What a CertificateVerify is over here; in TLS, the messages of the handshake. */
+/** What a CertificateVerify message signs here; in real TLS, the messages of the handshake. */
 export const SIGNED = "what was said until now";
 const handshakeMessage = (type: number, body: Uint8Array): Uint8Array =>
 	record(22, Uint8Array.of(type, 0, body.length >> 8, body.length & 0xff, ...body));
@@ -334,7 +335,7 @@ export class SSLStream {
 	}
 }
 
-// modules/crypt/ssl/ssl_handshake.js: what a client sends after ServerHelloDone. It is frozen.
+// modules/crypt/ssl/ssl_handshake.js: what a client sends after ServerHelloDone. The SDK freezes it.
 interface Message {
 	readonly msgType: number;
 	packetize(session: SSLSession): Uint8Array;
@@ -385,8 +386,8 @@ export class SSLSession {
 	}
 }
 
-// examples/io/tcp/tlssocket/tlssocket.js over modules/crypt/ssl/session_419.js: which records are read and written when,
-// and what is thrown; without the arithmetic, so that data are in the clear here.
+// examples/io/tcp/tlssocket/tlssocket.js over modules/crypt/ssl/session_419.js: when records are read and written, and what
+// is thrown. There is no cryptography, so data is sent in the clear.
 export class TLSSocket {
 	readonly #callbacks: Pick<TlsOptions, "onReadable" | "onWritable" | "onError">;
 	#socket: Counted | undefined;
@@ -520,7 +521,7 @@ export class TLSSocket {
 		else if (body[body.length - 4] === 14) this.#next = "answer";
 	}
 
-	/** As it stands in the SDK: the head first, into five bytes; then the same buffer, resized, takes the rest. */
+	/** As in the SDK: reads the five bytes of the header, then resizes the same buffer to read the rest into it. */
 	#readPacket(): Uint8Array | undefined {
 		const socket = this.#socket!;
 		if (!this.#packet || this.#packet.offset! < HEAD) {
@@ -548,7 +549,7 @@ export class TLSSocket {
 	}
 }
 
-// modules/files/resource: a view of flash; the constructor throws for what is not there.
+// modules/files/resource: a view of flash. The constructor throws if there is no such resource.
 export class Resource extends ArrayBuffer {
 	constructor(name: string) {
 		const bytes = machine.chip.resources.get(name);
@@ -570,7 +571,8 @@ export const RNG = {
 	get: (count: number): ArrayBuffer => new Uint8Array(randomBytes(count)).buffer,
 };
 
-// modules/files/file/lin: opened for writing a file is made, never cut short; what cannot be done throws or gives false.
+// modules/files/file/lin: opening for writing creates the file but never truncates it. Operations that fail throw or return
+// false.
 export class File {
 	readonly #path: string;
 	#position = 0;
@@ -627,7 +629,7 @@ export class File {
 }
 export const Directory = { create(_path: string): void {} };
 
-// modules/io/storage/esp32: NVS; a missing key is undefined to `read` and nothing to `delete`.
+// modules/io/storage/esp32: NVS. For a missing key `read` returns undefined, and `delete` does nothing.
 export const keyValue = {
 	open: ({ path }: { path: string }) => ({
 		read: (key: string): ArrayBuffer | undefined => machine.chip.nvs.get(`${path}/${key}`)?.slice(0),
@@ -639,13 +641,13 @@ export const keyValue = {
 	}),
 };
 
-/** `mc/config`: whatever the machine's is at the moment. */
+/** `mc/config`: always reads the current machine's configuration. */
 export const config: Record<string, unknown> = new Proxy(
 	{},
 	{ get: (_target, name) => machine.chip.config[name as string] },
 );
 
-// modules/commodetto/commodettoPoco.js and .c. Letters are as wide as they are in a font of typewriters.
+// modules/commodetto/commodettoPoco.js and .c, with a monospaced font.
 interface Font {
 	readonly height: number;
 }
@@ -680,5 +682,5 @@ export class Poco {
 		return text.length * (height >> 1);
 	}
 }
-/** A font of these tests is one byte: how high its letters are. */
+/** A font in these tests is a single byte: the height of its letters. */
 export const parseBMF = (font: ArrayBuffer): Font => ({ height: new Uint8Array(font)[0]! });

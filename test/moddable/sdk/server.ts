@@ -1,4 +1,4 @@
-// A far end for the stand-ins of TCP and TLS: a server's side of the handshake, record by record, and a cloud behind it.
+// A peer for the stand-ins of TCP and TLS: the server's side of the handshake, record by record, and a cloud behind it.
 
 import type { SocketOptions } from "../../../src/contract/host.js";
 import type { VirtualCloud } from "../../support/virtual-cloud.js";
@@ -6,10 +6,10 @@ import { chain, change, finished, helloDone, type Party, record, serverHello, si
 import type { Peer, Wire } from "./chip.js";
 
 const HEAD = 5;
-/** Where the network of a VirtualCloud leads. */
+/** The server name for connections to a VirtualCloud. */
 const CLOUD = "iot.test";
 
-/** Cuts what a device sends into records. */
+/** Splits the bytes that a device sends into records. */
 export function records(each: (type: number, body: Buffer) => void): (bytes: Uint8Array) => void {
 	let received = Buffer.alloc(0);
 	return (bytes) => {
@@ -23,7 +23,7 @@ export function records(each: (type: number, body: Buffer) => void): (bytes: Uin
 	};
 }
 
-/** Answers the handshake as a server with this certificate, and then hands over the data. */
+/** Performs the handshake as a server with this certificate, and then passes on the data. */
 export function serve(
 	server: Party,
 	open: (wire: Wire, send: (data: Uint8Array) => void) => Peer,
@@ -46,7 +46,7 @@ export function serve(
 	};
 }
 
-/** A cloud behind a server. */
+/** Connects a device to a cloud behind the server. */
 export const leadingTo = (cloud: VirtualCloud) => (wire: Wire, send: (data: Uint8Array) => void) => {
 	const waiting: Uint8Array[] = [];
 	let open = false;

@@ -1,4 +1,4 @@
-// One device of hosts/moddable on the stand-ins, with its cloud: what the tests beside it play in.
+// A device that runs hosts/moddable on the stand-ins, together with its cloud; the tests in this folder's parent use it.
 
 import "./install.js";
 import type { Packet } from "mqtt-packet";
@@ -25,19 +25,19 @@ export const root = await issue("Root", undefined, { ca: true, ...valid });
 export const server = await issue("server", root, { names, ...valid });
 const issuers = makeIssuer(24);
 
-/** A device with empty flash, and all around it in order. */
+/** A device with empty flash, in an environment where everything works. */
 export class Bench {
 	readonly chip: Chip;
 	readonly events: DeviceEvent[] = [];
 	cloud!: VirtualCloud;
-	/** What the device has sent. */
+	/** The MQTT packets that the device has sent. */
 	readonly sent: Packet[] = [];
 	program: DeviceProgram | undefined;
 	application: Application = hello;
 	will: StartOptions["will"] | undefined;
-	/** Whether `onEvent` throws, too. */
+	/** Whether `onEvent` throws an exception after each event. */
 	listenerThrows = false;
-	/** After how many restarts of the chip the program was last started. */
+	/** The chip's number of restarts when the program was last started. */
 	#restarts = 0;
 
 	private constructor() {
@@ -78,7 +78,7 @@ export class Bench {
 		return bench;
 	}
 
-	/** Power-on, and again whenever the chip restarts. */
+	/** Starts the program after power-on or a restart of the chip. */
 	powerOn(options: StartOptions = {}): void {
 		const { chip } = this;
 		chip.powerOn();
@@ -95,7 +95,7 @@ export class Bench {
 		});
 	}
 
-	/** Lets time pass as Chip.play, and switches on again after a restart. */
+	/** Lets virtual time pass like Chip.play, and starts the program again after each restart. */
 	async play(done: () => boolean, limit?: number): Promise<boolean> {
 		const { chip } = this;
 		return chip.play(() => {
@@ -107,17 +107,17 @@ export class Bench {
 		}, limit);
 	}
 
-	/** Whether the application has spoken under the thing's name. */
+	/** Whether the application has sent its first message under its thing name. */
 	get running(): boolean {
 		return this.cloud.messages.some(({ topic }) => topic.endsWith("/hello"));
 	}
 
-	/** Codes of the failures so far. */
+	/** The codes of the failures so far. */
 	get failures(): string[] {
 		return this.events.flatMap((event) => (event.event === "failure" ? [event.failure.code] : []));
 	}
 
-	/** What the failures said. */
+	/** The details of the failures so far. */
 	get details(): (string | undefined)[] {
 		return this.events.flatMap((event) => (event.event === "failure" ? [event.failure.detail] : []));
 	}

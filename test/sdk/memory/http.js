@@ -1,4 +1,4 @@
-// The SDK's HTTP client, in the middle of an answer.
+// The SDK's HTTP client, in the middle of a response.
 
 import TCP from "embedded:io/socket/tcp";
 import HTTPClient from "embedded:network/http/client";

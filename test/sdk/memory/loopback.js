@@ -1,4 +1,4 @@
-// A name server for clients that want one: the only host there is, is this computer.
+// A resolver for clients that require one: every name is this computer.
 
 import Timer from "timer";
 

@@ -1,5 +1,5 @@
-// An app with the firmware and one more module, which is at work as soon as the application has spoken: `npm run simulator -- --memory`
-// measures what it takes. `extra` is one of the files beside this one.
+// An app with the firmware and one more module, which starts working once the application has sent its message. `npm run
+// simulator -- --memory` measures how much memory the module takes. `extra` is one of the files beside this one.
 
 import extra from "extra";
 import { start } from "fleet-provisioning/hosts/moddable/start";

@@ -1,4 +1,4 @@
-// No more than the firmware: what the others are compared with.
+// Only the firmware, as the baseline for the others.
 
 export default function () {
 	trace("ready\n");

@@ -1,8 +1,8 @@
-// As much of the package bl (a list of buffers) as mqtt-packet's parser uses. Never copies what lies in one piece.
+// The part of the package bl (a list of buffers) that mqtt-packet's parser uses. Does not copy data that lies in one buffer.
 
 import { textOf } from "./text.js";
 
-/** append, consume, length, readUInt8, readUInt16BE, readUInt32BE, slice (a view where it can be), toString. */
+/** append, consume, length, readUInt8, readUInt16BE, readUInt32BE, slice (a view if possible), toString. */
 class BufferList {
 	#pieces = [];
 	#start = 0;

@@ -1,5 +1,5 @@
-// As much of Node's Buffer as mqtt-packet uses, on a Uint8Array. Any other member of Node's throws and says so: several
-// exist on Uint8Array with another meaning, which would go unnoticed.
+// The part of Node's Buffer that mqtt-packet uses, as a subclass of Uint8Array. All other members of Node's Buffer throw,
+// because several also exist on Uint8Array with a different meaning, and such a mistake would go unnoticed.
 
 import { bytesOf } from "./text.js";
 
@@ -20,7 +20,7 @@ export class Buffer extends Uint8Array {
 	static byteLength(value) {
 		return typeof value === "string" ? bytesOf(value).length : value.byteLength;
 	}
-	/** Any Uint8Array will do: device code knows no Buffer. */
+	/** Accepts any Uint8Array, since device code has no Buffer. */
 	static isBuffer(value) {
 		return value instanceof Uint8Array;
 	}

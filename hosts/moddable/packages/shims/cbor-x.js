@@ -1,4 +1,4 @@
-// What the bundle of cbor-x exports: the same as "cbor-x/index-no-eval", as far as the device uses it.
+// The exports of the cbor-x bundle: the part of "cbor-x/index-no-eval" that the device uses.
 
 import { Decoder } from "cbor-x/decode";
 import { Encoder } from "cbor-x/encode";

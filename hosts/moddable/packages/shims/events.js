@@ -1,4 +1,4 @@
-// As much of Node's EventEmitter as mqtt-packet uses: on and emit, one listener or more for each event.
+// The part of Node's EventEmitter that mqtt-packet uses: `on` and `emit`, with any number of listeners for an event.
 
 export class EventEmitter {
 	#listeners = {};

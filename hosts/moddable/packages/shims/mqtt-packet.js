@@ -1,4 +1,4 @@
-// What the bundle of mqtt-packet exports: the same as the package.
+// The exports of the mqtt-packet bundle: the same as the package's.
 
 import generate from "mqtt-packet/generate";
 import Parser from "mqtt-packet/parser";

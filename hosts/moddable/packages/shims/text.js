@@ -1,13 +1,13 @@
-// UTF-8 by XS, which has String.fromArrayBuffer and ArrayBuffer.fromString. TextDecoder and TextEncoder are not provided:
-// the SDK's are native, and a native object at module scope cannot be preloaded.
+// UTF-8 conversion with String.fromArrayBuffer and ArrayBuffer.fromString of XS. TextDecoder and TextEncoder are not
+// provided: the SDK's are native, and a module with a native object at its top level cannot be preloaded.
 
 /**
- * The text that `bytes` (Uint8Array) are from `start` up to `end`. Throws TypeError when they are not UTF-8.
- * XS ends a string at a zero byte, so text that holds one is put together from its parts.
+ * Decodes the UTF-8 in `bytes` (Uint8Array) from `start` up to `end`. Throws TypeError when it is not UTF-8.
+ * XS ends the string at a zero byte, so text with zero bytes is decoded in parts.
  */
 export function textOf(bytes, start = 0, end = bytes.length) {
 	let text = String.fromArrayBuffer(bytes.buffer, bytes.byteOffset + start, end - start);
-	// As many characters as bytes: it did not end at a zero byte. (XS looks for one slowly.)
+	// As many characters as bytes: there was no zero byte. This also avoids searching for one, which is slow in XS.
 	if (text.length === end - start) return text;
 	text = "";
 	for (;;) {
@@ -20,10 +20,10 @@ export function textOf(bytes, start = 0, end = bytes.length) {
 	}
 }
 
-/** The bytes of `text`, as a new Uint8Array. XS writes U+0000 as C0 80, which is not UTF-8: it becomes a zero byte. */
+/** Encodes `text` as a new Uint8Array. XS encodes U+0000 as C0 80, which is not UTF-8; it is replaced with a zero byte. */
 export function bytesOf(text) {
 	const bytes = new Uint8Array(ArrayBuffer.fromString(text));
-	// As many bytes as characters: there is none of U+0000.
+	// As many bytes as characters: there is no U+0000.
 	if (bytes.length === text.length) return bytes;
 	let end = bytes.indexOf(0xc0);
 	if (end < 0) return bytes;
