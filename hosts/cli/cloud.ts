@@ -274,9 +274,17 @@ async function keepClaim(running: Cloud, directory: string, template: string, ke
 		if (running.registry.certificates.get(fingerprint(new Uint8Array(kept.raw)))?.status === "ACTIVE") {
 			const kind = kept.publicKey.asymmetricKeyType;
 			if (key === undefined || key === kind) return files;
-			throw new CommandError(`${files.certificate} has an ${kind} key: move it away, and a claim with another is made`);
+			throw new CommandError(
+				`the claim in ${files.certificate} and ${files.key} has an ${kind} key: move both files away, and one with another key is made`,
+			);
 		}
 	}
+	for (const [there, missing] of [
+		[files.certificate, files.key],
+		[files.key, files.certificate],
+	] as const)
+		if (existsSync(there) && !existsSync(missing))
+			throw new CommandError(`${there} is there without ${missing}: move it away, and a new claim is made`);
 	writeClaim(directory, template, await createClaim(running, template, { key }));
 	return files;
 }

@@ -1,6 +1,16 @@
 // Flash of a simulated device: in memory, or in an image file. Must never leave an image file torn.
 
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import {
+	closeSync,
+	existsSync,
+	fsyncSync,
+	openSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	unlinkSync,
+	writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import type { Storage } from "../../src/contract/host.js";
 
@@ -50,6 +60,8 @@ export class FileFlash implements Storage {
 	/** @throws Error when the file exists but cannot be read or is not an image; it is not changed */
 	constructor(path: string) {
 		this.#path = path;
+		// Left behind by a program that was killed while it wrote. It holds secrets.
+		rmSync(this.#temporary, { force: true });
 		if (!existsSync(path)) {
 			// Written now, so that a place that cannot be written is noticed before the device has a certificate.
 			this.#save();
@@ -84,10 +96,15 @@ export class FileFlash implements Storage {
 		this.#save();
 	}
 
+	/** What is written before it takes the image's place. Only one program may use an image at a time. */
+	get #temporary(): string {
+		return `${this.#path}.new`;
+	}
+
 	#save(): void {
 		const image: Record<string, string> = {};
 		for (const [key, value] of this.#flash.values) image[key] = Buffer.from(value).toString("base64");
-		const temporary = `${this.#path}.${process.pid}.new`;
+		const temporary = this.#temporary;
 		const file = openSync(temporary, "w", 0o600);
 		try {
 			writeSync(file, `${JSON.stringify(image, undefined, "\t")}\n`);

@@ -1,7 +1,7 @@
 // `fleet cloud`: what it creates, that it keeps it, and what it prints when it cannot start.
 
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import t from "tap";
@@ -214,6 +214,10 @@ t.test("its claim has an RSA key, or an EC key when it is asked for one, and sta
 	t.same(await claimIn(ec, "--claim-key", "ec"), first);
 	t.equal((await claimIn(join(folder, "plain"))).kind, "rsa");
 	const other = await fleet("cloud", "--directory", ec, ...FREE_PORTS, "--claim-key", "rsa");
-	saysInOneLine(t, other, 1, /fleet-claim\.pem has an ec key: move it away/);
+	saysInOneLine(t, other, 1, /fleet-claim\.pem and .*fleet-claim-key\.pem has an ec key: move both files away/);
+	// A key is never overwritten because its certificate has gone.
+	rmSync(join(ec, "fleet-claim.pem"));
+	const half = await fleet("cloud", "--directory", ec, ...FREE_PORTS, "--claim-key", "rsa");
+	saysInOneLine(t, half, 1, /fleet-claim-key\.pem is there without .*fleet-claim\.pem: move it away/);
 	saysInOneLine(t, await fleet("cloud", "--claim-key", "dsa"), 2, /--claim-key must be rsa or ec, not dsa/);
 });

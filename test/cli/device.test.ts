@@ -1,11 +1,12 @@
 // `fleet device`: how it handles good and bad files, and that the device keeps its identity.
 
 import { generateKeyPairSync } from "node:crypto";
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import t from "tap";
 import { lock } from "../../hosts/cloud/state/state.js";
+import { FileFlash } from "../../hosts/node/flash.js";
 import { issueCertificate } from "../support/credentials.js";
 import {
 	credentialsInFlash,
@@ -261,4 +262,13 @@ t.test("a device against a cloud", async (t) => {
 		t.equal(secrets.length, 4);
 		printedNoSecret(t, secrets);
 	});
+});
+
+t.test("what a killed device left beside its flash image goes away when the image is used again", (t) => {
+	const path = join(temporaryFolder(t), "one.flash");
+	new FileFlash(path).write("key", new ArrayBuffer(3));
+	writeFileSync(`${path}.new`, "half of an image, with secrets");
+	t.equal(new FileFlash(path).read("key")?.byteLength, 3);
+	t.same(readdirSync(dirname(path)), ["one.flash"]);
+	t.end();
 });

@@ -143,6 +143,8 @@ function run(command: string, input: string, signal: AbortSignal): Promise<strin
 			} catch {
 				// It has ended already.
 			}
+			// A process that has left the group may still hold the other end, and this process open with it.
+			child.stdout?.destroy();
 		};
 		signal.addEventListener("abort", end, { once: true });
 		// When no descriptors or processes are left, there are no pipes, only the error.
