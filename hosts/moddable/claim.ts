@@ -14,10 +14,7 @@ const CERTIFICATE = "claim.certificate.der";
 const KEY = "claim.key.der";
 const ROOT = "root.der";
 
-/**
- * Storage key of the mark. Its value is the SHA-256 of the used claim certificate, so that new firmware can bring a new
- * claim.
- */
+/** Storage key of the mark. Its value is the SHA-256 of the used claim certificate, so that new firmware can bring a new claim. */
 const SPENT = "claim.spent";
 
 /** A view of the resource in flash, which takes no RAM. */

@@ -20,9 +20,7 @@ function buildDate(this: unknown): string {
 	return native("fleet_buildDate").call(this);
 }
 
-/**
- * ms since 1970. The compiler reports a local date without the time of day, so one day is subtracted to be on the safe side.
- */
+/** ms since 1970. The compiler reports a local date without the time of day, so one day is subtracted to be on the safe side. */
 function builtAt(): number {
 	return Date.parse(`${buildDate()} 00:00 UTC`) - DAY;
 }
@@ -44,9 +42,7 @@ export function createClock(): ClosableClock {
 		return time < floor ? undefined : time;
 	}
 
-	/**
-	 * Only one round of requests runs at a time: starting a new one cancels the previous one, whose callback is not called.
-	 */
+	/** Only one round of requests runs at a time: starting a new one cancels the previous one, whose callback is not called. */
 	let round = 0;
 	/** The request that is under way. */
 	let asking: Closable | undefined;

@@ -19,9 +19,6 @@ export interface Machine {
 	resetAsked?(): boolean;
 	/** Restarts the machine. Absent if the program must be started again in the same process instead. */
 	restart?(): void;
-	/**
-	 * Releases what the machine holds, above all timers. Called after the program has ended; another machine may be created
-	 * then.
-	 */
+	/** Releases what the machine holds, above all timers. Called after the program has ended; another machine may be created then. */
 	close?(): void;
 }

@@ -2,10 +2,7 @@
 
 import type { FailureClass } from "./failure.js";
 
-/**
- * Shortest time between two CONNECTs with the same client id, ms. AWS IoT allows one per second; a tenth is added as a
- * margin.
- */
+/** Shortest time between two CONNECTs with the same client id, ms. AWS IoT allows one per second; a tenth is added as a margin. */
 export const CONNECT_INTERVAL = 1100;
 
 const MINUTE = 60_000;
@@ -44,10 +41,7 @@ export class Backoff {
 		this.#attempts = 0;
 	}
 
-	/**
-	 * How long to wait after a failure, ms. Random, between CONNECT_INTERVAL and a limit that doubles with each failure in a
-	 * row.
-	 */
+	/** How long to wait after a failure, ms. Random, between CONNECT_INTERVAL and a limit that doubles with each failure in a row. */
 	next(cls: FailureClass): number {
 		const doubled = BASE[cls] * 2 ** Math.min(this.#attempts, 30);
 		const cap = this.#attempts < EARLY_ATTEMPTS && BASE[cls] < MINUTE ? EARLY_CAP : LATE_CAP;
@@ -67,9 +61,7 @@ export class Backoff {
 	}
 }
 
-/**
- * 32 bits from a serial number and some random bytes (FNV-1a). The serial number makes even devices without entropy differ.
- */
+/** 32 bits from a serial number and some random bytes (FNV-1a). The serial number makes even devices without entropy differ. */
 export function backoffSeed(serialNumber: string, random: Uint8Array): number {
 	let hash = 0x811c9dc5;
 	for (let i = 0; i < serialNumber.length; i++) hash = Math.imul(hash ^ serialNumber.charCodeAt(i), 0x01000193);

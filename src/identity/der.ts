@@ -8,9 +8,7 @@ export const OCTET_STRING = 0x04;
 export const OBJECT_IDENTIFIER = 0x06;
 export const SEQUENCE = 0x30;
 
-/**
- * The deepest nesting of elements that is accepted. Certificates have at most eight levels. Each open level takes memory.
- */
+/** The deepest nesting of elements that is accepted. Certificates have at most eight levels. Each open level takes memory. */
 const DEEPEST = 16;
 
 /** Reads the elements of one nesting level in order. */

@@ -153,9 +153,7 @@ function unframe<T>(kind: number, buffer: ArrayBuffer | undefined, decode: (body
 export const encodeRecord = (record: DeviceRecord, sequence: number): ArrayBuffer =>
 	frame(RECORD, sequence, encodeCbor(record));
 
-/**
- * Decodes a record and never throws: the result also covers absent, damaged and newer values. Unknown members are dropped.
- */
+/** Decodes a record and never throws: the result also covers absent, damaged and newer values. Unknown members are dropped. */
 export const decodeRecord = (buffer: ArrayBuffer | undefined): Read<DeviceRecord> =>
 	unframe(RECORD, buffer, readRecord);
 

@@ -23,10 +23,7 @@ export interface Chain {
 	readonly rule?: string;
 }
 
-/**
- * 187 bytes of valid DER that make the SDK's own parser read 545 MB past them: they have a length where the version should
- * be.
- */
+/** 187 bytes of valid DER that make the SDK's own parser read 545 MB past them: they have a length where the version should be. */
 export const WILD = Buffer.from(
 	`3081b830819ea08184df8181${"00".repeat(129)}020101300a06082a8648ce3d0403023000300030003000300a06082a8648ce3d0403020309000101010101010101`,
 	"hex",
@@ -38,10 +35,7 @@ const purposes = (...which: string[]) => new ExtendedKeyUsageExtension(which);
 const extension = (oid: string, critical: boolean, hex: string) =>
 	new Extension(oid, critical, Buffer.from(hex, "hex"));
 
-/**
- * The same certificate with the first occurrence of `from` in its hexadecimal digits replaced. Its signature is then
- * invalid.
- */
+/** The same certificate with the first occurrence of `from` in its hexadecimal digits replaced. Its signature is then invalid. */
 function altered({ certificate }: Party, from: string, to: string): Uint8Array {
 	const hex = Buffer.from(certificate).toString("hex");
 	if (!hex.includes(from) || from.length !== to.length) throw new Error(`no ${from} to alter`);

@@ -7,9 +7,7 @@ import type { Board } from "./board.js";
 import { SimulatorError } from "./desktop.js";
 import { seeded } from "./seeded.js";
 
-/**
- * The power is cut within this many ms of the program's first event. Provisioning takes about one second in the simulator.
- */
+/** The power is cut within this many ms of the program's first event. Provisioning takes about one second in the simulator. */
 const WINDOW = 1_500;
 /** ms within which the program must have started. */
 const START = 60_000;

@@ -38,9 +38,7 @@ export interface Amount {
 	readonly chunks: number;
 }
 
-/**
- * The measurements. Chunks are those of a 64-bit engine; on an ESP32 they take at least half as much, and at most as much.
- */
+/** The measurements. Chunks are those of a 64-bit engine; on an ESP32 they take at least half as much, and at most as much. */
 export interface Memory {
 	/** Certificates that the server sent. */
 	readonly certificates: number;
@@ -76,10 +74,7 @@ export async function measureMemory(common: BoardOptions, say: (text: string) =>
 			deepest = Math.max(deepest, sample["Stack used"]! / SLOT_HERE);
 		},
 	});
-	/**
-	 * Runs the complete provisioning on a new board with this memory. Returns what is alive afterwards, or undefined if it
-	 * fails.
-	 */
+	/** Runs the complete provisioning on a new board with this memory. Returns what is alive afterwards, or undefined if it fails. */
 	const play = async (creation: Creation): Promise<Amount | undefined> => {
 		say(`tries ${creation.slots} slots, ${bytes(creation.chunk)} of chunks, ${creation.stack} slots of stack`);
 		board.changeMemory(creation);
@@ -102,7 +97,7 @@ export async function measureMemory(common: BoardOptions, say: (text: string) =>
 	const slots = await least(idle.slots, esp32.slots, SLOT_STEP, (slots) => play({ ...esp32, slots }));
 	const chunk = await least(idle.chunks, esp32.chunk, CHUNK_STEP, (chunk) => play({ ...esp32, chunk }));
 	const stack = await least(deepest, esp32.stack, STACK_STEP, (stack) => play({ ...esp32, stack }));
-	// With less of one kind of memory more of another is needed, for example because garbage is collected at other moments.
+	// With less of one kind of memory, more of another may be needed, because garbage is collected at other moments.
 	const together = { chunk, slots, stack };
 	while ((await play(together)) === undefined) {
 		together.chunk += CHUNK_STEP;
@@ -164,10 +159,7 @@ async function alive(board: Board): Promise<Amount> {
  */
 const MODULES = { Piu: "piu", "HTTP client": "http", "MQTT client": "mqtt" } as const;
 
-/**
- * Measures an app with the firmware and one module, while the module is at work, and subtracts the same app without the
- * module.
- */
+/** Measures an app with the firmware and one module, while the module is at work, and subtracts the same app without the module. */
 async function measureModules(common: BoardOptions, say: (text: string) => void): Promise<Memory["modules"]> {
 	// An HTTP server that never finishes its response, and an MQTT broker that accepts everyone.
 	const server = createServer((socket) => {

@@ -14,9 +14,7 @@ export interface DebuggerOptions {
 	onLine(line: string): void;
 	/** Called once a second with XS's measurements since the last call. */
 	onSample?(sample: Sample): void;
-	/**
-	 * Whether to report exceptions, caught or not, with their location. They are reported in the same form as traced lines.
-	 */
+	/** Whether to report exceptions, caught or not, with their location. They are reported in the same form as traced lines. */
 	readonly exceptions: boolean;
 }
 

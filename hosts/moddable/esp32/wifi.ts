@@ -107,10 +107,7 @@ export class WiFiNetwork implements Network {
 		}
 	}
 
-	/**
-	 * Ends the attempt. The next one is scheduled here, because the SDK calls nobody back for a disconnection that was
-	 * requested.
-	 */
+	/** Ends the attempt. The next one is scheduled here, because the SDK calls nobody back for a disconnection that was requested. */
 	#giveUp(): void {
 		trace(`${this.problem.message}\n`);
 		this.#wifi.disconnect();

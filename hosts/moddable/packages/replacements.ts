@@ -162,9 +162,7 @@ if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRe
 	},
 ];
 
-/**
- * Turns CommonJS into ES modules. They are then bundled into one scope, without CommonJS wrappers, which would be mutable.
- */
+/** Turns CommonJS into ES modules. They are then bundled into one scope, without CommonJS wrappers, which would be mutable. */
 const asModules = (file: string): readonly Replacement[] => [
 	{ file, from: /^const (.+) = require\('(.+?)'\)$/gm, to: "import $1 from '$2'" },
 	{ file, from: "module.exports =", to: "export default" },

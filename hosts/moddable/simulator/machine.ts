@@ -42,9 +42,7 @@ function openFolder(folder: string): Storage {
 	};
 }
 
-/**
- * The folder in `flash` of the manifest's config, or else one in the folder that the SDK keeps files in. Ends with a slash.
- */
+/** The folder in `flash` of the manifest's config, or else one in the folder that the SDK keeps files in. Ends with a slash. */
 function flashFolder(): string {
 	const { root } = config.file as { readonly root: string };
 	return String(config.flash ?? `${root}fleet-provisioning/`);

@@ -22,9 +22,7 @@ export interface Certificate {
 	/** Contents of the signature's AlgorithmIdentifier. */
 	readonly algorithm: Uint8Array;
 	readonly signature: Uint8Array;
-	/**
-	 * Contents of the names. They are compared byte by byte, since certificates of one authority encode its name the same way.
-	 */
+	/** Contents of the names. They are compared byte by byte, since certificates of one authority encode its name the same way. */
 	readonly issuer: Uint8Array;
 	readonly subject: Uint8Array;
 	/** ms since 1970. */
@@ -37,10 +35,7 @@ export interface Certificate {
 	readonly pathLength: number;
 	/** keyUsage: the first eight bits, with digitalSignature as the highest. All are set when the extension is absent. */
 	readonly usage: number;
-	/**
-	 * extendedKeyUsage: whether it may be used by a TLS server, or to issue such certificates. True when the extension is
-	 * absent.
-	 */
+	/** extendedKeyUsage: whether it may be used by a TLS server, or to issue such certificates. True when the extension is absent. */
 	readonly forServers: boolean;
 	/** Contents of subjectAltName, for `hasName`. Empty when the extension is absent. */
 	readonly names: Uint8Array;

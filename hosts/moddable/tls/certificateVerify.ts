@@ -30,10 +30,7 @@ interface EcOptions {
 const SECP256R1 = 23;
 const SECP384R1 = 24;
 
-/**
- * Options for TLSOptions.secure. A server accepts a client's key only on a curve that the client has offered (RFC 8422,
- * 5.1.1).
- */
+/** Options for TLSOptions.secure. A server accepts a client's key only on a curve that the client has offered (RFC 8422, 5.1.1). */
 export const optionsFor = (ecKey: EcKey): EcOptions => ({
 	ecKey,
 	...(ecKey.curve === "P-384" && { tls_elliptic_curves: [SECP256R1, SECP384R1] }),

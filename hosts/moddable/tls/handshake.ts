@@ -31,9 +31,7 @@ const SERVER_HELLO_DONE = 14;
 
 /** Bytes in a record's header: type, version, length (RFC 5246, 6.2.1). */
 export const RECORD_HEAD = 5;
-/**
- * Maximum length of an encrypted record without its header, in bytes (RFC 5246, 6.2.3). The SDK's TLS would accept 32 KB.
- */
+/** Maximum length of an encrypted record without its header, in bytes (RFC 5246, 6.2.3). The SDK's TLS would accept 32 KB. */
 const LONGEST_RECORD = 18_432;
 
 // Hello messages (RFC 5246, 7.4.1): the offset of the random bytes, the offset of the session id's length in ServerHello,
@@ -52,9 +50,7 @@ const ECDSA_SIGNATURE = 3;
 
 /** The longest certificate chain accepted. AWS sends four certificates. */
 const LONGEST_CHAIN = 6;
-/**
- * How many certificate authorities a CertificateRequest may name. AWS names none; the SDK's TLS allocates a buffer for each.
- */
+/** How many certificate authorities a CertificateRequest may name. AWS names none; the SDK's TLS allocates a buffer for each. */
 const MOST_AUTHORITIES = 16;
 
 /** The server failed authentication, or did not follow the TLS protocol. */
@@ -103,9 +99,7 @@ export class Handshake {
 		this.#roots = roots;
 	}
 
-	/**
-	 * Whether the server's certificate was checked and its Finished message has arrived. The SDK's TLS verifies that message.
-	 */
+	/** Whether the server's certificate was checked and its Finished message has arrived. The SDK's TLS verifies that message. */
 	get finished(): boolean {
 		return this.#finished;
 	}
@@ -186,10 +180,7 @@ function take(bytes: Uint8Array, at: number): [Uint8Array, number] {
 	return [bytes.subarray(start, end), end];
 }
 
-/**
- * Accepts only TLS 1.2 with an ECDHE cipher suite. For plain RSA suites the SDK's TLS ignores ServerKeyExchange, signed or
- * not.
- */
+/** Accepts only TLS 1.2 with an ECDHE cipher suite. For plain RSA suites the SDK's TLS ignores ServerKeyExchange, signed or not. */
 function checkHello(body: Uint8Array): void {
 	const suite = SESSION_LENGTH + 1 + body[SESSION_LENGTH]!;
 	if (body[0] !== 3 || body[1] !== 3 || body[suite] !== ECDHE) {

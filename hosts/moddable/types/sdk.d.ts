@@ -53,10 +53,7 @@ declare module "sntp" {
 }
 
 declare module "Resource" {
-	/**
-	 * A resource's bytes in flash. A typed array may view them but must not write to them. Throws if there is no such
-	 * resource.
-	 */
+	/** A resource's bytes in flash. A typed array may view them but must not write to them. Throws if there is no such resource. */
 	export default class Resource extends ArrayBuffer {
 		constructor(name: string);
 		static exists(name: string): boolean;

@@ -71,9 +71,7 @@ declare module "embedded:io/socket/tcp/tls" {
 		close(): void;
 	}
 	export interface TLSOptions extends TCPOptions {
-		/**
-		 * Creates the connection below TLS from all of these options. TLS stores on it how many bytes may be read and written.
-		 */
+		/** Creates the connection below TLS from all of these options. TLS stores on it how many bytes may be read and written. */
 		readonly TCP: { readonly io: new (options: never) => object };
 		readonly secure: {
 			/** Whether TLS verifies the server's certificates. */
