@@ -48,8 +48,11 @@ export async function readCredentials(certificatePath: string, keyPath: string):
 	return { certificate, key: deviceKey(key) };
 }
 
-/** OpenSSL's names of the curves that devices take. */
-const CURVES: readonly string[] = ["prime256v1", "secp384r1"];
+/** The curves that devices take, by OpenSSL's names, each with its object identifier in DER (RFC 5480, section 2.1.1.1). */
+const CURVES = new Map([
+	["prime256v1", Buffer.from("06082a8648ce3d030107", "hex")],
+	["secp384r1", Buffer.from("06052b81040022", "hex")],
+]);
 
 /** That a device can sign with the key, and that it is the certificate's. @throws CommandError */
 export function checkPair(
@@ -59,10 +62,15 @@ export function checkPair(
 	keyPath: string,
 ): void {
 	const { asymmetricKeyType: kind, asymmetricKeyDetails: details } = key;
-	const onCurve = kind === "ec" && CURVES.includes(details?.namedCurve ?? "");
+	const curve = CURVES.get(details?.namedCurve ?? "");
+	const onCurve = kind === "ec" && curve !== undefined;
 	if (kind !== "rsa" && !onCurve)
 		throw new CommandError(
 			`${keyPath} is neither an RSA key nor one on P-256 or P-384: a device can sign with no other`,
+		);
+	if (onCurve && !Buffer.from(deviceKey(key)).includes(curve))
+		throw new CommandError(
+			`the key in ${keyPath} spells out its curve, which must be named: openssl pkey -ec_param_enc named_curve does that`,
 		);
 	const bits = details?.modulusLength ?? 0;
 	if (kind === "rsa" && bits < 2048)

@@ -176,6 +176,7 @@ t.test("files that will not do are refused, and nothing is written", async (t) =
 	writeFileSync(path("text"), "Amazon Root CA 1");
 	writeFileSync(path("two.pem"), Buffer.concat([readFileSync(path("root.pem")), readFileSync(path("other-root.pem"))]));
 	openssl("x509", "-in", "claim.csr", "-req", "-signkey", "claim.key", "-days", "30", "-out", "self.pem");
+	openssl("pkey", "-in", "curve.key", "-ec_param_enc", "explicit", "-out", "explicit.key");
 	const year = 365 * 86_400_000;
 	const cases: [string, Partial<ClaimEmbedOptions>, string | RegExp][] = [
 		[
@@ -197,6 +198,11 @@ t.test("files that will not do are refused, and nothing is written", async (t) =
 			"a key of another kind",
 			{ certificate: path("edwards.pem"), key: path("edwards.key") },
 			/edwards.key is neither an RSA key/,
+		],
+		[
+			"a key that spells out its curve",
+			{ certificate: path("curve.pem"), key: path("explicit.key") },
+			/explicit.key spells out its curve, which must be named/,
 		],
 		["another curve's key", { key: path("curve.key") }, /curve.key does not belong to the certificate/],
 		["a key of 1024 bits", { certificate: path("short.pem"), key: path("short.key") }, /has 1024 bits/],
