@@ -3,7 +3,10 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { Malformed } from "../../src/base/malformed.js";
 import type { Credentials } from "../../src/contract/host.js";
+import { ecKeyIn } from "../../src/identity/private-key.js";
+import { ecdsa, OPENSSL_CURVES } from "../node/ecdsa.js";
 import { CommandError } from "./command.js";
 
 /** A file's bytes. @throws CommandError */
@@ -48,11 +51,8 @@ export async function readCredentials(certificatePath: string, keyPath: string):
 	return { certificate, key: deviceKey(key) };
 }
 
-/** The curves that devices take, by OpenSSL's names, each with its object identifier in DER (RFC 5480, section 2.1.1.1). */
-const CURVES = new Map([
-	["prime256v1", Buffer.from("06082a8648ce3d030107", "hex")],
-	["secp384r1", Buffer.from("06052b81040022", "hex")],
-]);
+/** OpenSSL's names of the curves that devices accept. */
+const CURVES: readonly string[] = Object.values(OPENSSL_CURVES);
 
 /** That a device can sign with the key, and that it is the certificate's. @throws CommandError */
 export function checkPair(
@@ -62,13 +62,12 @@ export function checkPair(
 	keyPath: string,
 ): void {
 	const { asymmetricKeyType: kind, asymmetricKeyDetails: details } = key;
-	const curve = CURVES.get(details?.namedCurve ?? "");
-	const onCurve = kind === "ec" && curve !== undefined;
+	const onCurve = kind === "ec" && CURVES.includes(details?.namedCurve ?? "");
 	if (kind !== "rsa" && !onCurve)
 		throw new CommandError(
 			`${keyPath} is neither an RSA key nor one on P-256 or P-384: a device can sign with no other`,
 		);
-	if (onCurve && !Buffer.from(deviceKey(key)).includes(curve))
+	if (onCurve && !isReadable(key))
 		throw new CommandError(
 			`the key in ${keyPath} spells out its curve, which must be named: openssl pkey -ec_param_enc named_curve does that`,
 		);
@@ -77,6 +76,16 @@ export function checkPair(
 		throw new CommandError(`the key in ${keyPath} has ${bits} bits: AWS IoT takes RSA keys of 2048 and more`);
 	if (!certificate.checkPrivateKey(key))
 		throw new CommandError(`the key in ${keyPath} does not belong to the certificate in ${certificatePath}`);
+}
+
+/** Whether the device's own reader accepts this EC key: it does not when the curve is spelled out instead of named. */
+function isReadable(key: KeyObject): boolean {
+	try {
+		return ecKeyIn(deviceKey(key), ecdsa) !== undefined;
+	} catch (error) {
+		if (error instanceof Malformed) return false;
+		throw error;
+	}
 }
 
 /**

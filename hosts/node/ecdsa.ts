@@ -5,12 +5,12 @@ import type { Ecdsa } from "../../src/contract/host.js";
 import { encodeEcKey, keyPair } from "../../src/identity/ec.js";
 
 /** OpenSSL's names of the curves. */
-const CURVES = { "P-256": "prime256v1", "P-384": "secp384r1" } as const;
+export const OPENSSL_CURVES = { "P-256": "prime256v1", "P-384": "secp384r1" } as const;
 
 /** A device's `ecdsa`. */
 export const ecdsa: Ecdsa = {
 	publicKey(curve, scalar) {
-		const pair = createECDH(CURVES[curve]);
+		const pair = createECDH(OPENSSL_CURVES[curve]);
 		pair.setPrivateKey(scalar);
 		return new Uint8Array(pair.getPublicKey());
 	},

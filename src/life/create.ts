@@ -1,5 +1,5 @@
-// The step of a device without a certificate: gets one and keeps it, with the token that lets it be registered. A key that the
-// device makes is in flash before it is asked about, so that a power cut does not make another.
+// The step of a device without a certificate: gets one and saves it, together with the token that RegisterThing needs. A key
+// that the device makes is saved before the certificate is requested, so that after a power cut the same key is used again.
 
 import { Failure } from "../base/failure.js";
 import { fromHex, toHex } from "../base/hex.js";
@@ -14,17 +14,17 @@ import type { Device, Next } from "./device.js";
 /** How long an ownership token is used, ms: its documented hour, less a minute for slow clocks and networks. */
 const TOKEN_LIFE = 59 * 60_000;
 
-/** The curve of the keys that devices make: AWS IoT takes it, and it is the quickest. */
+/** The curve of the keys that devices make: AWS IoT accepts it, and it is the fastest. */
 const CURVE = "P-256";
 
-/** A device that has no certificate, or one that is of no use. */
+/** The records of a device that has no certificate, or one that was refused. */
 type Without = RecordOf<"unprovisioned" | "refused">;
 
 /** Asks for a certificate. @throws Failure of step `create`, or why the provisioning API cannot be reached */
 export async function create(device: Device, record: Without): Promise<Next> {
 	const { store } = device;
 	if (record.state === "unprovisioned" && record.forgotten) await device.persist(() => store.eraseSecrets());
-	// Ahead of connecting, since the broker does not wait long for a client that computes.
+	// Before connecting, because the broker does not wait long for a client that is busy with arithmetic.
 	const own = makesOwnKey(device.host) ? await ownKey(device, record) : undefined;
 	await undefined;
 	const exchange = await device.openExchange();
@@ -37,14 +37,14 @@ export async function create(device: Device, record: Without): Promise<Next> {
 	return "continue";
 }
 
-/** The key that flash has kept for the certificate to come, or a new one that it keeps now; and the request for it. */
+/** The key for the next certificate, from flash or newly made and then saved, and the signing request for it. */
 async function ownKey(device: Device, record: Without): Promise<OwnKey> {
 	const { host } = device;
 	const { ecdsa } = host;
 	if (ecdsa === undefined) throw new Failure("KEY_PAIR_UNSUPPORTED");
 	let scalar = fromHex(record.pendingKey ?? "");
 	if (!isScalar(CURVE, scalar)) {
-		// Begins with an empty stack, as do those who write flash.
+		// Continues with an empty stack, because making and saving a key needs much of it.
 		await undefined;
 		await device.prepare();
 		scalar = newScalar(CURVE, (count) => host.random(count));

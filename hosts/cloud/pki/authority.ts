@@ -184,13 +184,24 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 		for (const identity of options.identities ?? [])
 			if (!state.identities.get(identity.name)) state.identities.put(identity.name, identity);
 	});
-	const own = async (name: string, kind: KeyKind, subject: Subject): Promise<IdentityRecord> => {
+	/** What is kept under this name while it is fit, else what `make` makes of it, which is kept from then on. */
+	const keep = async (
+		name: string,
+		isFit: (kept: IdentityRecord) => boolean,
+		make: (kept: IdentityRecord | undefined) => Promise<IdentityRecord>,
+	): Promise<IdentityRecord> => {
 		const kept = state.identities.get(name);
-		if (kept) return kept;
-		const made = await selfSigned(name, kind, subject, now());
+		if (kept && isFit(kept)) return kept;
+		const made = await make(kept);
 		state.transaction(() => state.identities.put(name, made));
 		return made;
 	};
+	const own = (name: string, kind: KeyKind, subject: Subject) =>
+		keep(
+			name,
+			() => true,
+			() => selfSigned(name, kind, subject, now()),
+		);
 	const organization = "O=moddable-fleet-provisioning";
 	const [root, ecdsaRoot, rsa, ec] = await Promise.all([
 		own("root", "RSA", `CN=Local AWS IoT Root CA,${organization}`),
@@ -206,23 +217,25 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 		const issuers = [root];
 		for (let depth = 1; depth <= intermediates; depth++) {
 			const name = `${root.name}-intermediate-${depth}`;
-			let issuer = state.identities.get(name);
-			if (!issuer || !isFit(issuer, issuers[0]!, [], now())) {
-				const subject = `CN=Local AWS IoT Intermediate ${depth},${organization}`;
-				const made = await intermediate(name, rootKind, subject, await signer(issuers[0]!, rootKind), now());
-				state.transaction(() => state.identities.put(name, made));
-				issuer = made;
-			}
+			const subject = `CN=Local AWS IoT Intermediate ${depth},${organization}`;
+			const [above] = issuers as [IdentityRecord];
+			const issuer = await keep(
+				name,
+				(kept) => isFit(kept, above, [], now()),
+				async () => intermediate(name, rootKind, subject, await signer(above, rootKind), now()),
+			);
 			issuers.unshift(issuer);
 		}
 		const name = intermediates === 0 ? leaf : `${leaf}-${intermediates}`;
-		let identity = state.identities.get(name);
-		if (!identity || !isFit(identity, issuers[0]!, names, now())) {
-			const pair = identity ? keyPairOf(identity) : await newKeyPair(kind);
-			const made = await serverIdentity(name, pair, await signer(issuers[0]!, rootKind), names, now());
-			state.transaction(() => state.identities.put(name, made));
-			identity = made;
-		}
+		const [issuer] = issuers as [IdentityRecord];
+		const identity = await keep(
+			name,
+			(kept) => isFit(kept, issuer, names, now()),
+			async (kept) => {
+				const pair = kept ? keyPairOf(kept) : await newKeyPair(kind);
+				return serverIdentity(name, pair, await signer(issuer, rootKind), names, now());
+			},
+		);
 		const sent = [identity, ...issuers.slice(0, -1)];
 		return {
 			key: identity.privateKeyPem,
