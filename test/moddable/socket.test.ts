@@ -232,7 +232,12 @@ for (const { what, listener, before, host, reason, message, within = 1_000 } of 
 function noting(noted: Buffer[]): (wire: Wire) => Peer {
 	return (wire) => {
 		const peer = good()(wire);
-		const note = records((type, body) => void (type === 22 && body[0] === 15 && noted.push(body)));
+		// Whatever follows ChangeCipherSpec is encrypted: there, a first byte of 15 says nothing.
+		let encrypted = false;
+		const note = records((type, body) => {
+			encrypted ||= type === 20;
+			if (!encrypted && type === 22 && body[0] === 15) noted.push(body);
+		});
 		return {
 			received(bytes) {
 				note(bytes);
