@@ -26,6 +26,8 @@ const CALLS_LIMIT = 8;
 const PAYLOADS_LIMIT = 16_384;
 /** Filters that may have a handler of their own. AWS IoT accepts no more subscriptions on a connection. */
 const HANDLERS_LIMIT = 50;
+/** Where the application was, in a failure. What it throws when it is called ends the connection. */
+const WHEN_CALLED = "when called";
 /** Bytes of a will's payload, which is part of the CONNECT packet. */
 const WILL_LIMIT = 4_096;
 
@@ -46,24 +48,6 @@ export async function runApplication(
 		await new Promise<void>((resolve, reject) => session.begin(record, resolve, reject));
 	} finally {
 		session.finish();
-	}
-}
-
-/** Calls the application's code. An exception or rejection goes to `failed`; what it returns or resolves to goes to `done`. */
-function attempt(
-	where: string,
-	work: () => unknown,
-	failed: (failure: Failure) => void,
-	done?: (given: unknown) => void,
-): void {
-	const fail = (error: unknown): void => failed(new Failure("APPLICATION_FAILED", `${where}: ${describe(error)}`));
-	try {
-		const given = work();
-		// Not Promise.resolve: that reads members of a promise, and the application may have replaced those.
-		if (typeof given === "object" && given !== null) new Promise((resolve) => resolve(given)).then(done, fail);
-		else done?.(given);
-	} catch (error) {
-		fail(error);
 	}
 }
 
@@ -105,7 +89,7 @@ const identityOf = ({ thingName, certificateId, deviceConfiguration }: RecordOf<
  */
 class Session {
 	readonly #device: Device;
-	readonly #connection: Connection;
+	readonly connection: Connection;
 	/** Ends the session with a failure. */
 	#reject: (failure: Failure) => void = () => {};
 	/** Whether a failure has ended it. */
@@ -114,7 +98,7 @@ class Session {
 	#closed = false;
 	/** What the application has returned. */
 	#stop: unknown;
-	#onMessage: MessageHandler | undefined;
+	onMessage: MessageHandler | undefined;
 	readonly #routes = new Routes<MessageHandler>();
 	#calls = 0;
 	#bytes = 0;
@@ -123,13 +107,13 @@ class Session {
 
 	constructor(device: Device, connection: Connection) {
 		this.#device = device;
-		this.#connection = connection;
+		this.connection = connection;
 	}
 
 	/** Calls the application. `resolve` is called when a reset or the end is requested, `reject` when the connection ends. */
 	begin(record: RecordOf<"proved">, resolve: () => void, reject: (failure: Failure) => void): void {
 		const device = this.#device;
-		const connection = this.#connection;
+		const connection = this.connection;
 		this.#reject = reject;
 		connection.onEnd = (failure) => this.end(failure);
 		if (connection.ended) return this.end(new Failure("CONNECTION_LOST"));
@@ -137,10 +121,9 @@ class Session {
 		if (device.reset !== undefined || device.stopped) return resolve();
 		// In a later turn for the same reason as below. At most the messages of one read of the socket wait here.
 		connection.onMessage = (topic, payload) => void Promise.resolve().then(() => this.deliver(topic, payload));
-		attempt(
-			"when called",
+		this.attempt(
+			WHEN_CALLED,
 			() => device.application(this.contextOf(record)),
-			(failure) => (this.#over || this.#closed ? this.report(failure) : this.end(failure)),
 			(given) => {
 				this.#stop = given;
 				// An async application may return only after the connection has ended.
@@ -149,11 +132,28 @@ class Session {
 		);
 	}
 
+	/** Calls the application's code. What it returns or resolves to goes to `done`. */
+	attempt(where: string, work: () => unknown, done?: (given: unknown) => void): void {
+		const fail = (error: unknown): void => {
+			const failure = new Failure("APPLICATION_FAILED", `${where}: ${describe(error)}`);
+			if (where === WHEN_CALLED && !this.#over && !this.#closed) this.end(failure);
+			else this.#device.report({ event: "failure", failure: failure.report() });
+		};
+		try {
+			const given = work();
+			// Not Promise.resolve: that reads members of a promise, and the application may have replaced those.
+			if (typeof given === "object" && given !== null) new Promise((resolve) => resolve(given)).then(done, fail);
+			else done?.(given);
+		} catch (error) {
+			fail(error);
+		}
+	}
+
 	/** Closes the connection and lets the application stop what it has started. */
 	finish(): void {
 		this.#closed = true;
-		this.#connection.onMessage = undefined;
-		this.#connection.close();
+		this.connection.onMessage = undefined;
+		this.connection.close();
 		this.callStop();
 	}
 
@@ -162,19 +162,10 @@ class Session {
 		this.#reject(failure);
 	}
 
-	report(failure: Failure): void {
-		this.#device.report({ event: "failure", failure: failure.report() });
-	}
-
 	callStop(): void {
 		const callback = this.#stop;
 		this.#stop = undefined;
-		if (typeof callback === "function")
-			attempt(
-				"when stopped",
-				() => callback(),
-				(failure) => this.report(failure),
-			);
+		if (typeof callback === "function") this.attempt("when stopped", () => callback());
 	}
 
 	contextOf(record: RecordOf<"proved">): ApplicationContext {
@@ -184,7 +175,7 @@ class Session {
 			identity: identityOf(record),
 			serialNumber,
 			firmwareVersion,
-			connection: openTo(this, this.#connection.clientId),
+			connection: openTo(this, this.connection.clientId),
 			factoryReset(identity: "forget" | "keep") {
 				if (identity !== "forget" && identity !== "keep") throw new TypeError('neither "forget" nor "keep"');
 				device.askReset(identity);
@@ -192,28 +183,10 @@ class Session {
 		});
 	}
 
-	get ended(): boolean {
-		return this.#connection.ended;
-	}
-
-	get onMessage(): MessageHandler | undefined {
-		return this.#onMessage;
-	}
-
-	set onMessage(given: MessageHandler | undefined) {
-		if (given !== undefined && typeof given !== "function") throw new TypeError("onMessage is not a function");
-		this.#onMessage = given;
-	}
-
 	deliver(topic: string, payload: Uint8Array): void {
 		const handlers = this.#routes.find(topic);
-		if (handlers.length === 0 && this.#onMessage !== undefined) handlers.push(this.#onMessage);
-		for (const handler of handlers)
-			attempt(
-				"in onMessage",
-				() => handler(topic, payload),
-				(failure) => this.report(failure),
-			);
+		if (handlers.length === 0 && this.onMessage !== undefined) handlers.push(this.onMessage);
+		for (const handler of handlers) this.attempt("in onMessage", () => handler(topic, payload));
 	}
 
 	publish(topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1, retain = false): Promise<void> {
@@ -222,14 +195,14 @@ class Session {
 			if (this.isFull(size)) return undefined;
 			// Copied, because the application may change its buffer afterwards.
 			const body = typeof payload === "string" ? payload : new Uint8Array(payload);
-			return [size, () => this.#connection.publish(topic, body, qos, retain)];
+			return [size, () => this.connection.publish(topic, body, qos, retain)];
 		});
 	}
 
 	subscribe(filters: readonly string[], handler?: MessageHandler): Promise<void> {
 		return this.call(() => {
 			const checked = copyOf(filters);
-			if (handler === undefined) return [0, () => this.#connection.subscribe(checked)];
+			if (handler === undefined) return [0, () => this.connection.subscribe(checked)];
 			if (typeof handler !== "function") throw new TypeError("the handler is not a function");
 			if (this.#routes.size + checked.length > HANDLERS_LIMIT)
 				throw new TypeError(`more than ${HANDLERS_LIMIT} handlers`);
@@ -238,7 +211,7 @@ class Session {
 			return [
 				0,
 				() =>
-					this.#connection.subscribe(checked).catch((error) => {
+					this.connection.subscribe(checked).catch((error) => {
 						this.#routes.delete(checked);
 						throw error;
 					}),
@@ -250,14 +223,14 @@ class Session {
 		return this.call(() => {
 			const checked = copyOf(filters);
 			this.#routes.delete(checked);
-			return [0, () => this.#connection.unsubscribe(checked)];
+			return [0, () => this.connection.unsubscribe(checked)];
 		});
 	}
 
 	close(): void {
-		this.#onMessage = undefined;
+		this.onMessage = undefined;
 		this.#routes.clear();
-		this.#connection.close();
+		this.connection.close();
 		this.end(new Failure("APPLICATION_CLOSED"));
 	}
 
@@ -309,12 +282,13 @@ const openTo = (session: Session, clientId: string): ApplicationConnection =>
 	Object.freeze({
 		clientId,
 		get ended() {
-			return session.ended;
+			return session.connection.ended;
 		},
 		get onMessage() {
 			return session.onMessage;
 		},
 		set onMessage(given) {
+			if (given !== undefined && typeof given !== "function") throw new TypeError("onMessage is not a function");
 			session.onMessage = given;
 		},
 		publish: (topic: string, payload: Uint8Array | string, qos?: 0 | 1, retain?: boolean) =>

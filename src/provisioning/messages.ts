@@ -83,8 +83,7 @@ export function readIssuedCertificate(
 	if (!/^[0-9a-f]{64}$/.test(certificateId))
 		throw new Failure(CREATE_MALFORMED, "certificateId is not 64 hexadecimal digits");
 	const ownershipToken = text("certificateOwnershipToken", TOKEN_LIMIT);
-	if (!isPlain(ownershipToken))
-		throw new Failure(CREATE_MALFORMED, "certificateOwnershipToken is not plain text");
+	if (!isPlain(ownershipToken)) throw new Failure(CREATE_MALFORMED, "certificateOwnershipToken is not plain text");
 	const certificatePem = text("certificatePem", PEM_LIMIT);
 	const keyPem = ownKey === undefined ? text("privateKey", PEM_LIMIT) : undefined;
 	try {
@@ -105,8 +104,7 @@ export function readRegistration(encoding: Encoding, payload: Uint8Array): Regis
 	if (members.get("thingName") === undefined || members.get("thingName") === null)
 		throw new Failure("THING_NAME_MISSING");
 	const thingName = textMember(members, "thingName", 128, REGISTER_MALFORMED);
-	if (!/^[a-zA-Z0-9:_-]+$/.test(thingName))
-		throw new Failure(REGISTER_MALFORMED, "thingName has other characters");
+	if (!/^[a-zA-Z0-9:_-]+$/.test(thingName)) throw new Failure(REGISTER_MALFORMED, "thingName has other characters");
 
 	const deviceConfiguration: Record<string, string> = {};
 	const given = members.get("deviceConfiguration") ?? new Map();

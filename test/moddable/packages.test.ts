@@ -217,7 +217,9 @@ t.test(
 			{ cmd: "pingresp" },
 		] as mqtt.Packet[]) {
 			const whole = new Uint8Array(mqtt.generate(packet));
-			const changed = Array.from({ length: whole.length * 256 }, (_, i) => whole.map((byte, at) => (at === i >> 8 ? i & 255 : byte)));
+			const changed = Array.from({ length: whole.length * 256 }, (_, i) =>
+				whole.map((byte, at) => (at === i >> 8 ? i & 255 : byte)),
+			);
 			for (const bytes of [...changed, ...Array.from(whole, (_, end) => whole.slice(0, end))]) {
 				const [theirs, ours] = [outcome(mqtt.parser, bytes), outcome(device.parser, bytes)];
 				// The device reads fewer kinds of packet, and refuses text that is not UTF-8.
