@@ -55,9 +55,11 @@ function decodeBase64(text: string, start: number, end: number): Uint8Array {
 	try {
 		return fromBase64(text.slice(start, end), { lastChunkHandling: "strict" });
 	} catch {
-		throw new Malformed("PEM has what is not base64");
+		throw notBase64();
 	}
 }
+
+const notBase64 = (): Malformed => new Malformed("PEM has what is not base64");
 
 /** How many characters are decoded at a time. More would take more memory. */
 const PIECE = 128;
@@ -101,7 +103,7 @@ function decodeSymbols(text: string, start: number, end: number): Uint8Array {
 function decodeGroups(symbols: string, decoded: DataView, to: number): number {
 	const bytes = encodeText(symbols);
 	const { length } = bytes;
-	if (length !== symbols.length) throw new Malformed("PEM has what is not base64");
+	if (length !== symbols.length) throw notBase64();
 	const view = new DataView(bytes.buffer, bytes.byteOffset, length);
 	const sextets = SEXTETS;
 	let group = 0;
@@ -113,7 +115,7 @@ function decodeGroups(symbols: string, decoded: DataView, to: number): number {
 			(sextets[(word >>> 16) & 0xff]! << 12) |
 			(sextets[(word >>> 8) & 0xff]! << 6) |
 			sextets[word & 0xff]!;
-		if (group < 0) throw new Malformed("PEM has what is not base64");
+		if (group < 0) throw notBase64();
 		decoded.setInt32(put, group << 8);
 		put += 3;
 	}

@@ -75,6 +75,7 @@ export class Device {
 			const timers: TimerId[] = [];
 			const end = (): void => {
 				for (const id of timers) timer.clear(id);
+				this.#onAsked = undefined;
 				resolve();
 			};
 			const endAfter = (pause: number): void => void timers.push(timer.set(end, pause));
@@ -264,6 +265,7 @@ export class Device {
 			};
 			clock.synchronize((error) => {
 				timer.clear(limit);
+				this.#onAsked = undefined;
 				if (error === undefined) resolve();
 				else reject(new Failure("CLOCK_UNSET", error.message));
 			});

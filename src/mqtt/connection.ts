@@ -41,6 +41,8 @@ export interface ConnectionOptions {
 	readonly will?: Will | undefined;
 }
 
+const protocolError = (detail: string): Failure => new Failure("PROTOCOL_ERROR", detail);
+
 /** A call that waits for an acknowledgement. */
 interface Waiter {
 	resolve(packet: Packet): void;
@@ -144,7 +146,7 @@ export class Connection {
 			messageId,
 			subscriptions: filters.map((topic) => ({ topic, qos: 1 as const })),
 		})) as { granted?: readonly (number | object)[] };
-		if (granted?.length !== filters.length) throw new Failure("PROTOCOL_ERROR", "SUBACK for another number of filters");
+		if (granted?.length !== filters.length) throw protocolError("SUBACK for another number of filters");
 		const refused = filters.filter((_, i) => (granted[i] as number) > 2);
 		if (refused.length > 0) throw new Failure("SUBSCRIBE_REFUSED", refused[0]);
 	}
@@ -220,10 +222,10 @@ export class Connection {
 
 	#receive(packet: Packet): void {
 		if (this.#ended) return;
-		if (!this.#accepted && packet.cmd !== "connack") throw new Failure("PROTOCOL_ERROR", "a packet ahead of CONNACK");
+		if (!this.#accepted && packet.cmd !== "connack") throw protocolError("a packet ahead of CONNACK");
 		switch (packet.cmd) {
 			case "connack":
-				if (!this.#waiting.has("connack")) throw new Failure("PROTOCOL_ERROR", "a second CONNACK");
+				if (!this.#waiting.has("connack")) throw protocolError("a second CONNACK");
 				// Set here and not in `open`, because the same read may bring the next packet as well.
 				this.#accepted = packet.returnCode === 0;
 				return this.#settle("connack", packet);
@@ -234,11 +236,11 @@ export class Connection {
 			case "pingresp":
 				return this.#settle("ping", packet);
 			case "publish":
-				if (packet.qos === 2) throw new Failure("PROTOCOL_ERROR", "a PUBLISH with QoS 2");
+				if (packet.qos === 2) throw protocolError("a PUBLISH with QoS 2");
 				if (packet.qos === 1) this.#send({ cmd: "puback", messageId: packet.messageId! });
 				return this.onMessage?.(packet.topic, packet.payload as Uint8Array);
 			default:
-				throw new Failure("PROTOCOL_ERROR", "a packet that only clients send");
+				throw protocolError("a packet that only clients send");
 		}
 	}
 

@@ -2,6 +2,7 @@
 // Never changes what the packages send or accept on the network.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin, transform } from "esbuild";
@@ -39,6 +40,27 @@ const TARGET = "es2022";
 // Without Function, cbor-x generates no code at run time, as in its no-eval build.
 const GONE = { "globalThis.Buffer": "undefined", Buffer: "undefined", Function: "undefined" };
 
+/**
+ * Writes mqtt-packet's numeric constants where they are used: each would cost bytecode and flash as a property, and its use
+ * twice what a number costs.
+ */
+function withNumbers(code: string): string {
+	const constants = createRequire(import.meta.url)("mqtt-packet/constants");
+	const isNumber = (name: string) => typeof constants[name] === "number";
+	return code
+		.replace(/\b(?:protocol|constants)\.codes\.(\w+)/g, (_, name) => constants.codes[name])
+		.replace(/genHeader\('(\w+)'\)/g, (_, name) => `genHeader(${constants.codes[name]})`)
+		.replace(/^protocol\.(\w+) = .*\n/gm, (whole, name) => (isNumber(name) ? "" : whole))
+		.replace(/\b(?:protocol|constants)\.(\w+)/g, (whole, name) => (isNumber(name) ? `${constants[name]}` : whole));
+}
+
+/**
+ * Removes the texts of the packages' errors. The device program passes none of them on, because they may quote what came
+ * from the network.
+ */
+const withoutTexts = (code: string): string =>
+	code.replace(/new Error\((?:"[^"]*"(?: \+ (?:typeof )?\w+)?|`[^`]*`|constants\.\w+\[\w+\])\)/g, "new Error()");
+
 /** Applies the replacements, and removes code that can no longer be reached. */
 function replace(replacements: readonly Replacement[]): Plugin {
 	return {
@@ -52,8 +74,9 @@ function replace(replacements: readonly Replacement[]): Plugin {
 					if (replaced === contents) throw new Error(`${path} has changed: there is no ${from} in it any more`);
 					contents = replaced;
 				}
+				if (path.includes("mqtt-packet")) contents = withNumbers(contents);
 				const { code } = await transform(contents, { minifySyntax: true, target: TARGET, define: GONE });
-				return { contents: code };
+				return { contents: withoutTexts(code) };
 			});
 		},
 	};
@@ -117,7 +140,6 @@ export async function buildPackages(): Promise<void> {
 				bl: `${shims}bl.js`,
 				buffer: `${shims}buffer.js`,
 				events: `${shims}events.js`,
-				"process-nextick-args": `${shims}nextTick.js`,
 			},
 			define: GONE,
 			plugins: [replace(replacements)],
