@@ -63,7 +63,7 @@ t.test("in XS, all that is alive at once fits, and so does the bytecode", { skip
 	const { stories, flash } = await measureStories(stress.engine!, ["esp32", "esp32c3", "tight"], () => {});
 	for (const { preset, keyPair, completed, fault, least } of stories) {
 		test.ok(completed, `preset ${preset} by ${keyPair}: ${fault ?? "it gets its identity"}`);
-		within(test, least, "memoryAlive");
+		within(test, least, keyPair === "keys" ? "memoryAlive" : "memoryAliveWithOwnKey");
 	}
 	within(test, bytecode(flash).total, "bytecode");
 });
@@ -73,12 +73,13 @@ t.test("in XS, a device gets its identity in a small area with a small stack", {
 	const flash = new Flash(device.engine!, await deviceFirmware());
 	test.teardown(() => flash.close());
 	const stack = most("stack");
-	const area = areaIn(device.engine, machine(most("memoryArea"), stack));
 	for (const keyPair of ["keys", "csr"] as const) {
+		const name = keyPair === "keys" ? "memoryArea" : "memoryAreaWithOwnKey";
+		const area = areaIn(device.engine, machine(most(name), stack));
 		const fits = await completesIn(flash, { area, stack, keyPair });
-		test.ok(fits, `by ${keyPair} in ${area} bytes with ${stack} slots. ${limits.memoryArea!.why}`);
+		test.ok(fits, `by ${keyPair} in ${area} bytes with ${stack} slots. ${limits[name]!.why}`);
+		if (device.engine.wide) test.comment(`a 64-bit engine: ${most(name)} bytes on the ESP32 are ${area} here`);
 	}
-	if (device.engine.wide) test.comment(`a 64-bit engine: ${most("memoryArea")} bytes on the ESP32 are ${area} here`);
 });
 
 t.test("no limit is left that nothing is held to", { skip: stress.skip || device.skip }, async (test) => {
