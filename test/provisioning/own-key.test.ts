@@ -124,7 +124,7 @@ for (const machine of ["Node", "XS"])
 			for (const [commonName, subject] of [
 				[undefined, SERIAL_NUMBER],
 				["Zürich {SerialNumber} {Batch} 😀", `Zürich ${SERIAL_NUMBER} {Batch} 😀`],
-				["日".repeat(64), "日".repeat(64)],
+				["日😀".repeat(32), "日😀".repeat(32)],
 			] as const) {
 				const world = await run({
 					configuration: { keyPair: "csr", ...(commonName !== undefined && { commonName }) },
