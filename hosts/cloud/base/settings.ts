@@ -169,6 +169,14 @@ export const SETTINGS = {
 	},
 	/** Connections of MQTT clients. */
 	connection: {
+		/** How much longer CONNACK takes. */
+		connackDelay: number(0),
+		/**
+		 * What happens to packets that arrive before CONNACK has gone out: they wait for it, or the connection is closed. MQTT 3.1.1
+		 * (section 3.1.4) allows clients to send them. Nobody has tried it with AWS. `close` is only certain with a `connackDelay` that
+		 * is longer than the packets of one flight are apart.
+		 */
+		aheadOfConnack: oneOf(["wait", "close"], "wait"),
 		/** What a client of MQTT 3.1.1 sees when policies refuse its CONNECT: a close without a CONNACK, or a CONNACK with this code. */
 		connectDenied: oneOf(["close", 5, 7], "close"),
 		/** What a client of MQTT 3.1.1 sees when policies refuse its SUBSCRIBE: a close, or a SUBACK with 0x80. */

@@ -79,7 +79,13 @@ export class Broker {
 			if (refused) {
 				connection.gate.destroy();
 				done(refused, false);
-			} else done(null, true);
+				return;
+			}
+			// aedes keeps the packets that arrive until then.
+			const answer = guarded("CONNACK", connection.failed, () => connection.gate.destroyed || done(null, true));
+			const { connackDelay } = options.settings.connection;
+			if (connackDelay > 0) setTimeout(answer, Math.min(connackDelay, LONGEST_TIMER));
+			else answer();
 		});
 		aedes.authorizePublish = hook("PUBLISH", (client, packet, done) => {
 			const connection = this.#connectionOf(client);

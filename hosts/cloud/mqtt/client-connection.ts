@@ -5,7 +5,7 @@ import { randomUUID } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import type { Client } from "aedes";
 import type { CloudEventBody, DisconnectReason } from "../base/events.js";
-import { type Failed, messageOf } from "../base/guard.js";
+import { type Failed, guarded, messageOf } from "../base/guard.js";
 import type { Settings } from "../base/settings.js";
 import type { Throttles } from "../base/throttle.js";
 import {
@@ -72,6 +72,10 @@ export class ClientConnection implements GateKeeper {
 	/** Reason code of MQTT 5, where it says more than `reason`. */
 	#code: number | undefined;
 	#begun = false;
+	/** CONNACK has gone out. */
+	#answered = false;
+	/** What came ahead of it. aedes would answer that first, and CONNACK must be the first answer (MQTT 3.1.1, 3.2). */
+	readonly #ahead: Buffer[] = [];
 	/** Filters of each SUBSCRIBE that has not been answered yet. */
 	readonly #subscribing: { readonly packetId: number; readonly asked: readonly string[] }[] = [];
 	readonly #options: ClientConnectionOptions;
@@ -165,6 +169,13 @@ export class ClientConnection implements GateKeeper {
 		if (!this.#begun) return this.#begin(frame);
 		if (typeOf(frame) === packetType.connect)
 			throw new FrameError("A second CONNECT on one connection is not allowed.");
+		if (!this.#answered) {
+			if (this.#options.settings.connection.aheadOfConnack === "close")
+				throw new FrameError("A packet came ahead of CONNACK, and the setting connection.aheadOfConnack is close.");
+			this.#ahead.push(frame);
+			this.gate.hold();
+			return undefined;
+		}
 		checkPacket(frame, this.five ? 5 : 4);
 		const translated = this.five ? this.five.fromClient(frame) : frame;
 		if (translated === undefined) {
@@ -184,6 +195,15 @@ export class ClientConnection implements GateKeeper {
 	}
 
 	outgoing(frame: Buffer): Buffer | undefined {
+		if (typeOf(frame) === packetType.connack) {
+			this.#answered = true;
+			const goOn = () => {
+				this.gate.takeFrames(this.#ahead.splice(0));
+				this.gate.release();
+			};
+			// Once it has been sent, which is after this.
+			if (this.#ahead.length > 0) setImmediate(guarded("packets ahead of CONNACK", this.failed, goOn));
+		}
 		if (typeOf(frame) === packetType.suback) {
 			const answered = this.#subscribing.findIndex(({ packetId }) => packetId === readPacketId(frame));
 			if (answered >= 0) this.#subscribing.splice(answered, 1);

@@ -46,7 +46,7 @@ export class Gate extends Duplex {
 		this.#keeper = keeper;
 		const on = <A extends unknown[]>(event: string, handler: (...args: A) => void) =>
 			socket.on(event, guarded(`the socket's ${event}`, keeper.failed, handler) as (...args: unknown[]) => void);
-		on("data", (chunk: Buffer) => this.#receive(chunk));
+		on("data", (chunk: Buffer) => this.takeFrames(this.#fromClient.read(chunk, keeper.maximumPacket)));
 		on("end", () => this.push(null));
 		// The broker learns only that the connection has ended. It could do nothing about the reason.
 		on("error", () => this.destroy());
@@ -143,10 +143,11 @@ export class Gate extends Duplex {
 		callback(error);
 	}
 
-	#receive(chunk: Buffer): void {
+	/** Takes packets from the client, as if they came now. */
+	takeFrames(frames: Iterable<Buffer>): void {
 		if (this.destroyed) return;
 		try {
-			for (const frame of this.#fromClient.read(chunk, this.#keeper.maximumPacket)) {
+			for (const frame of frames) {
 				const bytes = this.#keeper.incoming(frame);
 				if (this.destroyed) return;
 				if (bytes && !this.push(bytes)) this.#socket.pause();
