@@ -73,6 +73,7 @@ export async function runApplication(
 		});
 	} finally {
 		closed = true;
+		device.whenAsked();
 		connection.onMessage = undefined;
 		connection.close();
 		callStop();

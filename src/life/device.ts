@@ -75,6 +75,7 @@ export class Device {
 			const timers: TimerId[] = [];
 			const end = (): void => {
 				for (const id of timers) timer.clear(id);
+				this.#onAsked = undefined;
 				resolve();
 			};
 			const endAfter = (pause: number): void => void timers.push(timer.set(end, pause));
@@ -109,8 +110,8 @@ export class Device {
 		this.#opened?.close();
 	}
 
-	/** Calls back when a factory reset or the end of the program is requested. Replaces the callback given before. */
-	whenAsked(callback: () => void): void {
+	/** Calls back when a factory reset or the end of the program is requested, until another callback or none is given. */
+	whenAsked(callback?: () => void): void {
 		this.#onAsked = callback;
 	}
 
@@ -268,6 +269,7 @@ export class Device {
 				else reject(new Failure("CLOCK_UNSET", error.message));
 			});
 		});
+		this.#onAsked = undefined;
 		const now = clock.now();
 		if (now === undefined) throw new Failure("CLOCK_UNSET");
 		if (now < clock.floor) throw new Failure("CLOCK_BEHIND", `by ${Math.ceil((clock.floor - now) / 1000)} s`);
