@@ -86,7 +86,7 @@ export function watch(board: Board, folders: readonly string[], build: () => Pro
 		building = false;
 		if (dirty) await again();
 	};
-	const steps: Readonly<Record<Exclude<Command["name"], "quit">, (command: Command) => unknown>> = {
+	const steps: Readonly<Record<Exclude<Command["name"], "quit" | "help">, (command: Command) => unknown>> = {
 		cut: async () => {
 			await off();
 			say("the power was cut; switches it on again");
@@ -128,7 +128,6 @@ export function watch(board: Board, folders: readonly string[], build: () => Pro
 			say("the device has spoken as itself");
 		},
 		build: () => void again(),
-		help: () => console.log(commandHelp()),
 	};
 	return new Promise((resolve) => {
 		then(again);
@@ -146,7 +145,11 @@ export function watch(board: Board, folders: readonly string[], build: () => Pro
 			const command = readCommand(text);
 			if (command === undefined) return;
 			if (typeof command === "string") say(command, "bad");
-			else if (command.name !== "quit") then(() => steps[command.name as keyof typeof steps](command));
+			else if (command.name === "help") console.log(commandHelp());
+			else if (command.name !== "quit") {
+				if (building && !built) say(`${command.name}: as soon as the first build has ended`, "quiet");
+				then(() => steps[command.name as keyof typeof steps](command));
+			}
 			// A person should not have to wait for the work that is under way; a script's commands are executed one after the
 			// other.
 			else if (process.stdin.isTTY) end();
@@ -156,13 +159,20 @@ export function watch(board: Board, folders: readonly string[], build: () => Pro
 	});
 }
 
+/** Which requests a command means. A device sends only one of the two for a certificate, as its setting `keyPair` says. */
+const OPERATIONS = {
+	create: ["CreateKeysAndCertificate", "CreateCertificateFromCsr"],
+	register: ["RegisterThing"],
+} as const;
+
 /** Makes the cloud corrupt its next replies. */
 function fault(board: Board, command: Command): void {
 	if (command.name !== "refuse" && command.name !== "lose") return;
 	const { name, reply, times } = command;
-	const operation = reply === "create" ? "CreateKeysAndCertificate" : "RegisterThing";
 	const action = name === "refuse" ? "reject" : "drop";
-	board.cloud.changeSettings({ faults: [...board.cloud.settings.faults, { operation, times, action }] });
+	const faults = OPERATIONS[reply].map((operation) => ({ operation, times, action }) as const);
+	board.cloud.changeSettings({ faults: [...board.cloud.settings.faults, ...faults] });
 	const replies = times === 1 ? "the next reply" : `the next ${times} replies`;
-	say(`the cloud will ${name} ${replies} to ${operation}${board.spoken() ? ": after forget, for instance" : ""}`);
+	const to = reply === "create" ? "a request for a certificate" : "RegisterThing";
+	say(`the cloud will ${name} ${replies} to ${to}${board.spoken() ? ": after forget, for instance" : ""}`);
 }
