@@ -114,7 +114,13 @@ export async function makeChains(): Promise<Chain[]> {
 	] as const) {
 		add(`a chain of four, the ${which}`, undefined, cross, trusted, "abc-ats.iot.example.com");
 	}
-	add("a chain of four, a stranger's root", "no root certificate of this device", cross, [root], "abc-ats.iot.example.com");
+	add(
+		"a chain of four, a stranger's root",
+		"no root certificate of this device",
+		cross,
+		[root],
+		"abc-ats.iot.example.com",
+	);
 	const ecRoot = await issue("Root CA 3", undefined, { ca: true, algorithm: { ...EC, hash: "SHA-384" } });
 	const onCurves = await issue("server", ecRoot, { names });
 	add("a chain to an ECDSA root, both kinds known", undefined, [der(onCurves)], [modern, ecRoot]);
@@ -138,7 +144,12 @@ export async function makeChains(): Promise<Chain[]> {
 		["one", new Uint8Array(256).fill(1, 255)],
 		["more than the modulus", new Uint8Array(256).fill(0xff)],
 	] as const) {
-		add(`an RSA signature of ${what}`, "no root certificate of this device", [resigned(rsaServer, signature)], [rsaRoot]);
+		add(
+			`an RSA signature of ${what}`,
+			"no root certificate of this device",
+			[resigned(rsaServer, signature)],
+			[rsaRoot],
+		);
 	}
 
 	// Names.

@@ -60,7 +60,9 @@ async function startServers(rsaRoot: Party, ecRoot: Party): Promise<ServerCase[]
 	await strange("three bytes in plain text", "tls", speak, afterHello("+OK"));
 	await strange("an answer in plain text", "tls", speak, afterHello("HTTP/1.1 400 Bad Request\r\n\r\n"));
 	await strange("a greeting in plain text", "tls", speak, (socket) => socket.write("220 mail ready\r\n"));
-	await strange("a hang-up after the hello", "tls", "closed the connection", (socket) => socket.once("data", () => socket.end()));
+	await strange("a hang-up after the hello", "tls", "closed the connection", (socket) =>
+		socket.once("data", () => socket.end()),
+	);
 	await strange("a reset", "tls", "", (socket) => socket.once("data", () => socket.resetAndDestroy()));
 	await strange("a record of 64 KB", "tls", "65535 bytes", afterHello(Buffer.of(22, 3, 3, 255, 255)));
 	await strange("a record of 18,433 bytes", "tls", "18433 bytes", afterHello(Buffer.of(22, 3, 3, 0x48, 1)));

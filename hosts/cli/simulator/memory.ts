@@ -184,7 +184,8 @@ async function measureModules(common: BoardOptions, say: (text: string) => void)
 		const board = await Board.open({
 			...common,
 			...{ manifest: join(root, `test/sdk/memory/${name}.json`), main: "main", creation: PRESETS.esp32 },
-			settings: [`extra=${addressOf(server).port}`],
+			// Under names of their own, because make does not notice that a module of the same name comes from another file.
+			settings: [`app=memory/${name}`, `extraPort=${addressOf(server).port}`],
 			onTrace: (line) => {
 				ready ||= line === "ready";
 			},

@@ -160,7 +160,8 @@ function readKey(info: DerReader): PublicKey | undefined {
 	}
 	const isP256 = equalBytes(algorithm, P256_KEY);
 	if (!isP256 && !equalBytes(algorithm, P384_KEY)) return undefined;
-	if (bits.length !== (isP256 ? 65 : 97) || bits[0] !== 4) throw new Malformed("has an EC key that is not an uncompressed point");
+	if (bits.length !== (isP256 ? 65 : 97) || bits[0] !== 4)
+		throw new Malformed("has an EC key that is not an uncompressed point");
 	return { curve: isP256 ? "secp256r1" : "secp384r1", point: bits };
 }
 

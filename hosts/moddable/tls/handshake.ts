@@ -211,7 +211,8 @@ function read(bytes: Uint8Array, what: string): Certificate {
 	}
 }
 
-const nameOf = (index: number) => (index ? `the server's intermediate certificate ${index}` : "the server's certificate");
+const nameOf = (index: number) =>
+	index ? `the server's intermediate certificate ${index}` : "the server's certificate";
 
 /**
  * Verifies the signature of ServerKeyExchange. The SDK's TLS verifies it again, but for RSA it compares only the hash, and

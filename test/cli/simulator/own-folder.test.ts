@@ -16,11 +16,9 @@ async function another(t: Test, parent: string): Promise<{ folder: string; kill(
 		const { ownFolder } = await import(process.argv[1]);
 		console.log(await ownFolder(process.argv[2], "built"));
 		setInterval(() => {}, 60_000);`;
-	const child = spawn(
-		process.execPath,
-		["--import", "tsx", "--input-type=module", "--eval", program, module, parent],
-		{ stdio: ["ignore", "pipe", "inherit"] },
-	);
+	const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", program, module, parent], {
+		stdio: ["ignore", "pipe", "inherit"],
+	});
 	t.teardown(() => child.kill("SIGKILL"));
 	const [line] = await once(child.stdout.setEncoding("utf8"), "data");
 	return {
