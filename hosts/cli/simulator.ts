@@ -2,7 +2,7 @@
 // has sent its first message, during development (--watch), or for measurements and stress tests. Does not touch the
 // developer's claim or flash: it uses its own in a temporary folder.
 
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { root } from "../moddable/packages/root.js";
 import { command, helpText, UsageError, wholeNumber } from "./command.js";
 import { didYouMean } from "./nearest.js";
@@ -10,6 +10,7 @@ import { Board, type BoardOptions } from "./simulator/board.js";
 import { cutPower, cutsInWords } from "./simulator/cuts.js";
 import { programName, runToEnd, SimulatorError, targets } from "./simulator/desktop.js";
 import { measureMemory, memoryInWords } from "./simulator/memory.js";
+import { ownFolder } from "./simulator/own-folder.js";
 import { progressLine } from "./simulator/progress.js";
 import { soak } from "./simulator/soak.js";
 import { narrated, watch } from "./simulator/watch.js";
@@ -71,8 +72,12 @@ and speak. It needs Linux and the Moddable SDK, and Xvfb where there is no scree
 		programName(manifest);
 		const seed = values.seed === undefined ? 1 : wholeNumber("seed", values.seed, 0, 0x7fffffff);
 		const progress = progressLine("builds the firmware: ");
+		const build = join(root, "build");
+		const output = await ownFolder(build, "simulator");
+		if (output !== join(build, "simulator"))
+			console.error(`another run is at work: this one builds in ${relative(process.cwd(), output)}`);
 		const common: BoardOptions = {
-			...{ manifest, certificate, platform: `sim/${values.target}`, output: "simulator" },
+			...{ manifest, certificate, platform: `sim/${values.target}`, output },
 			onProgress: progress.say,
 		};
 		if (values.soak !== undefined) {

@@ -152,6 +152,7 @@ class Session {
 	/** Closes the connection and lets the application stop what it has started. */
 	finish(): void {
 		this.#closed = true;
+		this.#device.whenAsked();
 		this.connection.onMessage = undefined;
 		this.connection.close();
 		this.callStop();

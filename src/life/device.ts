@@ -112,8 +112,8 @@ export class Device {
 		this.#opened?.close();
 	}
 
-	/** Calls back when a factory reset or the end of the program is requested. Replaces the callback given before. */
-	whenAsked(callback: () => void): void {
+	/** Calls back when a factory reset or the end of the program is requested, until another callback or none is given. */
+	whenAsked(callback?: () => void): void {
 		this.#onAsked = callback;
 	}
 

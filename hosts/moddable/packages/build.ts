@@ -1,7 +1,7 @@
 // Bundles the two npm packages that the device program uses into ES modules that XS can run from flash, in build/packages/.
 // Never changes what the packages send or accept on the network.
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -123,7 +123,7 @@ export declare class Encoder extends Decoder {
 /** Writes all bundles, in about a tenth of a second. */
 export async function buildPackages(): Promise<void> {
 	mkdirSync(join(root, "build/packages"), { recursive: true });
-	for (const [path, text] of Object.entries(declarations())) writeFileSync(join(root, path), text);
+	for (const [path, text] of Object.entries(declarations())) keep(join(root, path), text);
 	for (const { path, entry, replacements } of bundles) {
 		const { outputFiles } = await build({
 			entryPoints: [shims + entry],
@@ -145,8 +145,16 @@ export async function buildPackages(): Promise<void> {
 			plugins: [replace(replacements)],
 			logLevel: "warning",
 		});
-		writeFileSync(path, await withConstants(outputFiles[0]!.text));
+		keep(path, await withConstants(outputFiles[0]!.text));
 	}
+}
+
+/** Writes a file in one step, and only if it has changed, because another build may be reading it. */
+function keep(path: string, text: string): void {
+	if (existsSync(path) && readFileSync(path, "utf8") === text) return;
+	const fresh = `${path}.${process.pid}`;
+	writeFileSync(fresh, text);
+	renameSync(fresh, path);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await buildPackages();
