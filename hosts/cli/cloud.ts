@@ -18,16 +18,26 @@ import {
 import { type ControlPlane, startControlPlane } from "../cloud/control/server.js";
 import { type ClaimOptions, createClaim, policyNames, prepareTemplate } from "../cloud/prepare.js";
 import { fingerprint } from "../cloud/registry/certificates.js";
-import { StateInUseError } from "../cloud/state/state.js";
+import { OtherAccountError, StateInUseError } from "../cloud/state/state.js";
 import { claimFiles, writeClaim } from "./claim-files.js";
 import { CommandError, command, readPairs, UsageError, wholeNumber } from "./command.js";
 import { printedCall, quote } from "./invocation.js";
 import { narrateCloud } from "./narration.js";
 import { clockTime, hanging, line, style } from "./terminal.js";
-import { serverName, templateName } from "./values.js";
+import { accountId, region as regionName, serverName, templateName } from "./values.js";
 
 const options = {
 	directory: { type: "string", value: "FOLDER", default: ".fleet/cloud", help: "where the cloud keeps its state" },
+	account: {
+		type: "string",
+		value: "NUMBER",
+		help: "the account to be, 12 digits (default: the folder's; made up for a new folder)",
+	},
+	region: {
+		type: "string",
+		value: "REGION",
+		help: "the region to be (default: the folder's; us-east-1 for a new folder)",
+	},
 	host: { type: "string", value: "ADDRESS", default: "127.0.0.1", help: "address to listen on; 0.0.0.0 for all" },
 	"server-name": {
 		type: "string",
@@ -80,6 +90,10 @@ signature (development mode).`,
 	async run(values) {
 		const { directory, host, template, json } = values;
 		templateName(template);
+		const asked = {
+			...(values.account !== undefined && { accountId: accountId(values.account) }),
+			...(values.region !== undefined && { region: regionName(values.region) }),
+		};
 		const ports = {
 			port: wholeNumber("port", values.port, 0, 65_535),
 			alpnPort: wholeNumber("alpn-port", values["alpn-port"], 0, 65_535),
@@ -103,6 +117,7 @@ signature (development mode).`,
 		};
 		const running = await startCloud({
 			directory,
+			...asked,
 			host,
 			serverNames,
 			...ports,
@@ -119,8 +134,8 @@ signature (development mode).`,
 		try {
 			prepareTemplate(running, template);
 			const claim = await keepClaim(running, directory, template, claimKey);
-			const { accountId, region } = running.registry.state.account;
-			const accessKeys = values["access-key"] ? ownAccessKey(directory, accountId) : given;
+			const { account } = running.registry.state;
+			const accessKeys = values["access-key"] ? ownAccessKey(directory, account.accountId) : given;
 			const control = await startControlPlane({
 				registry: running.registry,
 				events: running.events,
@@ -140,8 +155,8 @@ signature (development mode).`,
 				alpnPort: running.alpnPort,
 				url: control.url,
 				signatures: control.signatures,
-				accountId,
-				region,
+				accountId: account.accountId,
+				region: account.region,
 				template,
 				...policyNames(template),
 				rootCertificate: running.rootCertificatePaths[0]!,
@@ -321,6 +336,7 @@ function ownAccessKey(directory: string, accountId: string): AccessKey[] {
 
 /** Why the cloud cannot start, in words. `ports` holds the port numbers by the options that set them. */
 function explainStart(error: unknown, directory: string, ports: Readonly<Record<string, number>>): unknown {
+	if (error instanceof OtherAccountError) return new CommandError(error.message.replace(/\.$/, ""));
 	if (error instanceof StateInUseError) return new CommandError(`${directory} is in use by another process`);
 	const { code, port, address, path } = error as NodeJS.ErrnoException & { port?: number; address?: string };
 	const option = Object.keys(ports).find((name) => ports[name] === port);

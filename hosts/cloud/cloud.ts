@@ -2,6 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { checkAccount } from "./base/account.js";
 import { type CloudEvent, EventLog, Metrics } from "./base/events.js";
 import { changeSettings, defaultSettings, type Settings, type SettingsPatch } from "./base/settings.js";
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control/server.js";
@@ -25,9 +26,9 @@ export interface CloudOptions {
 	readonly alpnPort?: number;
 	/** More names and addresses for the server certificate. */
 	readonly serverNames?: readonly string[];
-	/** 12 digits. Made up on first use when not given. */
+	/** 12 digits. Made up on first use when not given. A directory keeps the account that it was made with. */
 	readonly accountId?: string;
-	/** Default us-east-1. */
+	/** Default us-east-1. A directory keeps the region that it was made with. */
 	readonly region?: string;
 	/** Settings that differ from the defaults. */
 	readonly settings?: SettingsPatch;
@@ -116,7 +117,8 @@ const ALPN_PROTOCOL = "x-amzn-mqtt-ca";
  * Starts a cloud.
  *
  * @throws StateInUseError when another process has opened the directory
- * @throws TypeError for a setting that does not exist, or a value that is not allowed
+ * @throws OtherAccountError when the directory was made for another account or region than `accountId` and `region` say
+ * @throws TypeError for an account, a region or a value that is not allowed, or a setting that does not exist
  * @throws the system's error (`code` EADDRINUSE, …) when it cannot listen on a port
  * @example
  * ```ts
@@ -137,6 +139,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 	const { host = "127.0.0.1", now = Date.now } = options;
 	const settings = defaultSettings();
 	// Checked before anything is opened, since a mistake here is the caller's.
+	checkAccount(options);
 	changeSettings(settings, options.settings ?? {});
 	const state = await openState(options);
 	const closing: (() => unknown)[] = [() => state.close()];

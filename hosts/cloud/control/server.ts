@@ -18,9 +18,10 @@ import type { AccessKey } from "./iam.js";
 import { answerLocally, isLocalPath } from "./local.js";
 import type { Operation } from "./operation.js";
 import { type OperationName, operations } from "./operations.js";
+import { answerXml, errorXml, isQuery, type QueryRequest, queryServices, readQuery } from "./query.js";
 import { decode, parseQuery, type Route, route } from "./router.js";
 import { fromText, membersFromJson, plainName, violations } from "./shapes.js";
-import { checkSignature, headerValue, type RequestHead, readSignature } from "./sigv4.js";
+import { checkSignature, headerValue, type RequestHead, readSignature, type SigningScope } from "./sigv4.js";
 
 /** How to start the control plane. */
 export interface ControlPlaneOptions {
@@ -147,7 +148,11 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 				return;
 			}
 			if (signatures === "any") refuseForeignSites(request);
-			sendJson(response, 200, (await perform(request, target)) ?? {});
+			if (isQuery(request.method!, target, request.headers["content-type"])) {
+				const requestId = randomUUID();
+				const asked = await query(request, target);
+				sendXml(response, 200, answerXml(asked.request, asked.members, requestId), requestId);
+			} else sendJson(response, 200, (await perform(request, target)) ?? {});
 		} catch (error) {
 			if (!(error instanceof AwsError)) {
 				const [path] = request.url!.split("?") as [string];
@@ -160,7 +165,11 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 	async function perform(request: IncomingMessage, target: string): Promise<unknown> {
 		const found = route(request.method!, target);
 		const head: RequestHead = { method: request.method!, target, rawHeaders: request.rawHeaders };
-		const { caller, body } = await authenticate(request, head, found.name);
+		const { caller, body } = await authenticate(request, head, `iot:${found.name}`, {
+			// Older clients (AWS command line 2.9) sign for `execute-api`.
+			services: ["iot", "execute-api"],
+			regions: [registry.state.account.region],
+		});
 		if (!throttles.take(found.name, options.settings.controlPlane.throttle[found.name])) {
 			throw new AwsError("ThrottlingException", "Rate exceeded");
 		}
@@ -170,16 +179,42 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 		return operation.handle(registry, input, options.settings);
 	}
 
+	/** Carries out an action of STS or IAM. */
+	async function query(request: IncomingMessage, target: string) {
+		const head: RequestHead = { method: request.method!, target, rawHeaders: request.rawHeaders };
+		const { caller, body } = await authenticate(request, head, "sts:GetCallerIdentity", {
+			services: Object.keys(queryServices),
+			// Clients sign for us-east-1 where a service has one endpoint for all regions.
+			regions: [registry.state.account.region, "us-east-1"],
+		});
+		const asked: QueryRequest = readQuery(body);
+		const { serviceName, name, action, parameters } = asked;
+		const resource = action.resource?.(registry, parameters);
+		if (caller && resource !== undefined) {
+			const known = requestContext(caller, request, registry.state.account.region, now());
+			demand(caller, `${serviceName}:${name}`, resource, new Map(Object.entries(known)));
+		}
+		const members = action.handle(registry, parameters, caller);
+		if (action.idle) reportIdle(name);
+		return { request: asked, members };
+	}
+
+	/** Says that what was kept has no effect, so that nobody waits for one. */
+	function reportIdle(name: string): void {
+		events.report({ event: "warning", message: `${name}: kept and listed back, but it does nothing here.` });
+	}
+
 	/** The caller, absent in development mode, and the body that the signature covers. */
 	async function authenticate(
 		request: IncomingMessage,
 		head: RequestHead,
-		name: OperationName,
+		action: string,
+		scope: SigningScope,
 	): Promise<{ caller?: AccessKey; body: Buffer }> {
 		if (signatures === "any") return { body: await receive(request) };
 		let principal = "anonymous";
 		try {
-			const claimed = readSignature(head, registry.state.account.region, now());
+			const claimed = readSignature(head, scope, now());
 			principal = claimed.accessKeyId.slice(0, 128);
 			const caller = keys.get(claimed.accessKeyId);
 			const token = headerValue(head, "x-amz-security-token");
@@ -196,11 +231,11 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 				events.report({
 					event: "unauthorized",
 					principal,
-					action: `iot:${name}`,
+					action,
 					error: error.name,
 					explanation: unknown
 						? "Use an access key of this cloud (and the session token that belongs to it), or add this one to it."
-						: `${error.message} Sign with AWS Signature Version 4 for the service iot in ${registry.state.account.region}.`,
+						: `${error.message} Sign with AWS Signature Version 4 for the service ${scope.services[0]} in ${scope.regions[0]}.`,
 				});
 			}
 			throw error;
@@ -389,14 +424,31 @@ function sendJson(response: ServerResponse, status: number, body: object, header
 	response.end(text);
 }
 
+function sendXml(response: ServerResponse, status: number, text: string, requestId: string): void {
+	response.writeHead(status, {
+		"Content-Type": "text/xml",
+		"Content-Length": Buffer.byteLength(text),
+		"x-amzn-RequestId": requestId,
+		"Cache-Control": "no-store",
+	});
+	response.end(text);
+}
+
 function sendError(request: IncomingMessage, response: ServerResponse, error: unknown): void {
 	if (response.headersSent) {
 		response.destroy();
 		return;
 	}
-	const { name, status, message, members } =
+	const known =
 		error instanceof AwsError ? error : new AwsError("InternalFailureException", "An unexpected error has occurred.");
-	sendJson(response, status, { message, ...members }, { "x-amzn-ErrorType": name });
+	if (isQuery(request.method!, originForm(request.url!), request.headers["content-type"])) {
+		const requestId = randomUUID();
+		const { status, text } = errorXml(known, requestId);
+		sendXml(response, status, text, requestId);
+	} else {
+		const { name, status, message, members } = known;
+		sendJson(response, status, { message, ...members }, { "x-amzn-ErrorType": name });
+	}
 	drain(request);
 }
 
