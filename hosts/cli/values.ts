@@ -54,11 +54,11 @@ export function endpoint(text: string): string {
 }
 
 /** A name or an address to put into the server's certificate. @throws UsageError */
-export const serverName = (text: string): string =>
+export const serverName = (text: string, option = "server-name"): string =>
 	isIP(text) !== 0
 		? text
 		: matching(
-				"server-name",
+				option,
 				text,
 				/^(?=.{1,253}$)[a-zA-Z0-9_-]{1,63}(?:\.[a-zA-Z0-9_-]{1,63})*$/,
 				"a host name or an address, 1 to 253 of 0-9 A-Z a-z . _ -",

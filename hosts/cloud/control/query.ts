@@ -125,6 +125,6 @@ function toXml(value: QueryValue): string {
 /** Text for XML 1.0, which has no place for most control characters, not even as references. */
 function escaped(text: string): string {
 	return text
-		.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd")
+		.replace(/[^\P{Cc}\t\n\r]|[\ufffe\uffff]/gu, "\ufffd")
 		.replace(/[&<>"'\r]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -18,6 +18,7 @@ import type { AccessKey } from "./iam.js";
 import { answerLocally, isLocalPath } from "./local.js";
 import type { Operation } from "./operation.js";
 import { type OperationName, operations } from "./operations.js";
+import { EventCounts, prometheusText } from "./prometheus.js";
 import { answerXml, errorXml, isQuery, type QueryRequest, queryServices, readQuery } from "./query.js";
 import { decode, parseQuery, type Route, route } from "./router.js";
 import { fromText, membersFromJson, plainName, violations } from "./shapes.js";
@@ -35,6 +36,17 @@ export interface ControlPlaneOptions {
 	settings: Settings;
 	/** Carries out `PATCH /_local/settings`. Default: changes them for this run only. @throws TypeError */
 	changeSettings?(patch: SettingsPatch): void;
+	/** Carries out `POST /_local/reset`, which is refused without it. */
+	reset?(): Promise<void>;
+	/** Number of MQTT connections, for `GET /_local/metrics`. */
+	connections?(): number;
+	/**
+	 * A secret that `/_local/` asks for, as `Authorization: Bearer …`: for every change, and for every request from another machine.
+	 * Without it, only programs on this machine may use `/_local/`.
+	 */
+	localToken?: string;
+	/** Host names, besides localhost and addresses, by which this port may be called where no signature protects it. */
+	hostNames?: readonly string[];
 	/** The callers. Default: none. */
 	accessKeys?: readonly AccessKey[];
 	/**
@@ -59,6 +71,8 @@ export interface ControlPlane {
 	readonly url: string;
 	/** How requests are authenticated. */
 	readonly signatures: "checked" | "any";
+	/** Forgets how often operations were called. */
+	forgetThrottles(): void;
 	/** Stops listening and drops all connections. */
 	close(): Promise<void>;
 }
@@ -84,7 +98,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 			report({ event: "warning", message: failure(where, error) });
 		};
 	};
-	const answer = oneAfterTheOther(answerer({ ...options, signatures }), MAXIMUM_WAITING);
+	const throttles = { current: new Throttles(options.now ?? Date.now) };
+	const counts = new EventCounts(options.events);
+	const { registry, metrics, connections } = options;
+	const prometheus = () => prometheusText({ registry, metrics, connections, counts });
+	const answer = oneAfterTheOther(answerer({ ...options, signatures, prometheus }, throttles), MAXIMUM_WAITING);
 	if (signatures === "any") {
 		const message =
 			"Development mode: the control plane accepts any signature, or none. Give it access keys to have signatures checked.";
@@ -115,7 +133,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 	return {
 		url: `http://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`,
 		signatures,
-		close: () => close(server),
+		forgetThrottles: () => {
+			throttles.current = new Throttles(options.now ?? Date.now);
+		},
+		close: () => {
+			counts.close();
+			return close(server);
+		},
 	};
 }
 
@@ -129,11 +153,13 @@ function close(server: Server): Promise<void> {
 /** The path and query of a request's target, which a client may put behind scheme and host as for a proxy (RFC 9112 section 3.2.2). */
 const originForm = (target: string): string => target.replace(/^https?:\/\/[^/?#]*(?=\/)/i, "");
 
-function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any" }) {
+function answerer(
+	options: ControlPlaneOptions & { signatures: "checked" | "any"; prometheus(): string },
+	throttles: { readonly current: Throttles },
+) {
 	const { registry, signatures, events } = options;
 	const { now = Date.now } = options;
 	const keys = new Map(options.accessKeys?.map((key) => [key.accessKeyId, key]));
-	const throttles = new Throttles(now);
 	let receiving = 0;
 
 	return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -143,11 +169,11 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 		try {
 			const target = originForm(request.url!);
 			if (isLocalPath(target)) {
-				refuseForeignSites(request);
+				refuseForeignSites(request, options.hostNames);
 				await answerLocally(options, request, target, response, () => receive(request));
 				return;
 			}
-			if (signatures === "any") refuseForeignSites(request);
+			if (signatures === "any") refuseForeignSites(request, options.hostNames);
 			if (isQuery(request.method!, target, request.headers["content-type"])) {
 				const requestId = randomUUID();
 				const asked = await query(request, target);
@@ -170,7 +196,7 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 			services: ["iot", "execute-api"],
 			regions: [registry.state.account.region],
 		});
-		if (!throttles.take(found.name, options.settings.controlPlane.throttle[found.name])) {
+		if (!throttles.current.take(found.name, options.settings.controlPlane.throttle[found.name])) {
 			throw new AwsError("ThrottlingException", "Rate exceeded");
 		}
 		const operation: Operation = operations[found.name];
@@ -397,12 +423,15 @@ function tagContext(registry: Registry, resource: string, input: Readonly<Record
  * machine, not even by a host name that points at 127.0.0.1 (DNS rebinding).
  * @throws AwsError AccessDeniedException
  */
-function refuseForeignSites(request: IncomingMessage): void {
+function refuseForeignSites(request: IncomingMessage, hostNames: readonly string[] = []): void {
 	const { origin, host = "" } = request.headers;
 	const site = request.headers["sec-fetch-site"];
 	const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
-	if (isIP(name) === 0 && name !== "localhost") {
-		throw new AwsError("AccessDeniedException", "Without a signature this host must be called by its address.");
+	if (isIP(name) === 0 && name !== "localhost" && !hostNames.includes(name.toLowerCase())) {
+		throw new AwsError(
+			"AccessDeniedException",
+			"Without a signature this host must be called by its address, or by a name that it was given (--host-name).",
+		);
 	}
 	if (
 		(origin !== undefined && origin !== `http://${host}`) ||

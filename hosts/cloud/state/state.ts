@@ -281,6 +281,11 @@ export class Table<T extends object, I extends string = never> {
 		return this.#rows.values();
 	}
 
+	/** All keys with their rows, oldest first. */
+	entries(): IterableIterator<[string, T]> {
+		return this.#rows.entries();
+	}
+
 	/** The rows for which the index gives `value`, oldest first. */
 	by(index: I, value: string): T[] {
 		const keys = this.#indexes.get(index)?.keys.get(value) ?? [];
@@ -322,6 +327,9 @@ export class Table<T extends object, I extends string = never> {
 		else this.#rows.set(key, row);
 	}
 }
+
+/** All rows by table and key, as they were at one moment. */
+export type Snapshot = ReadonlyMap<string, ReadonlyMap<string, object>>;
 
 /** How to open a state. */
 export interface StateOptions {
@@ -471,6 +479,23 @@ export class State {
 			}
 		});
 		return this.#storing;
+	}
+
+	/** All rows as they are now, for `restore`. Costs a reference for each row, since rows are never changed. */
+	snapshot(): Snapshot {
+		return new Map([...this.#tables].map(([name, table]) => [name, new Map(table.entries())]));
+	}
+
+	/** Makes all rows what they were in a snapshot, in one transaction. Keys and certificates of the cloud's own stay. */
+	restore(snapshot: Snapshot): void {
+		this.transaction(() => {
+			for (const [name, table] of this.#tables) {
+				if (table === (this.identities as unknown)) continue;
+				const rows = snapshot.get(name)!;
+				for (const [key, row] of [...table.entries()]) if (!rows.has(key) || rows.get(key) !== row) table.delete(key);
+				for (const [key, row] of rows) if (!table.has(key)) table.put(key, row);
+			}
+		});
 	}
 
 	/** Calls `listener` after every transaction that changed something. Returns a function that ends the calls. */
