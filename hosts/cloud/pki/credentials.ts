@@ -13,5 +13,8 @@ export async function newCredentials(certificates: Certificates, key: Credential
 		return { ...made, privateKeyPem: keyPair.PrivateKey };
 	}
 	const { privateKeyPem, certificateSigningRequest } = await newRequest("claim");
-	return { ...(await certificates.createCertificateFromCsr({ certificateSigningRequest, setAsActive })), privateKeyPem };
+	return {
+		...(await certificates.createCertificateFromCsr({ certificateSigningRequest, setAsActive })),
+		privateKeyPem,
+	};
 }

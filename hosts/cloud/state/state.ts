@@ -492,7 +492,9 @@ export class State {
 			for (const [name, table] of this.#tables) {
 				if (table === (this.identities as unknown)) continue;
 				const rows = snapshot.get(name)!;
-				for (const [key, row] of [...table.entries()]) if (!rows.has(key) || rows.get(key) !== row) table.delete(key);
+				// A map may lose entries while it is walked through.
+				for (const [key, row] of table.entries()) if (rows.get(key) !== row) table.delete(key);
+				if (table.size === rows.size) continue;
 				for (const [key, row] of rows) if (!table.has(key)) table.put(key, row);
 			}
 		});
