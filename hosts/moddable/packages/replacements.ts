@@ -198,14 +198,14 @@ writeEntityLength(-1 - value, 0x20)
 		from: /(let length = buffer\.byteLength\n)[\s\S]*?(?=\tif \(position \+ length >= target\.length\))/,
 		to: "$1writeEntityLength(length, 0x40)\n",
 	},
-	// Each request has a buffer of its own, which begins with half a KB and grows if necessary. The package would allocate 8 KB
+	// Each request has a buffer of its own, which begins with a quarter of a KB and grows if necessary. The package would allocate 8 KB
 	// and keep it forever.
 	{
 		file: "encode.js",
 		from: /if \(!target\) \{\n[\s\S]*?\t\t\tstart = position\n/,
-		to: `target = new ByteArrayAllocate(512)
+		to: `target = new ByteArrayAllocate(256)
 targetView = new DataView(target.buffer)
-safeEnd = 502
+safeEnd = 246
 start = position = 0
 `,
 	},
