@@ -109,10 +109,10 @@ if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRe
 	{
 		file: "encode.js",
 		from: /\t\tlet hasSharedStructures = [\s\S]*?let serializationsSinceTransitionRebuild = 0\n/,
-		to: "let packedObjectMap, samplingPackedValues\n",
+		to: "",
 	},
 	{ file: "encode.js", from: "encoder.useSelfDescribedHeader", to: "false" },
-	{ file: "encode.js", from: /encodeOptions (===|&) RE(USE|SET)_BUFFER_MODE/g, to: "false" },
+	{ file: "encode.js", from: "encodeOptions & REUSE_BUFFER_MODE", to: "false" },
 	// Maps of fixed header size are written by another function, which the device does not need.
 	{
 		file: "encode.js",
@@ -130,7 +130,7 @@ if (!options || options.useRecords !== false) throw new TypeError("cbor-x: useRe
 	{
 		file: "encode.js",
 		from: /\t\tlet typeBuffer\n[\s\S]*?options = options \|\| \{\}\n/,
-		to: "let start, sharedStructures, hasSharedUpdate, structures, referenceMap\n",
+		to: "let start\n",
 	},
 	{ file: "encode.js", from: "\t\tthis.offset = 0\n", to: "" },
 	{ file: "encode.js", from: /encoder\.offset = position .*/, to: "" },
@@ -198,14 +198,21 @@ writeEntityLength(-1 - value, 0x20)
 		from: /(let length = buffer\.byteLength\n)[\s\S]*?(?=\tif \(position \+ length >= target\.length\))/,
 		to: "$1writeEntityLength(length, 0x40)\n",
 	},
-	// Each request starts with a buffer of half a KB, which grows if necessary. The package would allocate 8 KB and keep it
-	// forever.
-	{ file: "encode.js", from: "new ByteArrayAllocate(8192)", to: "new ByteArrayAllocate(512)" },
-	{ file: "encode.js", from: "new DataView(target.buffer, 0, 8192)", to: "new DataView(target.buffer, 0, 512)" },
+	// Each request has a buffer of its own, which begins with a quarter of a KB and grows if necessary. The package would allocate 8 KB
+	// and keep it forever.
 	{
 		file: "encode.js",
-		from: "target = new ByteArrayAllocate(target.length)",
-		to: "target = new ByteArrayAllocate(512)",
+		from: /if \(!target\) \{\n[\s\S]*?\t\t\tstart = position\n/,
+		to: `target = new ByteArrayAllocate(256)
+targetView = new DataView(target.buffer)
+safeEnd = 246
+start = position = 0
+`,
+	},
+	{
+		file: "encode.js",
+		from: /if \(encodeOptions & RESET_BUFFER_MODE\)\s*position = start\n/,
+		to: "target = targetView = null\n",
 	},
 	// The buffer grows by what is needed. The package would allocate 16 KB for a signing request of 1 KB, and keep it forever.
 	{
@@ -360,6 +367,24 @@ export const mqttReplacements: readonly Replacement[] = [
 	{ file: "parser.js", from: /case '(pubrec|pubrel|pubcomp|pingreq)':\n/g, to: "" },
 	{ file: "parser.js", from: /case 'disconnect':\n.*\n\s*break\n/, to: "" },
 	{ file: "parser.js", from: "this._parseConfirmation()", to: "this._parseMessageId()" },
+	{ file: "parser.js", from: /\(this\.settings\.protocolVersion === 3 \|\|\s*.*?\) && /, to: "" },
+	{
+		file: "parser.js",
+		from: /if \(packet\.returnCode === -1 \|\| packet\.reasonCode === -1\) .*\n/,
+		to: "",
+	},
+	{ file: "parser.js", from: "if (fullInfoFlag)", to: "if (true)" },
+	{ file: "parser.js", from: "this._parseVarByteNum(true)", to: "this._parseVarByteNum()" },
+	{ file: "parser.js", from: "_parseVarByteNum (fullInfoFlag)", to: "_parseVarByteNum ()" },
+	{ file: "parser.js", from: "const padding = this._pos ? this._pos : 0", to: "const padding = 0" },
+	// Neither is ever sent again.
+	{ file: "writeToStream.js", from: / {2}const dup = settings\.dup \? protocol\.DUP_MASK : 0\n/g, to: "" },
+	{ file: "writeToStream.js", from: /(protocol\.(?:UN)?SUBSCRIBE_HEADER)\[1\]\[dup \? 1 : 0\]\[0\]/g, to: "$1" },
+	{
+		file: "constants.js",
+		from: /^(protocol\.(?:UN)?SUBSCRIBE_HEADER) = genHeader\('(\w+)'\)$/gm,
+		to: "$1 = [(protocol.codes.$2 << protocol.CMD_SHIFT) | 2]",
+	},
 	{
 		file: "parser.js",
 		from: / {2}\/\/ parse packets like puback, [\s\S]*?(?= {2}_parseMessageId \(\))/,

@@ -1,8 +1,6 @@
 // The part of the package bl (a list of buffers) that mqtt-packet's parser uses. It holds one piece, because the device gives
 // the parser one whole packet at a time.
 
-import { textOf } from "./text.js";
-
 /** append (to an empty list), consume, length, readUInt8, readUInt16BE, slice (a view), toString. */
 class BufferList {
 	#bytes;
@@ -29,8 +27,11 @@ class BufferList {
 	slice(start, end) {
 		return this.#bytes.subarray(this.#start + start, this.#start + Math.min(end, this.length));
 	}
+	/** Only topics are text. They must not have U+0000 (MQTT 3.1.1, 1.5.3), at which XS would end the text. */
 	toString(_encoding, start, end) {
-		return textOf(this.slice(start, end));
+		const bytes = this.slice(start, end);
+		if (bytes.includes(0)) throw new TypeError();
+		return String.fromArrayBuffer(bytes.buffer, bytes.byteOffset, bytes.length);
 	}
 }
 Object.freeze(BufferList.prototype);
