@@ -9,6 +9,7 @@ import { didYouMean } from "./nearest.js";
 import { Board, type BoardOptions } from "./simulator/board.js";
 import { cutPower, cutsInWords } from "./simulator/cuts.js";
 import { programName, runToEnd, SimulatorError, targets } from "./simulator/desktop.js";
+import { missingServers, tryForeignServers } from "./simulator/foreign.js";
 import { measureMemory, memoryInWords } from "./simulator/memory.js";
 import { ownFolder } from "./simulator/own-folder.js";
 import { progressLine } from "./simulator/progress.js";
@@ -39,6 +40,10 @@ const options = {
 		value: "N",
 		help: "cut the power at N random moments: with provisioning, with a factory reset, with a network that goes; count what is lost",
 	},
+	foreign: {
+		type: "boolean",
+		help: "let the device connect with its own identity to openssl s_server and to mosquitto, which demand a certificate",
+	},
 	seed: { type: "string", value: "N", help: "what happens by chance: the same again for the same N" },
 	certificate: { type: "string", value: "rsa|ecdsa", default: "rsa", help: "the kind of the server's certificate" },
 	manifest: { type: "string", value: "FILE", help: "the app to build (default: the firmware's own)" },
@@ -57,16 +62,21 @@ const simulator = command({
 and speak. It needs Linux and the Moddable SDK, and Xvfb where there is no screen.`,
 	async run(values) {
 		const { certificate, json } = values;
+		if (values.foreign) {
+			const missing = [...(process.env.MODDABLE ? [] : ["the Moddable SDK (MODDABLE)"]), ...missingServers()];
+			if (missing.length > 0) console.log(`simulator --foreign: without ${missing.join(" and ")}, this is skipped`);
+			if (!process.env.MODDABLE || missing.length > 1) return 0;
+		}
 		const boards = targets();
 		if (!boards.includes(values.target))
 			throw new UsageError(
 				`the SDK has no simulator of ${values.target}${didYouMean(values.target, boards) || `; it has ${boards.join(", ")}`}`,
 			);
-		const modes = (["watch", "memory", "cuts", "soak"] as const).filter((mode) => values[mode]);
+		const modes = (["watch", "memory", "cuts", "soak", "foreign"] as const).filter((mode) => values[mode]);
 		if (modes.length > 1) throw new UsageError(`--${modes[0]} and --${modes[1]} exclude each other`);
 		if (values.seed !== undefined && values.cuts === undefined && values.soak === undefined)
 			throw new UsageError("--seed belongs to --cuts or --soak");
-		if (json && (modes.length === 0 || values.watch))
+		if (json && (modes.length === 0 || values.watch || values.foreign))
 			throw new UsageError("--json belongs to --memory, --cuts or --soak");
 		const manifest = resolve(process.env.INIT_CWD ?? ".", values.manifest ?? join(root, "manifest.json"));
 		programName(manifest);
@@ -117,6 +127,13 @@ and speak. It needs Linux and the Moddable SDK, and Xvfb where there is no scree
 			if (json) console.log(JSON.stringify(result));
 			else console.log(cutsInWords(result));
 			return result.lost.length === 0 ? 0 : 1;
+		}
+		if (values.foreign) {
+			const board = await Board.open(common);
+			await board.build();
+			progress.end();
+			await tryForeignServers(board, console.log);
+			return 0;
 		}
 		if (values.watch) {
 			const board = await Board.open({ ...common, ...narrated });

@@ -12,13 +12,14 @@ import { render } from "./report.js";
 import type { Environment, Results } from "./results.js";
 import { measureRoundTrips } from "./round-trips.js";
 import { measureStorage } from "./storage.js";
+import { measureTls, whyNotTls } from "./tls.js";
 
 const usage = `usage: npm run bench [-- OPTIONS]
 
 Measures round trips, memory in XS, storage and fleets against local clouds, about a quarter of an hour in all, and writes
-test/bench/results. Parts that are not measured keep the results they had.
+test/bench/results. Parts that are not measured keep the results they had. The part tls needs the Moddable SDK and valgrind.
 
-  --only PART,…  measure only these: roundtrips, memory, storage, fleet, power-on
+  --only PART,…  measure only these: roundtrips, memory, storage, tls, fleet, power-on
   --render       measure nothing, and write the page and its plots again from the results there are
   --quick        little of everything, to see that it works (half a minute); writes nothing
   --json         print the results as JSON, progress goes to standard error (npm's own lines: npm run --silent bench)
@@ -47,6 +48,14 @@ const parts: Readonly<Record<string, (quick: boolean) => Promise<Partial<Results
 		const boots = quick ? 10 : 1000;
 		log(`storage: provisioning and ${boots} boots`);
 		return { storage: [await measureStorage("keys", boots), await measureStorage("csr", boots)] };
+	},
+	async tls(quick) {
+		const reason = whyNotTls();
+		if (reason !== undefined) {
+			log(`tls is left out: ${reason}`);
+			return {};
+		}
+		return { tls: await measureTls(quick ? 1 : 5, log) };
 	},
 	async fleet(quick) {
 		const fleet = [];

@@ -5,6 +5,7 @@ import type { MassPowerOn } from "./mass-power-on.js";
 import type { MemoryResults } from "./memory.js";
 import type { RoundTripResults } from "./round-trips.js";
 import type { StorageResult } from "./storage.js";
+import type { HandshakeCost } from "./tls.js";
 
 /** Where and when something was measured: enough to judge times by, nothing that names the machine. */
 export interface Environment {
@@ -26,4 +27,5 @@ export interface Results {
 	readonly storage: readonly StorageResult[];
 	readonly fleet: readonly FleetResult[];
 	readonly massPowerOn: readonly MassPowerOn[];
+	readonly tls: readonly HandshakeCost[];
 }

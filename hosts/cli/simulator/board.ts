@@ -165,6 +165,11 @@ export class Board {
 		writeFileSync(this.#program, program);
 	}
 
+	/** The kind of the server's certificate. */
+	get certificate(): "rsa" | "ecdsa" {
+		return this.#options.certificate;
+	}
+
 	get on(): boolean {
 		return this.#running !== undefined;
 	}

@@ -173,6 +173,8 @@ export interface RunningProgram {
 export interface StartOptions extends DebuggerOptions {
 	/** A folder for the simulator's own files, used only by this run. */
 	readonly folder: string;
+	/** A command, such as valgrind with its options, that runs the simulator. */
+	readonly under?: readonly string[];
 	/** Further environment variables. */
 	readonly env?: Readonly<Record<string, string>>;
 }
@@ -190,7 +192,11 @@ export async function startProgram(program: string, options: StartOptions): Prom
 	});
 	const stopListening = endWith(() => xsbug.close());
 	const port = await xsbug.listen();
-	const simulator = spawn(ownName(join(tools, "mcsim"), options.folder), [join(sdk, "build/simulators"), program], {
+	const [command, ...args] = [
+		...(options.under ?? []),
+		...[ownName(join(tools, "mcsim"), options.folder), join(sdk, "build/simulators"), program],
+	];
+	const simulator = spawn(command!, args, {
 		env: {
 			...process.env,
 			...options.env,

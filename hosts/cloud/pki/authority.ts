@@ -132,12 +132,18 @@ export class Authority implements CertificateAuthority {
 		return { ...(await this.#issue(new x509.PublicKey(pair.publicKeyPem), KEYS_SUBJECT)), ...pair };
 	}
 
-	/** Checks that the request is signed with its own key, and that AWS accepts such a key. */
+	/**
+	 * Checks that the request is signed with its own key, and that AWS accepts such a key. As at AWS, the request may be signed
+	 * with SHA-1, since the certificate is signed with SHA-256 in any case (AWS's IoT team, in aws-amplify/aws-sdk-ios#3345).
+	 */
 	async createCertificateFromCsr(certificateSigningRequest: string): Promise<IssuedCertificate> {
 		const refuse = (message: string) => new AwsError("InvalidRequestException", message);
 		if (certificateSigningRequest.length > forms.certificateSigningRequest.max) {
 			throw refuse(`The certificate signing request is longer than ${forms.certificateSigningRequest.max} characters`);
 		}
+		// Of several, whoever checks and whoever signs might each take another one.
+		if (certificateSigningRequest.split("-----BEGIN ").length > 2)
+			throw refuse("The certificate signing request has more than one PEM block");
 		let request: x509.Pkcs10CertificateRequest;
 		let acceptable: boolean;
 		try {
