@@ -5,7 +5,7 @@ import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import type { CertificateIssuer, IssuedCertificate } from "../registry/context.js";
 import type { IdentityRecord, State } from "../state/state.js";
-import { type CertificateKeyPair, type KeyKind, KeyPairPool, type KeyPairPem, keyPairOf, newKeyPair } from "./keys.js";
+import { type CertificateKeyPair, type KeyKind, type KeyPairPem, KeyPairPool, keyPairOf, newKeyPair } from "./keys.js";
 import type { Signer } from "./signing.js";
 
 const DAY = 86_400_000;
