@@ -6,7 +6,6 @@ import { mkdirSync, realpathSync, rmSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { open } from "lmdb";
 import { listen } from "../base/listen.js";
 
 /** Status of a certificate (API model, `CertificateStatus`). */
@@ -561,6 +560,8 @@ export async function openState(options: StateOptions = {}): Promise<State> {
 		// A directory that existed before keeps its mode, since it may serve others, too. The files are for their owner alone.
 		mkdirSync(directory, { recursive: true, mode: 0o700 });
 		release = await lock(directory);
+		// Loaded only here: a state in memory does without.
+		const { open } = await import("lmdb");
 		const mask = process.umask(0o077);
 		try {
 			// Commits reach the operating system at once (safe against kill -9) and the disk soon after (overlappingSync).
