@@ -44,13 +44,17 @@ export function utf8Length(text: string): number {
 }
 
 /**
- * The same as `toUtf8`, but faster for long text: it encodes a CBOR text string, which is UTF-8 after a length. The result
- * is a view of a buffer that the next encoding overwrites.
+ * Returns a function that does the same as `toUtf8`, but faster for long text: it encodes a CBOR text string, which is UTF-8
+ * after a length. Its result is a view of a buffer that the next encoding overwrites. Making the function takes longer than
+ * encoding a short text.
  */
-export function encodeText(text: string): Uint8Array {
-	const item = new Encoder({ useRecords: false }).encode(text);
-	const size = item[0]! & 0x1f;
-	return item.subarray(size < 24 ? 1 : 1 + (1 << (size - 24)));
+export function textEncoder(): (text: string) => Uint8Array {
+	const encoder = new Encoder({ useRecords: false });
+	return (text) => {
+		const item = encoder.encode(text);
+		const size = item[0]! & 0x1f;
+		return item.subarray(size < 24 ? 1 : 1 + (1 << (size - 24)));
+	};
 }
 
 /** Decodes up to 65,535 bytes of UTF-8, by decoding a CBOR text string, which is UTF-8 after a length. */
