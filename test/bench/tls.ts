@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer } from "node:tls";
 import { buildProgram, findSdk, startProgram } from "../../hosts/cli/simulator/desktop.js";
+import { ownFolder } from "../../hosts/cli/simulator/own-folder.js";
 import { buildPackages } from "../../hosts/moddable/packages/build.js";
 import { root } from "../../hosts/moddable/packages/root.js";
 import { EC, issue, type Party, RSA } from "../moddable/parties.js";
@@ -85,7 +86,7 @@ export async function measureTls(runs: number, log: (line: string) => void): Pro
 		await buildPackages();
 		// In the folder of `npm run simulator`, where XS is compiled already.
 		const program = await buildProgram({
-			name: "simulator",
+			output: await ownFolder(join(root, "build"), "simulator"),
 			manifest: join(root, "test/bench/tls/manifest.json"),
 			platform: "sim/moddable_one",
 		});

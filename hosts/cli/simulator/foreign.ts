@@ -134,7 +134,8 @@ export async function tryForeignServers(board: Board, say: (line: string) => voi
 		key: file("server.key.pem", identity.key),
 		file,
 	};
-	const authorities = { ours: file("devices.pem", rootCertificatePem), another: file("another.pem", identity.root) };
+	// It has issued the device's certificate, so it has a root.
+	const authorities = { ours: file("devices.pem", rootCertificatePem!), another: file("another.pem", identity.root) };
 	for (const server of SERVERS.filter(({ program }) => installed(program))) {
 		const play = (authority: string, awaited: readonly RegExp[]) =>
 			withServer(server, { ...given, authority, port: 0 }, board, awaited);
