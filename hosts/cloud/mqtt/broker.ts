@@ -21,12 +21,15 @@ import type { Registry } from "../registry/registry.js";
 import { Authorizer } from "./authorizer.js";
 import { type BrokerClient, ClientConnection, type Will } from "./client-connection.js";
 import { FrameError, filterMatches, reasonCode } from "./frames.js";
+import type { CloudMessage, MessagePublisher, ReservedService } from "./reserved.js";
 import { Sessions } from "./sessions.js";
 
 /** What a broker works with. */
 export interface BrokerOptions {
 	readonly registry: Registry;
 	readonly provisioning: Provisioning;
+	/** The other services behind reserved topics. Default: none. */
+	readonly reserved?: readonly ReservedService[];
 	readonly settings: Settings;
 	/** ms since 1970. */
 	readonly now: () => number;
@@ -37,7 +40,7 @@ export interface BrokerOptions {
 const TAKEN_TOPIC = "$SYS/taken";
 
 /** The broker. Open one with `openBroker`. */
-export class Broker {
+export class Broker implements MessagePublisher {
 	readonly throttles: Throttles;
 	readonly #aedes: Aedes;
 	readonly #options: BrokerOptions;
@@ -476,6 +479,23 @@ export class Broker {
 		packet.topic = TAKEN_TOPIC;
 		packet.payload = Buffer.alloc(0);
 		const request = parseProvisioningTopic(topic);
+		const service = this.#options.reserved?.find((one) => one.serves(topic));
+		if (service) {
+			done();
+			guarded(`a request to ${service.name}`, connection.failed, async () => {
+				const { id: connectionId, principal } = connection;
+				await service.handle({
+					topic,
+					payload: taken,
+					connection: { connectionId, principal, clientId: connection.clientId! },
+					reply: async (message) => {
+						await this.#send(connection, message.topic, message.payload, message.qos);
+					},
+				});
+				if (packetId !== undefined) connection.acknowledge(packetId);
+			})();
+			return undefined;
+		}
 		if (!request) this.#reportUnsupported(connection, "iot:Publish", topic, whyNotPublished(topic));
 		const puback = request ? settings.reply.puback : "before";
 		if (packetId !== undefined && puback === "before") connection.acknowledge(packetId);
@@ -569,15 +589,18 @@ export class Broker {
 		topic: string,
 		bytes: Uint8Array,
 	): Promise<"sent" | "unsubscribed" | "gone"> {
-		const { client, gate } = connection;
 		const { subscription, qos } = this.#options.settings.reply;
-		if (!client || client.closed || gate.destroyed) return "gone";
-		const filters = Object.keys(client.subscriptions);
+		const filters = Object.keys(connection.client?.subscriptions ?? {});
 		const subscribed =
 			subscription === "none" ||
 			filters.includes(topic) ||
 			(subscription === "matching" && filters.some((filter) => filterMatches(filter, topic)));
-		if (!subscribed) return "unsubscribed";
+		return subscribed || connection.gate.destroyed ? this.#send(connection, topic, bytes, qos) : "unsubscribed";
+	}
+
+	/** Sends a message to one connection, if policies allow it to receive it. Resolves when it is written. */
+	async #send({ client, gate }: ClientConnection, topic: string, bytes: Uint8Array, qos: 0 | 1 = 1) {
+		if (!client || client.closed || gate.destroyed) return "gone";
 		const payload = Buffer.from(bytes);
 		this.#own.add(payload);
 		await new Promise<void>((resolve) =>
@@ -609,7 +632,10 @@ export class Broker {
 		}
 		const decision = this.#authorizer.decide(this.#factsOf(connection), "iot:Subscribe", "topicfilter", filter);
 		if (decision.allowed) {
-			const why = whyNothingComes(filter);
+			const why = whyNothingComes(
+				filter,
+				this.#options.reserved?.flatMap(({ sendsTo }) => sendsTo),
+			);
 			if (why) this.#reportUnsupported(connection, "iot:Subscribe", filter, why);
 			return { granted: true };
 		}
@@ -661,6 +687,18 @@ export class Broker {
 			...(statement && { statement }),
 			explanation,
 		});
+	}
+
+	async publish({ topic, payload, qos = 1, retain = false }: CloudMessage): Promise<void> {
+		if (this.#aedes.closed) return;
+		const bytes = Buffer.from(payload);
+		if (topic.startsWith("$")) this.#own.add(bytes);
+		await new Promise<void>((resolve, reject) =>
+			this.#aedes.publish({ cmd: "publish", topic, payload: bytes, qos, retain, dup: false }, (error) =>
+				error ? reject(error) : resolve(),
+			),
+		);
+		await this.#sessions.stored();
 	}
 
 	/** Publishes a message from the cloud itself. */
@@ -740,5 +778,6 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
 	unregisterNobodyElse(aedes as unknown as AedesInside);
 	const broker = new Broker(aedes, sessions, options);
 	await aedes.listen();
+	for (const service of options.reserved ?? []) service.open(broker);
 	return broker;
 }
