@@ -22,6 +22,10 @@ export interface ConnectionFacts {
 }
 
 const MAXIMUM_PARSED = 1_000;
+/** Decisions that are kept for one connection. */
+const MAXIMUM_KEPT = 256;
+/** Tables whose changes leave every decision as it is. */
+const WITHOUT_INFLUENCE: ReadonlySet<string> = new Set(["sessions", "queued", "retained", "tokens", "settings"]);
 
 /** Decides what certificates may do. Follows changes of the registry at once, or after the setting policy.propagationDelay. */
 export class Authorizer {
@@ -32,12 +36,14 @@ export class Authorizer {
 	/** Recent changes of attachments by row key, oldest first. */
 	readonly #recent = new Map<string, { readonly at: number; readonly attached: boolean }[]>();
 	readonly #stop: () => void;
+	#generation = 0;
 
 	constructor(registry: Registry, settings: Settings, now: () => number) {
 		this.#registry = registry;
 		this.#settings = settings;
 		this.#now = now;
 		this.#stop = registry.state.onChange((changes) => {
+			if (changes.some(({ table }) => !WITHOUT_INFLUENCE.has(table))) this.#generation++;
 			if (settings.policy.propagationDelay <= 0) return;
 			for (const { table, key, row } of changes) {
 				if (table !== "attachments") continue;
@@ -48,6 +54,16 @@ export class Authorizer {
 
 	close(): void {
 		this.#stop();
+	}
+
+	/** Another number after every change that may change a decision: of the registry, or of the one setting that counts here. */
+	get generation(): number {
+		return this.#generation * 2 + (this.#settings.temporaryClaim.oneTemplate ? 1 : 0);
+	}
+
+	/** Whether a decision stays as it is until the registry changes. It does not while changes of attachments spread. */
+	get settled(): boolean {
+		return this.#recent.size === 0;
 	}
 
 	/** Decides over an action. `attributes` are those of a CONNECT: PersistentConnect, LastWill. */
@@ -150,6 +166,34 @@ export class Authorizer {
 			}
 		}
 		return variables;
+	}
+}
+
+/** What one connection may do. Keeps its decisions until something changes, since most are asked for again and again. */
+export class Permissions {
+	readonly #authorizer: Authorizer;
+	readonly #facts: ConnectionFacts;
+	readonly #kept = new Map<string, Decision>();
+	#generation = -1;
+
+	constructor(authorizer: Authorizer, facts: ConnectionFacts) {
+		this.#authorizer = authorizer;
+		this.#facts = facts;
+	}
+
+	/** Decides over an action after CONNECT. */
+	decide(action: string, kind: "topic" | "topicfilter", name: string): Decision {
+		const { generation, settled } = this.#authorizer;
+		if (generation !== this.#generation || !settled || this.#kept.size >= MAXIMUM_KEPT) {
+			this.#kept.clear();
+			this.#generation = generation;
+		}
+		const key = `${action} ${name}`;
+		const kept = this.#kept.get(key);
+		if (kept) return kept;
+		const decision = this.#authorizer.decide(this.#facts, action, kind, name);
+		this.#kept.set(key, decision);
+		return decision;
 	}
 }
 
