@@ -316,7 +316,8 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 			session.prune(({ message: { topic } }) => filters.some((filter) => filterMatches(filter, topic)));
 		}
 		this.#sessions.takeOver(session);
-		session.pump();
+		// Not in one TLS record with CONNACK: programs look for messages only when their library has told them of CONNACK.
+		if (session.waiting > 0) setImmediate(guarded("resuming the session", connection.failed, () => session.pump()));
 	}
 
 	ended(connection: Connection): void {
