@@ -1,4 +1,5 @@
-// Decides what a certificate may do on a connection, by the policies in force for it and the values of their variables.
+// Decides what a client may do on a connection: by the policies in force for its certificate, or by those that it brings itself.
+// Knows the values of their variables.
 
 import { X509Certificate } from "node:crypto";
 import { temporaryClaimPolicy } from "../base/samples.js";
@@ -14,10 +15,23 @@ import {
 import type { Registry } from "../registry/registry.js";
 import type { CertificateRecord, ThingRecord } from "../state/state.js";
 
+/** What a client without a certificate may do. */
+export interface OwnPolicies {
+	/** `iam`: the policies of an IAM user or role. `authorizer`: those that a custom authorizer has answered with. */
+	readonly kind: "iam" | "authorizer";
+	readonly policies: readonly NamedPolicy[];
+	/** More variables, as they are now. */
+	variables?(): PolicyVariables;
+}
+
 /** What is known of a connection when policies decide. */
 export interface ConnectionFacts {
-	readonly certificateId: string;
-	readonly clientId: string;
+	/** Id of the client's certificate; else the ARN of an IAM principal, or the name that a custom authorizer gave. */
+	readonly principal: string;
+	/** Present for a client without a certificate. */
+	readonly own?: OwnPolicies | undefined;
+	/** Absent over HTTPS. */
+	readonly clientId?: string;
 	readonly sourceIp: string;
 }
 
@@ -27,7 +41,7 @@ const MAXIMUM_KEPT = 256;
 /** Tables whose changes leave every decision as it is. */
 const WITHOUT_INFLUENCE: ReadonlySet<string> = new Set(["sessions", "queued", "retained", "tokens", "settings"]);
 
-/** Decides what certificates may do. Follows changes of the registry at once, or after the setting policy.propagationDelay. */
+/** Decides what clients may do. Follows changes of the registry at once, or after the setting policy.propagationDelay. */
 export class Authorizer {
 	readonly #registry: Registry;
 	readonly #settings: Settings;
@@ -74,16 +88,15 @@ export class Authorizer {
 		name: string,
 		attributes: readonly string[] = [],
 	): Decision {
-		const certificate = this.#registry.certificates.get(facts.certificateId);
+		const resource = this.#registry.arn(kind, name);
+		const { own } = facts;
+		if (own) return evaluate(own.policies, { action, resource, variables: ownVariables(own, facts, attributes) });
+		const certificate = this.#registry.certificates.get(facts.principal);
 		if (!certificate) return { allowed: false, explanation: "The certificate has been deleted." };
 		const variables = this.#variablesOf(certificate, facts, attributes);
 		const needGrant = attributes.length > 0 && this.#settings.connection.connectAttributesNeedGrant;
 		const policies = this.#policiesOf(certificate);
-		return evaluate(needGrant ? policies.map(grantingAttributes) : policies, {
-			action,
-			resource: this.#registry.arn(kind, name),
-			variables,
-		});
+		return evaluate(needGrant ? policies.map(grantingAttributes) : policies, { action, resource, variables });
 	}
 
 	/** Policies on the certificate, and on the groups (with their parents) of the things that it is attached to. */
@@ -139,7 +152,7 @@ export class Authorizer {
 	}
 
 	/** The thing that counts for a connection: the one attached exclusively, otherwise an attached one named like the client id. */
-	#findThing(certificateId: string, clientId: string): ThingRecord | undefined {
+	#findThing(certificateId: string, clientId: string | undefined): ThingRecord | undefined {
 		const { certificates, things, thingPrincipals } = this.#registry;
 		const attached = thingPrincipals.attachedTo(certificates.arn(certificateId));
 		const row =
@@ -150,8 +163,7 @@ export class Authorizer {
 
 	#variablesOf(certificate: CertificateRecord, facts: ConnectionFacts, attributes: readonly string[]): PolicyVariables {
 		const variables = new Map<string, string | readonly string[]>([
-			["iot:ClientId", facts.clientId],
-			["aws:SourceIp", facts.sourceIp],
+			...clientVariables(facts),
 			["iot:CertificateId", certificate.certificateId],
 			["iot:ConnectAttributes", attributes],
 			...certificateVariables(certificate),
@@ -183,7 +195,9 @@ export class Permissions {
 
 	/** Decides over an action after CONNECT. */
 	decide(action: string, kind: "topic" | "topicfilter", name: string): Decision {
-		const { generation, settled } = this.#authorizer;
+		const { generation } = this.#authorizer;
+		// Policies of IAM may look at the clock.
+		const settled = this.#authorizer.settled && this.#facts.own?.kind !== "iam";
 		if (generation !== this.#generation || !settled || this.#kept.size >= MAXIMUM_KEPT) {
 			this.#kept.clear();
 			this.#generation = generation;
@@ -195,6 +209,21 @@ export class Permissions {
 		this.#kept.set(key, decision);
 		return decision;
 	}
+}
+
+function clientVariables({ clientId, sourceIp }: ConnectionFacts): [string, string][] {
+	return [...(clientId === undefined ? [] : [["iot:ClientId", clientId] as [string, string]]), ["aws:SourceIp", sourceIp]];
+}
+
+function ownVariables(own: OwnPolicies, facts: ConnectionFacts, attributes: readonly string[]): PolicyVariables {
+	const more = own.variables?.() ?? [];
+	// IAM knows no variables of AWS IoT (service authorization reference, "Condition keys for AWS IoT").
+	if (own.kind === "iam") return new Map([...more, ["aws:SourceIp", facts.sourceIp]]);
+	return new Map<string, string | readonly string[]>([
+		...more,
+		...clientVariables(facts),
+		["iot:ConnectAttributes", attributes],
+	]);
 }
 
 /** A policy without the Allow statements that have no condition on iot:ConnectAttributes. */

@@ -1,5 +1,6 @@
-// The MQTT broker of the local cloud, with AWS's rules at every step. A certificate identifies each connection. Policies decide over
-// every connect, publish, subscribe and delivery. Who gets a message is decided here; bytes and limits are the connection's.
+// The MQTT broker of the local cloud, with AWS's rules at every step. A certificate identifies each connection, or whatever else its
+// transport has proved. Policies decide over every connect, publish, subscribe and delivery. Who gets a message is decided here; bytes
+// and limits are the connection's.
 
 import { randomUUID } from "node:crypto";
 import type { TLSSocket } from "node:tls";
@@ -12,8 +13,8 @@ import type { Provisioning } from "../provisioning/provisioning.js";
 import { parseProvisioningTopic, whyNothingComes, whyNotPublished } from "../provisioning/topics.js";
 import { fingerprint } from "../registry/certificates.js";
 import type { Registry } from "../registry/registry.js";
-import { Authorizer, Permissions } from "./authorizer.js";
-import { Connection, type ConnectionHandler } from "./connection.js";
+import { Authorizer, type OwnPolicies, Permissions } from "./authorizer.js";
+import { type Client, Connection, type ConnectionHandler } from "./connection.js";
 import { FrameError, type packetType, reasonCode } from "./frames.js";
 import { detached, type Message, Room } from "./message.js";
 import type { ConnectPacket, Packet, WillPacket } from "./packets.js";
@@ -32,14 +33,62 @@ export interface BrokerOptions {
 	readonly provisioning: Provisioning;
 	/** The other services behind reserved topics. Default: none. */
 	readonly reserved?: readonly ReservedService[];
+	/** What becomes of an active CA's certificate that the account does not know yet, at its first CONNECT. Default: it is refused. */
+	readonly findRegistration?: (chain: readonly Uint8Array[]) => Admission | undefined;
 	readonly settings: Settings;
 	/** ms since 1970. */
 	readonly now: () => number;
 	readonly report: (event: CloudEventBody) => void;
 }
 
+/** What is known of a client at CONNECT, for those who decide over it there. */
+export interface ConnectFacts {
+	readonly connectionId: string;
+	readonly clientId: string;
+	readonly username?: string;
+	/** Secret. */
+	readonly password?: Uint8Array;
+}
+
+/** A client that is refused at CONNECT. */
+export interface Refusal {
+	readonly reason: string;
+	/** What to change. */
+	readonly explanation: string;
+	readonly principal?: string;
+	/** The connection is closed without a CONNACK. */
+	readonly silent?: true;
+}
+
+/** A client that is let in at CONNECT. */
+export interface Admitted {
+	readonly principal: string;
+	readonly own: OwnPolicies;
+	/** After so long, ms, the connection is closed. */
+	readonly disconnectAfter?: number;
+	/** After so long, ms, the client is decided over again: by `refresh`. */
+	readonly refreshAfter?: number;
+	refresh?(): Promise<Admitted | Refusal>;
+}
+
+/** Decides over a client at CONNECT, where it proves itself. Must not reject. */
+export type Admission = (facts: ConnectFacts) => Promise<Admitted | Refusal>;
+
+/** A client for the broker. */
+export interface BrokerClient extends Client {
+	/** When its temporary claim ends, ms since 1970. */
+	readonly expiration?: number | undefined;
+	/** Present when it proves itself at CONNECT only. */
+	readonly admission?: Admission;
+}
+
+/** What a TLS handshake has proved: an active certificate of the account, or why not. */
+export type Proof =
+	| { readonly principal: string; readonly expiration?: number | undefined }
+	| { readonly principal?: string; readonly reason: string; readonly explanation: string };
+
 /** Who publishes a message: a connection, or what is left of one whose will it is. */
-type Publisher = Pick<Connection, "id" | "principal" | "clientId" | "permissions">;
+type Publisher = Pick<Connection, "id" | "principal" | "own" | "clientId" | "permissions">;
 
 type SubscribePacket = Extract<Packet, { type: typeof packetType.subscribe }>;
 
@@ -53,9 +102,10 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 	readonly #retained: Retained;
 	readonly #wills: Wills;
 	readonly #requests: ProvisioningRequests;
-	/** Connections before CONNECT, oldest first. */
-	readonly #pending = new Set<Connection>();
-	readonly #byPrincipal = new Map<string, Set<Connection>>();
+	/** Connections before CONNECT, or while it is decided, oldest first; with who decides over them. */
+	readonly #pending = new Map<Connection, Admission | undefined>();
+	/** Those with a certificate of the account, by its id. */
+	readonly #byCertificate = new Map<string, Set<Connection>>();
 	/** Connections past CONNECT. */
 	readonly #byClientId = new Map<string, Connection>();
 	readonly #stopFollowing: () => void;
@@ -112,90 +162,113 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 	}
 
 	#accept(socket: TLSSocket): void {
+		const { settings, findRegistration } = this.#options;
+		const proof = this.identify(socket);
+		const { principal = "" } = proof;
+		const client = { stream: socket, sourceIp: sourceIpOf(socket), principal };
+		if (!("reason" in proof)) return this.open({ ...client, expiration: proof.expiration });
+		const admission = proof.reason === "unknown certificate" ? findRegistration?.(chainOf(socket)) : undefined;
+		if (admission) return this.open({ ...client, admission });
+		this.report({ event: "refused", connectionId: randomUUID(), ...proof });
+		socket.on("error", () => {});
+		if (settings.connection.unknownCertificate === "cut") socket.destroy();
+		else {
+			socket.end();
+			setTimeout(() => socket.destroy(), 1_000).unref();
+		}
+	}
+
+	/** Whether a client's certificate is one of the account that may connect now. */
+	identify(socket: TLSSocket): Proof {
 		const { registry, settings, now } = this.#options;
 		const certificate = socket.getPeerX509Certificate();
 		const principal = certificate && fingerprint(certificate.raw);
 		const record = principal === undefined ? undefined : registry.certificates.get(principal);
-		const refuse = (reason: string, explanation: string) => {
-			this.report({
-				event: "refused",
-				connectionId: randomUUID(),
-				...(principal !== undefined && { principal }),
-				reason,
-				explanation,
-			});
-			socket.on("error", () => {});
-			if (settings.connection.unknownCertificate === "cut") socket.destroy();
-			else {
-				socket.end();
-				setTimeout(() => socket.destroy(), 1_000).unref();
-			}
-		};
+		const refuse = (reason: string, explanation: string): Proof => ({
+			...(principal !== undefined && { principal }),
+			reason,
+			explanation,
+		});
 		if (principal === undefined) {
-			refuse("no certificate", "The client sent no certificate: configure one with its private key.");
-		} else if (settings.connection.requireServerName && !socket.servername) {
-			refuse("no server name", "The client did not name the endpoint in the handshake (SNI): connect by host name.");
-		} else if (!record) {
-			refuse(
+			return refuse("no certificate", "The client sent no certificate: configure one with its private key.");
+		}
+		if (settings.connection.requireServerName && !socket.servername) {
+			return refuse(
+				"no server name",
+				"The client did not name the endpoint in the handshake (SNI): connect by host name.",
+			);
+		}
+		if (!record) {
+			return refuse(
 				"unknown certificate",
 				`The account has no certificate ${principal}: register it, or use one of this account.`,
 			);
-		} else if (record.status !== "ACTIVE") {
-			refuse(
+		}
+		if (record.status !== "ACTIVE") {
+			return refuse(
 				`certificate ${record.status}`,
 				`The certificate ${principal} is ${record.status}: it must be ACTIVE (UpdateCertificate, or RegisterThing for a new one).`,
 			);
-		} else if (record.notAfter <= now() || record.notBefore > now()) {
-			refuse("certificate dates", `The certificate ${principal} is not valid at this time.`);
-		} else if ((record.temporaryClaim?.expiration ?? Number.POSITIVE_INFINITY) <= now()) {
-			refuse("temporary claim ended", "The temporary claim has ended: get another one (CreateProvisioningClaim).");
-		} else {
-			this.#open(socket, principal, record.temporaryClaim?.expiration);
 		}
+		if (record.notAfter <= now() || record.notBefore > now()) {
+			return refuse("certificate dates", `The certificate ${principal} is not valid at this time.`);
+		}
+		const expiration = record.temporaryClaim?.expiration;
+		if ((expiration ?? Number.POSITIVE_INFINITY) <= now()) {
+			return refuse(
+				"temporary claim ended",
+				"The temporary claim has ended: get another one (CreateProvisioningClaim).",
+			);
+		}
+		return { principal, expiration };
 	}
 
 	/** Drops every connection. */
 	async close(): Promise<void> {
 		this.#stopFollowing();
 		this.#authorizer.close();
-		for (const connections of [...this.#byPrincipal.values()])
-			for (const connection of [...connections]) connection.end("SERVER_INITIATED_DISCONNECT");
+		for (const connection of [...this.#pending.keys(), ...this.#byClientId.values()])
+			connection.end("SERVER_INITIATED_DISCONNECT");
 		this.#wills.close();
 		this.#sessions.close();
 	}
 
-	#open(socket: TLSSocket, principal: string, expiration: number | undefined): void {
+	/** Takes a client whose handshake is done. */
+	open(client: BrokerClient): void {
 		const { settings, now } = this.#options;
+		const { stream, principal, own, expiration, admission } = client;
 		const connection = new Connection({
-			...{ socket, principal, settings, now },
+			...{ client, settings, now },
 			throttles: this.throttles,
 			report: (event) => this.report(event),
 			handler: this,
 		});
-		this.#pending.add(connection);
-		join(this.#byPrincipal, principal, connection);
+		this.#pending.set(connection, admission);
+		if (!own && !admission) join(this.#byCertificate, principal, connection);
 		if (this.#pending.size > settings.connection.maximumPending) {
-			const [oldest] = this.#pending;
+			const [oldest] = this.#pending.keys();
 			oldest?.broken("Too many connections without CONNECT; the oldest made room.");
 		}
-		const after = (milliseconds: number, where: string, handler: () => void) =>
-			setTimeout(guarded(where, connection.failed, handler), Math.min(milliseconds, LONGEST_TIMER));
-		const connectTimer = after(settings.connection.connectTimeout, "the wait for CONNECT", () => {
+		const connectTimer = this.#after(connection, settings.connection.connectTimeout, "the wait for CONNECT", () => {
 			if (connection.clientId === undefined) connection.broken("CONNECT did not come in time.");
 		});
 		const claimTimer =
 			expiration !== undefined && settings.temporaryClaim.dropAtEnd
-				? after(expiration - now(), "the end of the claim", () => connection.end("FORBIDDEN_ACCESS"))
+				? this.#after(connection, expiration - now(), "the end of the claim", () => connection.end("FORBIDDEN_ACCESS"))
 				: undefined;
-		socket.once("close", () => {
+		stream.once("close", () => {
 			clearTimeout(connectTimer);
 			clearTimeout(claimTimer);
 		});
 	}
 
+	#after(connection: Connection, milliseconds: number, where: string, handler: () => void): NodeJS.Timeout {
+		return setTimeout(guarded(where, connection.failed, handler), Math.min(milliseconds, LONGEST_TIMER));
+	}
+
 	/** Drops the connections of a certificate that may no longer connect. */
 	#recheck(certificateId: string): void {
-		const connections = this.#byPrincipal.get(certificateId);
+		const connections = this.#byCertificate.get(certificateId);
 		const record = this.#options.registry.certificates.get(certificateId);
 		if (!connections || record?.status === "ACTIVE") return;
 		for (const connection of [...connections]) {
@@ -212,10 +285,8 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 	}
 
 	connect(connection: Connection, packet: ConnectPacket): void {
-		const { settings, registry } = this.#options;
-		const { limits, connection: rules } = settings;
-		const { principal, sourceIp, level } = connection;
-		this.#pending.delete(connection);
+		const { limits } = this.#options.settings;
+		const { level } = connection;
 		const assigned = packet.clientId === "";
 		if (assigned && level === 4 && !packet.clean) {
 			// MQTT 3.1.1 section 3.1.3.1.
@@ -228,6 +299,85 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 		}
 		const clientId = assigned ? `$GEN/${randomUUID()}` : packet.clientId;
 		connection.clientId = clientId;
+		const admission = this.#pending.get(connection);
+		if (admission) connection.wait(this.#admit(connection, packet, admission));
+		else this.#enter(connection, packet);
+	}
+
+	/** Lets a client in that proves itself at CONNECT, or refuses it. */
+	async #admit(connection: Connection, packet: ConnectPacket, admission: Admission): Promise<void> {
+		const { id: connectionId, clientId = "" } = connection;
+		const { username, password } = packet;
+		const answer = await admission({
+			...{ connectionId, clientId },
+			...(username !== undefined && { username }),
+			...(password && { password }),
+		});
+		if (connection.ended) return;
+		if ("reason" in answer) {
+			this.#reportRefusal(connection, answer);
+			return answer.silent ? connection.end("AUTH_ERROR") : connection.refuse("AUTH_ERROR", reasonCode.notAuthorized, 5);
+		}
+		connection.principal = answer.principal;
+		connection.own = answer.own;
+		this.#enter(connection, packet);
+		if (connection.ended) return;
+		const { disconnectAfter } = answer;
+		if (disconnectAfter !== undefined) {
+			const timer = this.#after(connection, disconnectAfter, "the end of the authorization", () => {
+				this.#reportRefusal(connection, {
+					reason: "authorization ended",
+					explanation: "disconnectAfterInSeconds of the custom authorizer's answer has passed: connect again.",
+				});
+				connection.end("FORBIDDEN_ACCESS");
+			});
+			connection.onceEnded(() => clearTimeout(timer));
+		}
+		this.#refreshLater(connection, answer);
+	}
+
+	/** Asks the authorizer again, as often as it says. */
+	#refreshLater(connection: Connection, { refreshAfter, refresh }: Admitted): void {
+		if (refreshAfter === undefined || !refresh) return;
+		const again = async () => {
+			const answer = await refresh();
+			if (connection.ended) return;
+			if ("reason" in answer) {
+				this.#reportRefusal(connection, answer);
+				return connection.end("FORBIDDEN_ACCESS");
+			}
+			connection.own = answer.own;
+			connection.permissions = new Permissions(this.#authorizer, this.#factsOf(connection));
+			this.#refreshLater(connection, answer);
+		};
+		const timer = this.#after(connection, refreshAfter, "the refresh of the authorization", () => {
+			void guarded("the refresh of the authorization", connection.failed, again)();
+		});
+		connection.onceEnded(() => clearTimeout(timer));
+	}
+
+	#factsOf({ principal, own, clientId, sourceIp }: Connection) {
+		return { principal, own, clientId: clientId!, sourceIp };
+	}
+
+	#reportRefusal(connection: Connection, { reason, explanation, principal = connection.principal }: Refusal): void {
+		this.report({
+			event: "refused",
+			connectionId: connection.id,
+			...(principal !== "" && { principal }),
+			...(connection.clientId !== undefined && { clientId: connection.clientId }),
+			...{ reason, explanation },
+		});
+	}
+
+	/** Lets a client in whose identity is known, when its policies allow it. */
+	#enter(connection: Connection, packet: ConnectPacket): void {
+		const { settings, registry } = this.#options;
+		const { limits, connection: rules } = settings;
+		const { principal, sourceIp, level } = connection;
+		this.#pending.delete(connection);
+		const clientId = connection.clientId!;
+		const assigned = packet.clientId === "";
 		const will = packet.will && this.#willOf(connection, packet.will);
 		const keepAlive =
 			packet.keepAlive === 0 || packet.keepAlive > limits.maximumKeepAlive
@@ -235,7 +385,7 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 				: Math.max(packet.keepAlive, limits.minimumKeepAlive);
 		// In MQTT 5 a client without an id gets one that it cannot use again.
 		const persistent = level === 4 ? !packet.clean : !assigned && !(packet.clean && packet.sessionExpiry === 0);
-		const facts = { certificateId: principal, clientId, sourceIp };
+		const facts = this.#factsOf(connection);
 		const attributes = [...(persistent ? ["PersistentConnect"] : []), ...(will ? ["LastWill"] : [])];
 		const decision = this.#authorizer.decide(facts, "iot:Connect", "client", clientId, attributes);
 		if (!decision.allowed) {
@@ -321,9 +471,9 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 	}
 
 	ended(connection: Connection): void {
-		const { id, clientId, principal, session, will, permissions, reason = "CONNECTION_LOST" } = connection;
+		const { id, clientId, principal, own, session, will, permissions, reason = "CONNECTION_LOST" } = connection;
 		this.#pending.delete(connection);
-		leave(this.#byPrincipal, principal, connection);
+		if (!connection.own) leave(this.#byCertificate, principal, connection);
 		this.throttles.forget(`publish ${id}`);
 		if (session === undefined || clientId === undefined) return;
 		this.#byClientId.delete(clientId);
@@ -337,7 +487,7 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 			disconnectReason: reason,
 		});
 		if (!will || byClient) return;
-		const publish = () => this.#publishWill({ id, principal, clientId, permissions }, will);
+		const publish = () => this.#publishWill({ id, principal, own, clientId, permissions }, will);
 		if (will.delay > 0 && keep > 0) this.#wills.add(clientId, Math.min(will.delay, keep), publish);
 		else publish();
 	}
@@ -345,7 +495,7 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 	#publishWill(publisher: Publisher, { message, expiry }: Will): void {
 		const { registry, now } = this.#options;
 		const status = registry.certificates.get(publisher.principal)?.status;
-		if (status !== "ACTIVE") {
+		if (!publisher.own && status !== "ACTIVE") {
 			const explanation = `The certificate is ${status ?? "deleted"}: its will is not published.`;
 			const arn = registry.arn("topic", message.topic);
 			return this.#reportDenied(publisher, "iot:Publish", arn, { allowed: false, explanation });
@@ -406,6 +556,26 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 			() => connection.acknowledge(packetId),
 			(error) => connection.failed("storing a message", error),
 		);
+	}
+
+	/**
+	 * Publishes a message that came over HTTPS, when policies allow it. Resolves when what is to be kept of it would survive the end of
+	 * the process.
+	 */
+	async publishFor(client: Omit<Client, "stream">, cloudMessage: CloudMessage): Promise<Decision> {
+		const { principal, own, sourceIp } = client;
+		const permissions = new Permissions(this.#authorizer, { principal, own, sourceIp });
+		const publisher = { id: randomUUID(), principal, own, clientId: OVER_HTTPS, permissions };
+		const message = this.#messageOf(cloudMessage);
+		const decision = this.#decidePublish(publisher, message);
+		if (!decision.allowed) return decision;
+		this.#reportPublished(publisher, message);
+		const { topic, payload, properties } = cloudMessage;
+		const service = this.#options.reserved?.find((one) => one.serves(topic));
+		if (service) await service.handle({ topic, payload, ...(properties && { properties }), reply: async () => {} });
+		else this.#route(message);
+		await this.#sessions.stored();
+		return decision;
 	}
 
 	async publish(message: CloudMessage): Promise<void> {
@@ -540,14 +710,19 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 		return decision.allowed;
 	}
 
-	#mayPublish(publisher: Publisher, { topic, retain }: Message): boolean {
-		for (const action of retain ? ["iot:Publish", "iot:RetainPublish"] : ["iot:Publish"]) {
+	#mayPublish(publisher: Publisher, message: Message): boolean {
+		return this.#decidePublish(publisher, message).allowed;
+	}
+
+	#decidePublish(publisher: Publisher, { topic, retain }: Message): Decision {
+		const decide = (action: string) => {
 			const decision = publisher.permissions!.decide(action, "topic", topic);
-			if (decision.allowed) continue;
-			this.#reportDenied(publisher, action, this.#options.registry.arn("topic", topic), decision);
-			return false;
-		}
-		return true;
+			if (!decision.allowed)
+				this.#reportDenied(publisher, action, this.#options.registry.arn("topic", topic), decision);
+			return decision;
+		};
+		const decision = decide("iot:Publish");
+		return decision.allowed && retain ? decide("iot:RetainPublish") : decision;
 	}
 
 	#reportPublished({ id, principal, clientId }: Publisher, { topic, payload, qos }: Message): void {
@@ -568,7 +743,7 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 	}
 
 	#reportDenied(
-		{ id, principal, clientId }: Omit<Publisher, "permissions">,
+		{ id, principal, clientId }: Pick<Publisher, "id" | "principal" | "clientId">,
 		action: string,
 		resource: string,
 		{ statement, explanation }: Decision,
@@ -602,6 +777,28 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 		};
 		this.#route({ topic, payload: Buffer.from(JSON.stringify(event)), qos: 0, retain: false });
 	}
+}
+
+/** Stands in events for the client id that a request over HTTPS does not have. */
+const OVER_HTTPS = "(HTTPS)";
+
+/** The address that a socket comes from. */
+export function sourceIpOf(socket: TLSSocket): string {
+	return (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+}
+
+/** Most certificates of a chain that are looked at. */
+const MAXIMUM_CHAIN = 10;
+
+/** The certificates that a client has sent, its own first, DER. */
+function chainOf(socket: TLSSocket): Uint8Array[] {
+	const chain: Uint8Array[] = [];
+	let one = socket.getPeerX509Certificate();
+	while (one && chain.length < MAXIMUM_CHAIN && !chain.some((known) => one!.raw.equals(known))) {
+		chain.push(one.raw);
+		one = one.issuerCertificate;
+	}
+	return chain;
 }
 
 /** Sends a message with the lower of its QoS and the one that was asked for. */

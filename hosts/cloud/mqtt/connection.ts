@@ -1,13 +1,13 @@
-// One client's connection, once its TLS handshake is done: bytes to packets and back, in both versions of MQTT, within AWS's limits.
+// One client's connection over TLS or WebSocket, once its handshake is done: bytes to packets and back, in both versions of MQTT, within AWS's limits.
 // Bounds how much a slow client can make the cloud hold. Knows no policies and never looks into a payload.
 
 import { randomUUID } from "node:crypto";
-import type { TLSSocket } from "node:tls";
+import type { Duplex } from "node:stream";
 import type { CloudEventBody, DisconnectReason } from "../base/events.js";
 import { type Failed, guarded, LONGEST_TIMER, messageOf } from "../base/guard.js";
 import type { Settings } from "../base/settings.js";
 import type { Throttles } from "../base/throttle.js";
-import type { Permissions } from "./authorizer.js";
+import type { OwnPolicies, Permissions } from "./authorizer.js";
 import { FrameError, FrameReader, packetType, reasonCode, typeOf } from "./frames.js";
 import { encodePublish, type Message } from "./message.js";
 import {
@@ -60,11 +60,20 @@ export interface ConnectionHandler {
 	ended(connection: Connection): void;
 }
 
+/** A client, as its transport has proved it. */
+export interface Client {
+	/** Its bytes. */
+	readonly stream: Duplex;
+	readonly sourceIp: string;
+	/** Id of its certificate, ARN of its IAM user or role, or the name that a custom authorizer gave it. Empty until CONNECT. */
+	readonly principal: string;
+	/** What it may do when it has no certificate whose policies are in the registry. */
+	readonly own?: OwnPolicies | undefined;
+}
+
 /** What a connection is made with. */
 export interface ConnectionOptions {
-	readonly socket: TLSSocket;
-	/** Id of the certificate that the handshake proved. */
-	readonly principal: string;
+	readonly client: Client;
 	readonly settings: Settings;
 	readonly throttles: Throttles;
 	readonly now: () => number;
@@ -75,8 +84,10 @@ export interface ConnectionOptions {
 /** A client's connection to the broker. */
 export class Connection implements Outlet {
 	readonly id = randomUUID();
-	readonly principal: string;
 	readonly sourceIp: string;
+	/** As in `Client`; may be set while CONNECT is handled. */
+	principal: string;
+	own: OwnPolicies | undefined;
 	/** Version of MQTT, from the first packet on. */
 	level: ProtocolLevel = 4;
 	/** The following are set while CONNECT is handled. */
@@ -94,7 +105,7 @@ export class Connection implements Outlet {
 	outstanding = 0;
 	requests: Promise<unknown> = Promise.resolve();
 	readonly #options: ConnectionOptions;
-	readonly #socket: TLSSocket;
+	readonly #socket: Duplex;
 	readonly #reader = new FrameReader();
 	#begun = false;
 	#ended = false;
@@ -103,6 +114,8 @@ export class Connection implements Outlet {
 	/** QoS 1 messages whose PUBACK has not been sent, in the order of arrival. It may be sent once `done` is set. */
 	readonly #unacknowledged: { readonly packetId: number; done: boolean }[] = [];
 	#holding = false;
+	/** Packets that came while CONNECT is decided. */
+	#waiting: Buffer[] | undefined;
 	#corked = false;
 	#leavingOut = false;
 	#draining: NodeJS.Timeout | undefined;
@@ -117,11 +130,12 @@ export class Connection implements Outlet {
 	#aliasesOut: Map<string, number> | undefined;
 
 	constructor(options: ConnectionOptions) {
-		const { socket } = options;
+		const { stream: socket, sourceIp, principal, own } = options.client;
 		this.#options = options;
 		this.#socket = socket;
-		this.principal = options.principal;
-		this.sourceIp = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+		this.sourceIp = sourceIp;
+		this.principal = principal;
+		this.own = own;
 		const on = <A extends unknown[]>(event: string, handler: (...args: A) => void) =>
 			socket.on(event, guarded(`the socket's ${event}`, this.failed, handler) as (...args: unknown[]) => void);
 		on("data", (chunk: Buffer) => this.#receive(chunk));
@@ -174,6 +188,12 @@ export class Connection implements Outlet {
 		guarded("the end", this.failed, () => this.#options.handler.ended(this))();
 	}
 
+	/** Calls `handler` when the connection has ended. */
+	onceEnded(handler: () => void): void {
+		if (this.#ended) handler();
+		else this.#socket.once("close", handler);
+	}
+
 	/** Ends the connection because the client broke a rule. `code` is a reason code of MQTT 5. */
 	broken(explanation: string, code?: number): void {
 		if (this.#ended) return;
@@ -224,6 +244,27 @@ export class Connection implements Outlet {
 		session.attach(this);
 		this.#write(connack);
 		this.#watch(keepAlive * 1_500);
+	}
+
+	/** Lets what follows CONNECT wait until `decision` has settled: clients need not wait for CONNACK. */
+	wait(decision: Promise<unknown>): void {
+		this.#waiting = [];
+		this.#socket.pause();
+		const goOn = guarded("CONNECT", this.failed, () => {
+			const frames = this.#waiting ?? [];
+			this.#waiting = undefined;
+			if (this.#ended) return;
+			for (const frame of frames) {
+				this.#handle(frame);
+				if (this.#ended) return;
+			}
+			if (!this.#holding) this.#socket.resume();
+		});
+		decision.then(goOn, (error) => {
+			this.#waiting = undefined;
+			this.#refuseBroken(error);
+			this.#broken("CONNECT", error);
+		});
 	}
 
 	/** Answers a SUBSCRIBE or an UNSUBSCRIBE. */
@@ -338,7 +379,8 @@ export class Connection implements Outlet {
 		this.#heard = performance.now();
 		try {
 			for (const frame of this.#reader.read(chunk, this.maximumPacket)) {
-				this.#handle(frame);
+				if (this.#waiting) this.#waiting.push(frame);
+				else this.#handle(frame);
 				if (this.#ended) return;
 			}
 		} catch (error) {
@@ -379,10 +421,15 @@ export class Connection implements Outlet {
 			if (level === 5) this.sessionExpiry = packet.sessionExpiry;
 			this.#options.handler.connect(this, packet);
 		} catch (error) {
-			if (error instanceof FrameError && level === 5 && !this.session)
-				this.#write(encodeRefusal(level, error.reasonCode ?? reasonCode.protocolError));
+			this.#refuseBroken(error);
 			throw error;
 		}
+	}
+
+	/** Says in a CONNACK of MQTT 5 which rule CONNECT broke. */
+	#refuseBroken(error: unknown): void {
+		if (error instanceof FrameError && this.level === 5 && !this.session)
+			this.#write(encodeRefusal(this.level, error.reasonCode ?? reasonCode.protocolError));
 	}
 
 	#serve(packet: Packet): void {
@@ -539,7 +586,7 @@ export class Connection implements Outlet {
 		this.#options.report({
 			event: "violation",
 			connectionId: this.id,
-			principal: this.principal,
+			...(this.principal !== "" && { principal: this.principal }),
 			...(this.clientId !== undefined && { clientId: this.clientId }),
 			explanation,
 		});

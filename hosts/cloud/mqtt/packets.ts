@@ -33,6 +33,9 @@ export interface ConnectPacket {
 	readonly maximumPacketSize: number;
 	readonly topicAliasMaximum: number;
 	readonly authenticationMethod?: string;
+	readonly username?: string;
+	/** Secret. */
+	readonly password?: Uint8Array;
 }
 
 /** A message from a client. */
@@ -217,8 +220,8 @@ function readConnect(cursor: Cursor, five: boolean): ConnectPacket {
 		const payload = cursor.binary();
 		will = { topic, payload, qos: willQos, retain: has(0x20), ...(willProperties && { properties: willProperties }) };
 	}
-	if (has(0x80)) cursor.text();
-	if (has(0x40)) cursor.binary();
+	const username = has(0x80) ? cursor.text() : undefined;
+	const password = has(0x40) ? cursor.binary() : undefined;
 	return {
 		type: packetType.connect,
 		clientId,
@@ -230,6 +233,8 @@ function readConnect(cursor: Cursor, five: boolean): ConnectPacket {
 		maximumPacketSize: number(propertyId.maximumPacketSize, Number.POSITIVE_INFINITY),
 		topicAliasMaximum: number(propertyId.topicAliasMaximum, 0),
 		...(authenticationMethod !== undefined && { authenticationMethod }),
+		...(username !== undefined && { username }),
+		...(password && { password }),
 	};
 }
 
