@@ -573,7 +573,11 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 		const { topic, payload, properties } = cloudMessage;
 		const service = this.#options.reserved?.find((one) => one.serves(topic));
 		if (service) await service.handle({ topic, payload, ...(properties && { properties }), reply: async () => {} });
-		else this.#route(message);
+		else if (topic.startsWith("$aws/")) {
+			const answered = parseProvisioningTopic(topic) !== undefined;
+			const why = answered ? "Provisioning answers on the connection that asks, and HTTPS has none." : whyNotPublished(topic);
+			this.#reportUnsupported(publisher, "iot:Publish", topic, why);
+		} else this.#route(message);
 		await this.#sessions.stored();
 		return decision;
 	}
@@ -731,7 +735,7 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 	}
 
 	#reportUnsupported(
-		{ id, principal, clientId }: Publisher,
+		{ id, principal, clientId }: Pick<Publisher, "id" | "principal" | "clientId">,
 		action: "iot:Publish" | "iot:Subscribe",
 		topic: string,
 		explanation: string,

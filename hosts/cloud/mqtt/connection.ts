@@ -25,7 +25,7 @@ import {
 } from "./packets.js";
 import { propertyId } from "./properties.js";
 import type { Entry, Outlet, Session } from "./session.js";
-import { parseFilter } from "./topics.js";
+import { parseFilter, whyTooLong } from "./topics.js";
 import type { Will } from "./wills.js";
 
 /** Reason code of the DISCONNECT for each way a connection ends. Absent where nobody is left to tell. */
@@ -568,12 +568,8 @@ export class Connection implements Outlet {
 
 	/** Checks a topic or a filter. @throws FrameError when it is longer than is allowed */
 	checkTopic(topic: string): void {
-		const { limits } = this.#options.settings;
-		if (Buffer.byteLength(topic) > limits.topic)
-			throw new FrameError(`A topic may have at most ${limits.topic} bytes.`);
-		let slashes = 0;
-		for (let at = topic.indexOf("/"); at >= 0; at = topic.indexOf("/", at + 1)) slashes++;
-		if (slashes > limits.topicSlashes) throw new FrameError(`A topic may have at most ${limits.topicSlashes} slashes.`);
+		const wrong = whyTooLong(topic, this.#options.settings.limits);
+		if (wrong !== undefined) throw new FrameError(wrong);
 	}
 
 	#warn(what: string): void {

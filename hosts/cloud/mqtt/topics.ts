@@ -119,3 +119,11 @@ export class TopicTree<S, V> {
 		return found;
 	}
 }
+
+/** What makes a topic or filter longer than is allowed: its bytes, or its slashes. */
+export function whyTooLong(topic: string, limits: { topic: number; topicSlashes: number }): string | undefined {
+	if (Buffer.byteLength(topic) > limits.topic) return `A topic may have at most ${limits.topic} bytes.`;
+	let slashes = 0;
+	for (let at = topic.indexOf("/"); at >= 0; at = topic.indexOf("/", at + 1)) slashes++;
+	return slashes > limits.topicSlashes ? `A topic may have at most ${limits.topicSlashes} slashes.` : undefined;
+}
