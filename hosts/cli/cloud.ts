@@ -57,6 +57,12 @@ const options = {
 		default: "8443",
 		help: "MQTT over TLS with ALPN, as on AWS's port 443",
 	},
+	"https-port": {
+		type: "string",
+		value: "PORT",
+		default: "8443",
+		help: "MQTT over WebSocket (wss), and publishing over HTTPS, as on AWS's ports 443 and 8443",
+	},
 	"http-port": { type: "string", value: "PORT", default: "8880", help: "the control plane, for AWS's SDKs and CLI" },
 	template: {
 		type: "string",
@@ -129,6 +135,7 @@ everything from other machines, which without it may not use /_local/ at all.`,
 		const ports = {
 			port: wholeNumber("port", values.port, 0, 65_535),
 			alpnPort: wholeNumber("alpn-port", values["alpn-port"], 0, 65_535),
+			httpsPort: wholeNumber("https-port", values["https-port"], 0, 65_535),
 		};
 		const httpPort = wholeNumber("http-port", values["http-port"], 0, 65_535);
 		if (values["access-key"] && values["access-keys"] !== undefined)
@@ -154,6 +161,7 @@ everything from other machines, which without it may not use /_local/ at all.`,
 			host,
 			serverNames,
 			...ports,
+			...((values["access-key"] || given.length > 0) && { signatures: "checked" as const }),
 			settings: {
 				...(certificates && { tls: { certificates } }),
 				// A client that connects by address cannot send a server name: SNI has no addresses (RFC 6066, section 3).
@@ -162,7 +170,11 @@ everything from other machines, which without it may not use /_local/ at all.`,
 			hookCommands,
 			onEvent: (event) => print(event),
 		}).catch((error: unknown) => {
-			throw explainStart(error, directory, { "--port": ports.port, "--alpn-port": ports.alpnPort });
+			throw explainStart(error, directory, {
+				"--port": ports.port,
+				"--alpn-port": ports.alpnPort,
+				"--https-port": ports.httpsPort,
+			});
 		});
 		try {
 			const claim = template === undefined ? undefined : await firstClaim(running, directory, template, claimKey);
@@ -188,6 +200,7 @@ everything from other machines, which without it may not use /_local/ at all.`,
 				host,
 				port: running.port,
 				alpnPort: running.alpnPort,
+				httpsPort: running.httpsPort,
 				url: control.url,
 				signatures: control.signatures,
 				accountId: account.accountId,
@@ -230,6 +243,7 @@ interface Facts {
 	readonly host: string;
 	readonly port: number;
 	readonly alpnPort: number;
+	readonly httpsPort: number;
 	readonly url: string;
 	readonly signatures: ControlPlane["signatures"];
 	readonly accountId: string;
@@ -256,6 +270,7 @@ function instructions(facts: Facts): string {
 	const rows = [
 		["account", `${facts.accountId} in ${facts.region}`],
 		["MQTT over TLS", `${facts.host} port ${facts.port}; with ALPN x-amzn-mqtt-ca port ${facts.alpnPort}`],
+		["MQTT over WebSocket", `wss://${name}:${facts.httpsPort}/mqtt; publishing over HTTPS on the same port`],
 		["names", `${name}${isIP(name) ? " (an address, so clients need not send a server name)" : ""}, ${facts.endpoint}`],
 		["control plane", facts.url],
 		...(facts.template === undefined

@@ -2,6 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
 import { checkAccount } from "./base/account.js";
 import { type CloudEvent, EventLog, Metrics } from "./base/events.js";
 import {
@@ -11,9 +12,11 @@ import {
 	type Settings,
 	type SettingsPatch,
 } from "./base/settings.js";
-import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control/server.js";
+import type { AccessKey, Callers } from "./control/iam.js";
+import { type ControlPlane, type ControlPlaneOptions, isLoopback, startControlPlane } from "./control/server.js";
+import { openHttpsGate } from "./gate/https.js";
 import { openBroker } from "./mqtt/broker.js";
-import { openListener } from "./mqtt/listener.js";
+import { type ListenerOptions, openListener } from "./mqtt/listener.js";
 import { type CertificateAuthority, openAuthority } from "./pki/authority.js";
 import { Provisioning } from "./provisioning/provisioning.js";
 import { InterruptibleIssuer } from "./registry/interruptible-issuer.js";
@@ -32,6 +35,11 @@ export interface CloudOptions {
 	readonly port?: number;
 	/** The same for clients that ask for ALPN `x-amzn-mqtt-ca`. Default 0: any free port. AWS's is 443. */
 	readonly alpnPort?: number;
+	/**
+	 * HTTPS: MQTT over WebSocket, and publishing with a client certificate. Default 0: any free port. AWS's are 443, and 8443 for
+	 * publishing.
+	 */
+	readonly httpsPort?: number;
 	/** More names and addresses for the server certificate. */
 	readonly serverNames?: readonly string[];
 	/** 12 digits. Made up on first use when not given. A directory keeps the account that it was made with. */
@@ -88,6 +96,11 @@ export interface CloudOptions {
 	 * ```
 	 */
 	readonly hookCommands?: Readonly<Record<string, string>>;
+	/**
+	 * Whether a WebSocket needs a signature of a known access key. Default: as with the control plane that was started last; before
+	 * there is one, `any` on a loopback address without access keys in the setup, otherwise `checked`.
+	 */
+	readonly signatures?: "checked" | "any";
 	/** Also starts the HTTP control plane, with these options. It listens on this cloud's host unless another one is given. */
 	readonly controlPlane?: OwnControlPlaneOptions;
 	/** ms since 1970. Default `Date.now`. */
@@ -112,6 +125,8 @@ export interface Cloud {
 	readonly port: number;
 	/** MQTT over TLS for clients that ask for ALPN `x-amzn-mqtt-ca`. */
 	readonly alpnPort: number;
+	/** MQTT over WebSocket (`wss://…/mqtt`), and `POST /topics/TOPIC` with a client certificate. */
+	readonly httpsPort: number;
 	/** PEM of the root that devices must trust: that of the RSA certificate, unless the server has only an ECDSA one. */
 	readonly rootCertificate: string;
 	/** Every root that the server's chains end in; `rootCertificate` is the first. */
@@ -153,7 +168,8 @@ export interface Cloud {
 	close(): Promise<void>;
 }
 
-const ALPN_PROTOCOL = "x-amzn-mqtt-ca";
+/** The ALPN protocols of AWS's port 443 (developer guide, "Device communication protocols"). */
+const ALPN = { mqtt: "x-amzn-mqtt-ca", https: "x-amzn-http-ca" } as const;
 
 /**
  * Starts a cloud.
@@ -256,25 +272,44 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		let resetting: Promise<void> | undefined;
 		const { certificates } = settings.tls;
 		const kinds = certificates === "both" ? (["rsa", "ecdsa"] as const) : [certificates];
-		const listen = async (port: number, protocol?: string) => {
+		const listen = async (port: number, more: Pick<ListenerOptions, "accept" | "alpnProtocols" | "alpnRequired">) => {
 			const listener = await openListener({
 				host,
 				port,
 				identities: kinds.map((kind) => authority.servers[kind]),
-				...(protocol !== undefined && { alpnProtocol: protocol }),
 				settings: settings.connection,
 				report,
-				accept: (socket) => {
-					if (resetting === undefined) return broker.accept(socket);
-					socket.on("error", () => socket.destroy());
-					void resetting.finally(() => broker.accept(socket));
-				},
+				...more,
 			});
 			closing.push(() => listener.close());
 			return listener.port;
 		};
-		const port = await listen(options.port ?? 0);
-		const alpnPort = await listen(options.alpnPort ?? 0, ALPN_PROTOCOL);
+		const acceptMqtt = (socket: TLSSocket) => {
+			if (resetting === undefined) return broker.accept(socket);
+			socket.on("error", () => socket.destroy());
+			void resetting.finally(() => broker.accept(socket));
+		};
+		/** Whose signatures count: everybody that a control plane or the setup knows. Without anybody, and on loopback only, anyone's. */
+		const known: { readonly keys: Map<string, AccessKey>; signatures: Callers["signatures"] | undefined } = { keys: new Map(accessKeys.map((key) => [key.accessKeyId, key])), signatures: options.signatures };
+		const callers = (): Callers => ({
+			keys: known.keys,
+			signatures: known.signatures ?? (isLoopback(host) && known.keys.size === 0 ? "any" : "checked"),
+		});
+		const https = openHttpsGate({
+			...{ settings, region, now, report, callers },
+			broker: () => (resetting === undefined ? broker : undefined),
+		});
+		closing.push(() => https.close());
+		const port = await listen(options.port ?? 0, { accept: acceptMqtt });
+		const alpnPort = await listen(options.alpnPort ?? 0, {
+			alpnProtocols: [ALPN.mqtt, ALPN.https],
+			alpnRequired: true,
+			accept: (socket) => (socket.alpnProtocol === ALPN.https ? https.accept(socket) : acceptMqtt(socket)),
+		});
+		const httpsPort = await listen(options.httpsPort ?? 0, {
+			alpnProtocols: ["http/1.1", ALPN.https],
+			accept: (socket) => https.accept(socket),
+		});
 		const controlPlanes = new Set<ControlPlane>();
 		let saved: { readonly state: Snapshot; readonly settings: Settings };
 		const checkpoint = () => {
@@ -318,6 +353,8 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 				connections: () => broker.connections,
 			});
 			controlPlanes.add(controlPlane);
+			for (const key of more.accessKeys ?? []) known.keys.set(key.accessKeyId, key);
+			known.signatures = options.signatures ?? controlPlane.signatures;
 			closing.push(() => controlPlane.close());
 			return controlPlane;
 		};
@@ -337,6 +374,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			host,
 			port,
 			alpnPort,
+			httpsPort,
 			rootCertificate: authority.servers[kinds[0]!].root,
 			rootCertificates: [...roots.keys()],
 			rootCertificatePaths,

@@ -120,7 +120,7 @@ export async function checkPolicies(input: PolicyCheckInput): Promise<PolicyChec
 		registry.policies.attachPolicy({ policyName: "claim", target: claim.certificateArn });
 		const clientId = input.clientId ?? `claim-${parameters.SerialNumber ?? "device"}`;
 		const check = checker(registry, authorizer, plan);
-		const claimFacts: ConnectionFacts = { certificateId: claim.certificateId, clientId, sourceIp: "127.0.0.1" };
+		const claimFacts: ConnectionFacts = { principal: claim.certificateId, clientId, sourceIp: "127.0.0.1" };
 		const createTopic = `$aws/certificates/${creation}/${encoding}`;
 		const registerTopic = `$aws/provisioning-templates/${templateName}/provision/${encoding}`;
 		const claimSteps = claimFlow(clientId, createTopic, registerTopic);
@@ -138,7 +138,7 @@ export async function checkPolicies(input: PolicyCheckInput): Promise<PolicyChec
 				? []
 				: [{ identity: "device", action: "iot:Connect", kind: "client", name: outcome.thingName }];
 		const deviceFacts = {
-			certificateId: outcome.certificateId,
+			principal: outcome.certificateId,
 			clientId: outcome.thingName ?? "",
 			sourceIp: "127.0.0.1",
 		};
@@ -146,7 +146,7 @@ export async function checkPolicies(input: PolicyCheckInput): Promise<PolicyChec
 		const tookOver =
 			outcome.thingName !== undefined &&
 			again.thingName === outcome.thingName &&
-			deviceSteps.every((step) => check({ ...deviceFacts, certificateId: again.certificateId }, step).allowed);
+			deviceSteps.every((step) => check({ ...deviceFacts, principal: again.certificateId }, step).allowed);
 		if (tookOver && input.hook === true)
 			notes.push("The hook is taken to refuse a thing that exists, or is another device's.");
 		const use = statementUse(registry, authorizer, "claim", claimFacts, claimSteps);
@@ -292,7 +292,7 @@ async function provision(
 	settings: ReturnType<typeof defaultSettings>,
 	templateName: string,
 	parameters: Readonly<Record<string, string>>,
-	{ certificateId: claimCertificateId, clientId }: ConnectionFacts,
+	{ principal: claimCertificateId, clientId = "" }: ConnectionFacts,
 	notes: string[],
 ): Promise<{ certificateId: string; thingName?: string; failure?: string }> {
 	let failure: string | undefined;
@@ -332,7 +332,7 @@ function statementUse(
 		redundant: [] as CheckedStatement[],
 		unused: [] as CheckedStatement[],
 	};
-	const principal = registry.certificates.arn(facts.certificateId);
+	const principal = registry.certificates.arn(facts.principal);
 	for (const { policyName } of registry.state.attachments.by("target", principal)) {
 		const document = registry.policies.document(policyName)!;
 		const parsed = JSON.parse(document) as { Statement: unknown };

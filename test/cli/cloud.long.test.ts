@@ -21,7 +21,7 @@ import {
 /** A second loopback address. Only Linux has it without being configured. */
 const OTHER_LOOPBACK = "127.0.0.2";
 
-const FREE_PORTS = ["--port", "0", "--alpn-port", "0", "--http-port", "0"];
+const FREE_PORTS = ["--port", "0", "--alpn-port", "0", "--https-port", "0", "--http-port", "0"];
 
 t.test("a cloud in a directory of its own", async (t) => {
 	const directory = join(temporaryFolder(t), "deep/down/cloud");

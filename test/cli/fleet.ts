@@ -113,7 +113,7 @@ export async function startCloud(t: Test, directory: string, ...args: string[]):
 		"--json",
 		"--directory",
 		directory,
-		...["--port", "--alpn-port", "--http-port"].flatMap((option) => [option, "0"]),
+		...["--port", "--alpn-port", "--https-port", "--http-port"].flatMap((option) => [option, "0"]),
 		...args,
 	]);
 	const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
@@ -156,7 +156,7 @@ export async function cloudLines(
 	directory: string,
 	...args: string[]
 ): Promise<{ lines(): readonly string[]; line(what: (line: string) => boolean): Promise<string> }> {
-	const ports = ["--port", "--alpn-port", "--http-port"].flatMap((option) => [option, "0"]);
+	const ports = ["--port", "--alpn-port", "--https-port", "--http-port"].flatMap((option) => [option, "0"]);
 	const child = launch(["cloud", "--directory", directory, ...ports, ...args], environment);
 	const ended = new Promise((resolve) => child.on("close", resolve));
 	t.teardown(() => {
@@ -180,7 +180,7 @@ export async function cloudLines(
 
 /** Starts `fleet cloud` on free ports, returns what it prints for people at the start, and stops it. */
 export async function cloudInstructions(t: Test, directory: string, ...args: string[]): Promise<string> {
-	const ports = ["--port", "--alpn-port", "--http-port"].flatMap((option) => [option, "0"]);
+	const ports = ["--port", "--alpn-port", "--https-port", "--http-port"].flatMap((option) => [option, "0"]);
 	const child = launch(["cloud", "--directory", directory, ...ports, ...args]);
 	const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
 	t.teardown(() => child.kill("SIGKILL"));

@@ -8,7 +8,7 @@ import { cloudLines, deviceArguments, fleet, fleetWith, saysInOneLine, startClou
 
 t.setTimeout(300_000);
 const account = { accountId: "123456789012", region: "eu-west-1" };
-const free = ["--port", "0", "--alpn-port", "0", "--http-port", "0"];
+const free = ["--port", "0", "--alpn-port", "0", "--https-port", "0", "--http-port", "0"];
 
 /** A setup with a claim that is made, in a new folder. */
 function setup(folder: string): string {

@@ -19,6 +19,29 @@ export interface AccessKey {
 	readonly policies: readonly NamedPolicy[];
 }
 
+/** Who may call, and whether their signatures are checked. */
+export interface Callers {
+	/** By access key id. */
+	readonly keys: ReadonlyMap<string, AccessKey>;
+	/** `any`: everybody may do everything. */
+	readonly signatures: "checked" | "any";
+}
+
+/** The global condition keys of IAM whose values are known here. */
+export function globalConditions(
+	{ principal }: Pick<AccessKey, "principal">,
+	request: { readonly sourceIp: string; readonly secure: boolean; readonly region: string; readonly now: number },
+): Record<string, string> {
+	return {
+		"aws:SourceIp": request.sourceIp,
+		"aws:SecureTransport": String(request.secure),
+		"aws:CurrentTime": new Date(request.now).toISOString(),
+		"aws:PrincipalArn": principal,
+		"aws:RequestedRegion": request.region,
+		...(principal.includes(":user/") && { "aws:username": principal.replace(/^.*\//, "") }),
+	};
+}
+
 /** An access key file or option that cannot be used; the message says what to change. */
 export class AccessKeyError extends Error {
 	override readonly name = "AccessKeyError";

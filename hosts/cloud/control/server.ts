@@ -14,7 +14,7 @@ import { Throttles } from "../base/throttle.js";
 import { evaluate, type PolicyVariables } from "../policy/policy.js";
 import type { Registry } from "../registry/registry.js";
 import { limitConnections, oneAfterTheOther } from "./connections.js";
-import type { AccessKey } from "./iam.js";
+import { type AccessKey, globalConditions } from "./iam.js";
 import { answerLocally, isLocalPath } from "./local.js";
 import type { Operation } from "./operation.js";
 import { type OperationName, operations } from "./operations.js";
@@ -388,21 +388,10 @@ function parseJson(body: Buffer): object {
 	throw new AwsError("SerializationException", "The request body must be a JSON object.");
 }
 
-/** The global condition keys of IAM whose values are known here. */
-function requestContext(
-	caller: AccessKey,
-	request: IncomingMessage,
-	region: string,
-	now: number,
-): Record<string, string> {
-	return {
-		"aws:SourceIp": (request.socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, ""),
-		"aws:SecureTransport": "false",
-		"aws:CurrentTime": new Date(now).toISOString(),
-		"aws:PrincipalArn": caller.principal,
-		"aws:RequestedRegion": region,
-		...(caller.principal.includes(":user/") && { "aws:username": caller.principal.replace(/^.*\//, "") }),
-	};
+/** What IAM's conditions may ask of a request. */
+function requestContext(caller: AccessKey, request: IncomingMessage, region: string, now: number) {
+	const sourceIp = (request.socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");
+	return globalConditions(caller, { sourceIp, secure: false, region, now });
 }
 
 /** `aws:RequestTag/…`, `aws:TagKeys` of the tags sent along, `aws:ResourceTag/…` of those the resource has. */
@@ -521,6 +510,7 @@ function tooLarge(): AwsError {
 	return new AwsError("RequestEntityTooLargeException", `A request may have at most ${MAXIMUM_BODY} bytes.`);
 }
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine can reach an address. */
+export function isLoopback(host: string): boolean {
 	return host === "localhost" || host === "::1" || /^127\./.test(host);
 }

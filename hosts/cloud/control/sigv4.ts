@@ -32,7 +32,7 @@ export interface SigningScope {
 }
 
 /** How far a client's clock may be off, ms (general AWS rule: 5 minutes). */
-const MAXIMUM_SKEW = 5 * 60_000;
+export const MAXIMUM_SKEW = 5 * 60_000;
 
 /**
  * Reads the Authorization header and checks all that needs no secret and no body: form, scope, signed headers, clock.
@@ -68,6 +68,33 @@ export function readSignature(head: RequestHead, { services, regions }: SigningS
 		);
 	}
 
+	const scope = readScope(credential, time, { services, regions });
+	checkClock(scope.instant, now, MAXIMUM_SKEW, time);
+	for (let i = 0; i < head.rawHeaders.length; i += 2) {
+		const name = head.rawHeaders[i]!.toLowerCase();
+		// SDKs sign all headers of AWS's own but one, which changes on the way.
+		const own = name.startsWith("x-amz") && name !== "x-amzn-trace-id";
+		if ((name === "host" || own) && !signedHeaders.includes(name)) {
+			throw invalid(`'${name.slice(0, 64)}' must be a 'SignedHeader' in the AWS Authorization.`);
+		}
+	}
+	if (!signedHeaders.includes("host")) throw invalid("'Host' must be a 'SignedHeader' in the AWS Authorization.");
+	if (!/^[0-9a-f]{64}$/.test(signature)) throw mismatch();
+	return {
+		accessKeyId: scope.accessKeyId,
+		scope: scope.text,
+		time,
+		signedHeaders,
+		signature: Buffer.from(signature, "hex"),
+	};
+}
+
+/** Reads a credential and checks its scope. `instant` is the signature's time, ms since 1970. @throws AwsError 403 */
+export function readScope(
+	credential: string,
+	time: string,
+	{ services, regions }: SigningScope,
+): { readonly accessKeyId: string; readonly text: string; readonly instant: number } {
 	const [accessKeyId = "", date, scopeRegion, service, terminator, ...excess] = credential.split("/");
 	if (accessKeyId === "" || terminator !== "aws4_request" || excess.length > 0) {
 		throw new AwsError(
@@ -82,31 +109,16 @@ export function readSignature(head: RequestHead, { services, regions }: SigningS
 	if (!regions.includes(scopeRegion!))
 		throw invalid(`Credential should be scoped to a valid region, here '${regions[0]}'.`);
 	if (!services.includes(service!)) throw invalid(`Credential should be scoped to correct service: '${services[0]}'.`);
-	if (Math.abs(instant - now) > MAXIMUM_SKEW) {
-		const here = new Date(now).toISOString().replace(/[-:]|\.\d+/g, "");
-		throw invalid(
-			instant < now
-				? `Signature expired: ${time} is now earlier than ${here} minus 5 min.`
-				: `Signature not yet current: ${time} is still later than ${here} plus 5 min.`,
-		);
-	}
-	for (let i = 0; i < head.rawHeaders.length; i += 2) {
-		const name = head.rawHeaders[i]!.toLowerCase();
-		// SDKs sign all headers of AWS's own but one, which changes on the way.
-		const own = name.startsWith("x-amz") && name !== "x-amzn-trace-id";
-		if ((name === "host" || own) && !signedHeaders.includes(name)) {
-			throw invalid(`'${name.slice(0, 64)}' must be a 'SignedHeader' in the AWS Authorization.`);
-		}
-	}
-	if (!signedHeaders.includes("host")) throw invalid("'Host' must be a 'SignedHeader' in the AWS Authorization.");
-	if (!/^[0-9a-f]{64}$/.test(signature)) throw mismatch();
-	return {
-		accessKeyId,
-		scope: `${date}/${scopeRegion}/${service}/aws4_request`,
-		time,
-		signedHeaders,
-		signature: Buffer.from(signature, "hex"),
-	};
+	return { accessKeyId, text: `${date}/${scopeRegion}/${service}/aws4_request`, instant };
+}
+
+/** Checks that a signature is neither older than `life`, ms, nor of the future. `time` is its time as text. @throws AwsError 403 */
+export function checkClock(instant: number, now: number, life: number, time: string): void {
+	const here = new Date(now).toISOString().replace(/[-:]|\.\d+/g, "");
+	if (now - instant > life)
+		throw invalid(`Signature expired: ${time} is now earlier than ${here} minus ${Math.round(life / 60_000)} min.`);
+	if (instant - now > MAXIMUM_SKEW)
+		throw invalid(`Signature not yet current: ${time} is still later than ${here} plus 5 min.`);
 }
 
 /**
@@ -205,11 +217,13 @@ function compare(a: string, b: string): number {
 	return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function invalid(message: string): AwsError {
+/** The error of a signature that cannot be right. */
+export function invalid(message: string): AwsError {
 	return new AwsError("InvalidSignatureException", message);
 }
 
-function mismatch(): AwsError {
+/** The error of a signature that the request does not have. */
+export function mismatch(): AwsError {
 	return invalid(
 		"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access " +
 			"Key and signing method. Consult the service documentation for details.",

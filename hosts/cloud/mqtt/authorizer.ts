@@ -1,4 +1,5 @@
-// Decides what a certificate may do on a connection, by the policies in force for it and the values of their variables.
+// Decides what a client may do on a connection: by the policies in force for its certificate, or by those that it brings itself.
+// Knows the values of their variables.
 
 import { X509Certificate } from "node:crypto";
 import { temporaryClaimPolicy } from "../base/samples.js";
@@ -14,16 +15,33 @@ import {
 import type { Registry } from "../registry/registry.js";
 import type { CertificateRecord, ThingRecord } from "../state/state.js";
 
+/** What a client without a certificate may do. */
+export interface OwnPolicies {
+	/** `iam`: the policies of an IAM user or role. `authorizer`: those that a custom authorizer has answered with. */
+	readonly kind: "iam" | "authorizer";
+	readonly policies: readonly NamedPolicy[];
+	/** More variables, as they are now. */
+	variables?(): PolicyVariables;
+}
+
 /** What is known of a connection when policies decide. */
 export interface ConnectionFacts {
-	readonly certificateId: string;
-	readonly clientId: string;
+	/** Id of the client's certificate; else the ARN of an IAM principal, or the name that a custom authorizer gave. */
+	readonly principal: string;
+	/** Present for a client without a certificate. */
+	readonly own?: OwnPolicies | undefined;
+	/** Absent over HTTPS. */
+	readonly clientId?: string;
 	readonly sourceIp: string;
 }
 
 const MAXIMUM_PARSED = 1_000;
+/** Decisions that are kept for one connection. */
+const MAXIMUM_KEPT = 256;
+/** Tables whose changes leave every decision as it is. */
+const WITHOUT_INFLUENCE: ReadonlySet<string> = new Set(["sessions", "queued", "retained", "tokens", "settings"]);
 
-/** Decides what certificates may do. Follows changes of the registry at once, or after the setting policy.propagationDelay. */
+/** Decides what clients may do. Follows changes of the registry at once, or after the setting policy.propagationDelay. */
 export class Authorizer {
 	readonly #registry: Registry;
 	readonly #settings: Settings;
@@ -32,12 +50,14 @@ export class Authorizer {
 	/** Recent changes of attachments by row key, oldest first. */
 	readonly #recent = new Map<string, { readonly at: number; readonly attached: boolean }[]>();
 	readonly #stop: () => void;
+	#generation = 0;
 
 	constructor(registry: Registry, settings: Settings, now: () => number) {
 		this.#registry = registry;
 		this.#settings = settings;
 		this.#now = now;
 		this.#stop = registry.state.onChange((changes) => {
+			if (changes.some(({ table }) => !WITHOUT_INFLUENCE.has(table))) this.#generation++;
 			if (settings.policy.propagationDelay <= 0) return;
 			for (const { table, key, row } of changes) {
 				if (table !== "attachments") continue;
@@ -50,6 +70,16 @@ export class Authorizer {
 		this.#stop();
 	}
 
+	/** Another number after every change that may change a decision: of the registry, or of the one setting that counts here. */
+	get generation(): number {
+		return this.#generation * 2 + (this.#settings.temporaryClaim.oneTemplate ? 1 : 0);
+	}
+
+	/** Whether a decision stays as it is until the registry changes. It does not while changes of attachments spread. */
+	get settled(): boolean {
+		return this.#recent.size === 0;
+	}
+
 	/** Decides over an action. `attributes` are those of a CONNECT: PersistentConnect, LastWill. */
 	decide(
 		facts: ConnectionFacts,
@@ -58,16 +88,15 @@ export class Authorizer {
 		name: string,
 		attributes: readonly string[] = [],
 	): Decision {
-		const certificate = this.#registry.certificates.get(facts.certificateId);
+		const resource = this.#registry.arn(kind, name);
+		const { own } = facts;
+		if (own) return evaluate(own.policies, { action, resource, variables: ownVariables(own, facts, attributes) });
+		const certificate = this.#registry.certificates.get(facts.principal);
 		if (!certificate) return { allowed: false, explanation: "The certificate has been deleted." };
 		const variables = this.#variablesOf(certificate, facts, attributes);
 		const needGrant = attributes.length > 0 && this.#settings.connection.connectAttributesNeedGrant;
 		const policies = this.#policiesOf(certificate);
-		return evaluate(needGrant ? policies.map(grantingAttributes) : policies, {
-			action,
-			resource: this.#registry.arn(kind, name),
-			variables,
-		});
+		return evaluate(needGrant ? policies.map(grantingAttributes) : policies, { action, resource, variables });
 	}
 
 	/** Policies on the certificate, and on the groups (with their parents) of the things that it is attached to. */
@@ -123,7 +152,7 @@ export class Authorizer {
 	}
 
 	/** The thing that counts for a connection: the one attached exclusively, otherwise an attached one named like the client id. */
-	#findThing(certificateId: string, clientId: string): ThingRecord | undefined {
+	#findThing(certificateId: string, clientId: string | undefined): ThingRecord | undefined {
 		const { certificates, things, thingPrincipals } = this.#registry;
 		const attached = thingPrincipals.attachedTo(certificates.arn(certificateId));
 		const row =
@@ -134,8 +163,7 @@ export class Authorizer {
 
 	#variablesOf(certificate: CertificateRecord, facts: ConnectionFacts, attributes: readonly string[]): PolicyVariables {
 		const variables = new Map<string, string | readonly string[]>([
-			["iot:ClientId", facts.clientId],
-			["aws:SourceIp", facts.sourceIp],
+			...clientVariables(facts),
 			["iot:CertificateId", certificate.certificateId],
 			["iot:ConnectAttributes", attributes],
 			...certificateVariables(certificate),
@@ -151,6 +179,51 @@ export class Authorizer {
 		}
 		return variables;
 	}
+}
+
+/** What one connection may do. Keeps its decisions until something changes, since most are asked for again and again. */
+export class Permissions {
+	readonly #authorizer: Authorizer;
+	readonly #facts: ConnectionFacts;
+	readonly #kept = new Map<string, Decision>();
+	#generation = -1;
+
+	constructor(authorizer: Authorizer, facts: ConnectionFacts) {
+		this.#authorizer = authorizer;
+		this.#facts = facts;
+	}
+
+	/** Decides over an action after CONNECT. */
+	decide(action: string, kind: "topic" | "topicfilter", name: string): Decision {
+		const { generation } = this.#authorizer;
+		// Policies of IAM may look at the clock.
+		const settled = this.#authorizer.settled && this.#facts.own?.kind !== "iam";
+		if (generation !== this.#generation || !settled || this.#kept.size >= MAXIMUM_KEPT) {
+			this.#kept.clear();
+			this.#generation = generation;
+		}
+		const key = `${action} ${name}`;
+		const kept = this.#kept.get(key);
+		if (kept) return kept;
+		const decision = this.#authorizer.decide(this.#facts, action, kind, name);
+		this.#kept.set(key, decision);
+		return decision;
+	}
+}
+
+function clientVariables({ clientId, sourceIp }: ConnectionFacts): [string, string][] {
+	return [...(clientId === undefined ? [] : [["iot:ClientId", clientId] as [string, string]]), ["aws:SourceIp", sourceIp]];
+}
+
+function ownVariables(own: OwnPolicies, facts: ConnectionFacts, attributes: readonly string[]): PolicyVariables {
+	const more = own.variables?.() ?? [];
+	// IAM knows no variables of AWS IoT (service authorization reference, "Condition keys for AWS IoT").
+	if (own.kind === "iam") return new Map([...more, ["aws:SourceIp", facts.sourceIp]]);
+	return new Map<string, string | readonly string[]>([
+		...more,
+		...clientVariables(facts),
+		["iot:ConnectAttributes", attributes],
+	]);
 }
 
 /** A policy without the Allow statements that have no condition on iot:ConnectAttributes. */

@@ -1,5 +1,5 @@
-// MQTT control packets as bytes: finds where one ends, reads fields without reading past its end, and reads the few fields that
-// must be known before the broker sees it. packets.ts checks that a packet is well-formed.
+// MQTT control packets as bytes: finds where one ends, and reads fields without reading past its end. packets.ts knows what the
+// fields mean.
 
 import { isUtf8 } from "node:buffer";
 
@@ -17,9 +17,10 @@ export const packetType = {
 	unsubscribe: 10,
 	unsuback: 11,
 	pingreq: 12,
+	pingresp: 13,
 	disconnect: 14,
 	auth: 15,
-} satisfies Record<string, number>;
+} as const;
 
 /** A client sent bytes that are not MQTT, or more than is allowed. */
 export class FrameError extends Error {
@@ -44,9 +45,10 @@ export const reasonCode = {
 	topicFilterInvalid: 0x8f,
 	topicNameInvalid: 0x90,
 	packetTooLarge: 0x95,
+	receiveMaximumExceeded: 0x93,
+	topicAliasInvalid: 0x94,
 	quotaExceeded: 0x97,
 	qosNotSupported: 0x9b,
-	sharedSubscriptionsNotSupported: 0x9e,
 	subscriptionIdentifiersNotSupported: 0xa1,
 } as const;
 
@@ -111,6 +113,11 @@ export class Cursor {
 		return cursor;
 	}
 
+	/** Where the next byte is. */
+	get at(): number {
+		return this.#at;
+	}
+
 	/** How many bytes are left. */
 	get left(): number {
 		return this.#bytes.length - this.#at;
@@ -168,59 +175,4 @@ export class Cursor {
 
 export function typeOf(frame: Uint8Array): number {
 	return frame[0]! >> 4;
-}
-
-/** Whether it is a PUBLISH with QoS 0, which need not arrive. */
-export function isQos0Publish(frame: Uint8Array): boolean {
-	return typeOf(frame) === packetType.publish && (frame[0]! & 6) === 0;
-}
-
-/** Protocol level of a CONNECT: 3 is MQTT 3.1, 4 is 3.1.1, 5 is 5.0. */
-export function readProtocolLevel(frame: Buffer): number {
-	const cursor = Cursor.body(frame);
-	const name = cursor.text();
-	if (name !== "MQTT" && name !== "MQIsdp") throw new FrameError("The protocol's name is not MQTT.");
-	return cursor.byte();
-}
-
-/** What must be known of a PUBLISH of MQTT 3.1.1. `packetId` is absent for QoS 0. */
-export function readPublish(frame: Buffer) {
-	const qos = (frame[0]! >> 1) & 3;
-	const cursor = Cursor.body(frame);
-	const topic = cursor.text();
-	const packetId = qos > 0 ? cursor.uint16() : undefined;
-	return { topic, qos, packetId, retain: (frame[0]! & 1) === 1, payloadLength: cursor.left };
-}
-
-/** Filters of a SUBSCRIBE of MQTT 3.1.1 with the QoS asked for. */
-export function readSubscribe(frame: Buffer): { readonly filter: string; readonly qos: number }[] {
-	const filters: { filter: string; qos: number }[] = [];
-	const cursor = Cursor.body(frame);
-	for (cursor.uint16(); cursor.left > 0; ) {
-		const filter = cursor.text();
-		filters.push({ filter, qos: cursor.byte() });
-	}
-	return filters;
-}
-
-/** Packet identifier of a packet that begins with it, such as a PUBACK or a SUBSCRIBE. */
-export function readPacketId(frame: Buffer): number {
-	return Cursor.body(frame).uint16();
-}
-
-/** A CONNACK that refuses, MQTT 3.1.1 section 3.2. */
-export function refusal(returnCode: number): Buffer {
-	return Buffer.from([0x20, 2, 0, returnCode]);
-}
-
-/** Whether a topic filter matches a topic. AWS differs from MQTT: `sensor/#` does not match `sensor`. */
-export function filterMatches(filter: string, topic: string): boolean {
-	const wanted = filter.split("/");
-	const levels = topic.split("/");
-	if (topic.startsWith("$") && /^[+#]/.test(filter)) return false;
-	for (const [index, level] of wanted.entries()) {
-		if (level === "#") return levels.length > index;
-		if (index >= levels.length || (level !== "+" && level !== levels[index])) return false;
-	}
-	return wanted.length === levels.length;
 }

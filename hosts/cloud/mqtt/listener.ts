@@ -15,8 +15,10 @@ export interface ListenerOptions {
 	readonly port: number;
 	/** Keys and certificates of the server, PEM, for one kind of key or for two. A client's suites decide which one it is shown. */
 	readonly identities: readonly { readonly key: string; readonly cert: string }[];
-	/** The ALPN protocol that clients must ask for. When absent, they need not ask for any. */
-	readonly alpnProtocol?: string;
+	/** ALPN protocols that are spoken here, the best one first. */
+	readonly alpnProtocols?: readonly string[];
+	/** Whether clients must ask for one of them. */
+	readonly alpnRequired?: boolean;
 	/** Its time limit and its bounds are read when the port is opened. */
 	readonly settings: Settings["connection"];
 	readonly report: (event: CloudEventBody) => void;
@@ -53,7 +55,7 @@ const SIGNATURE_ALGORITHMS = ["RSA-PSS", "RSA", "ECDSA"]
 
 /** Opens a port. @throws the system's error when it is in use */
 export async function openListener(options: ListenerOptions): Promise<Listener> {
-	const { settings, report, alpnProtocol } = options;
+	const { settings, report, alpnProtocols, alpnRequired = false } = options;
 	const open = new Set<Socket>();
 	const handshaking = new Set<Socket>();
 	const refuse = (reason: string, explanation: string) =>
@@ -77,11 +79,13 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
 			handshakeTimeout: Math.min(settings.handshakeTimeout, LONGEST_TIMER),
 			secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
 			noDelay: true,
-			...(alpnProtocol !== undefined && { ALPNProtocols: [alpnProtocol] }),
+			...(alpnProtocols && { ALPNProtocols: [...alpnProtocols] }),
 		},
 		(socket) => {
-			if (alpnProtocol === undefined || socket.alpnProtocol === alpnProtocol) return accept(socket);
-			refuse("no ALPN", `On this port the client must ask for the ALPN protocol ${alpnProtocol}.`);
+			if (!alpnRequired || socket.alpnProtocol) return accept(socket);
+			const [first, ...others] = alpnProtocols ?? [];
+			const more = others.length > 0 ? ` (or ${others.join(", ")})` : "";
+			refuse("no ALPN", `On this port the client must ask for the ALPN protocol ${first}${more}.`);
 			socket.on("error", () => {});
 			socket.destroy();
 		},

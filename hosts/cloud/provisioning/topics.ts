@@ -62,9 +62,13 @@ export function whyNotPublished(topic: string): string {
 		: `Nothing listens to ${topic}: the message is ignored. Provisioning topics have /json or /cbor at their end.`;
 }
 
-/** Why no message will come for a subscription to a reserved filter; `undefined` when one may come. */
-export function whyNothingComes(filter: string): string | undefined {
-	if (!filter.startsWith("$aws/") || SENT_TO.some((pattern) => mayMatch(filter, pattern))) return undefined;
+/**
+ * Why no message will come for a subscription to a reserved filter; `undefined` when one may come. `others` are the topics that
+ * other services send to, level by level.
+ */
+export function whyNothingComes(filter: string, others: readonly (readonly RegExp[])[] = []): string | undefined {
+	if (!filter.startsWith("$aws/") || [...SENT_TO, ...others].some((pattern) => mayMatch(filter, pattern)))
+		return undefined;
 	const [, service] = SERVICES.find(([pattern]) => pattern.test(filter)) ?? [];
 	return service
 		? `This cloud does not have ${service}: nothing will come for this subscription.`

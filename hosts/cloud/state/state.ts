@@ -180,7 +180,14 @@ export interface RoleRecord {
 /** A persistent session of MQTT. */
 export interface SessionRecord {
 	readonly clientId: string;
-	readonly subscriptions: readonly { readonly topic: string; readonly qos: number }[];
+	readonly subscriptions: readonly {
+		/** The filter. */
+		readonly topic: string;
+		readonly qos: number;
+		/** Options of MQTT 5. */
+		readonly noLocal?: boolean;
+		readonly retainAsPublished?: boolean;
+	}[];
 	/** How long it outlives its connection, ms. */
 	readonly keep: number;
 	/** ms since 1970; absent while it is connected. */
@@ -195,6 +202,14 @@ export interface QueuedRecord {
 	readonly topic: string;
 	readonly payload: Uint8Array;
 	readonly qos: number;
+	/** The RETAIN flag that the client gets. */
+	readonly retain?: boolean;
+	/** What MQTT 5 passes on with it, encoded. */
+	readonly properties?: Uint8Array;
+	/** ms since 1970: from then on nobody gets it. */
+	readonly expiresAt?: number;
+	/** The filter of the shared subscription that it comes by. */
+	readonly shared?: string;
 }
 
 /** A retained message. */
@@ -202,6 +217,10 @@ export interface RetainedRecord {
 	readonly topic: string;
 	readonly payload: Uint8Array;
 	readonly qos: number;
+	/** What MQTT 5 passes on with it, encoded. */
+	readonly properties?: Uint8Array;
+	/** ms since 1970: from then on nobody gets it. */
+	readonly expiresAt?: number;
 }
 
 /** The account. Made up on first use and kept. */

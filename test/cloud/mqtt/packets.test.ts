@@ -3,7 +3,7 @@
 import mqttPacket, { type Packet } from "mqtt-packet";
 import t from "tap";
 import { FrameError } from "../../../hosts/cloud/mqtt/frames.js";
-import { checkPacket, type ProtocolLevel } from "../../../hosts/cloud/mqtt/packets.js";
+import { type ProtocolLevel, readPacket } from "../../../hosts/cloud/mqtt/packets.js";
 
 const userProperties = { a: ["b", "c"], d: "e" };
 const connect = {
@@ -60,7 +60,7 @@ const framed = (first: number, body: Uint8Array) => {
 
 t.test("Every kind of packet passes as the standard has it", (t) => {
 	for (const level of [4, 5] as const) {
-		for (const packet of good[level]) checkPacket(encode(packet, level), level);
+		for (const packet of good[level]) readPacket(encode(packet, level), level);
 	}
 	t.end();
 });
@@ -76,7 +76,7 @@ t.test("A packet cut short anywhere is refused, or still one that mqtt-packet re
 				if (frame[0] === 0xf0 && length === 0) continue;
 				const cut = framed(frame[0]!, frame.subarray(at, at + length));
 				try {
-					checkPacket(cut, level);
+					readPacket(cut, level);
 				} catch (error) {
 					t.ok(error instanceof FrameError);
 					refused++;
@@ -101,10 +101,10 @@ t.test("A byte too many and wrong flags are refused", (t) => {
 			const at = frame.findIndex((byte, index) => index > 0 && byte < 0x80) + 1;
 			const first = frame[0]!;
 			if (first >> 4 === 3) continue;
-			t.throws(() => checkPacket(framed(first ^ 1, frame.subarray(at)), level), FrameError);
-			t.throws(() => checkPacket(framed(first ^ 8, frame.subarray(at)), level), FrameError);
+			t.throws(() => readPacket(framed(first ^ 1, frame.subarray(at)), level), FrameError);
+			t.throws(() => readPacket(framed(first ^ 8, frame.subarray(at)), level), FrameError);
 			const longer = framed(first, Buffer.concat([frame.subarray(at), Buffer.from([0])]));
-			t.throws(() => checkPacket(longer, level), FrameError, longer.toString("hex"));
+			t.throws(() => readPacket(longer, level), FrameError, longer.toString("hex"));
 		}
 	}
 	t.end();
@@ -150,7 +150,7 @@ t.test("What is refused, and why", (t) => {
 		["3005000161" + "017f", 5, /no property 127/],
 	] as const) {
 		t.throws(
-			() => checkPacket(Buffer.from(hex, "hex"), level),
+			() => readPacket(Buffer.from(hex, "hex"), level),
 			{ name: "FrameError", message: why, reasonCode: Number },
 			hex,
 		);

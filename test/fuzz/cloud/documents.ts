@@ -264,7 +264,7 @@ export const policyTarget: Target = {
 				registry.policies.attachPolicy({ policyName, target });
 				for (const clientId of ["dev-a", "c1", "*"]) {
 					for (const [action, kind, name, attributes] of asked) {
-						const facts = { certificateId, clientId, sourceIp: "127.0.0.1" };
+						const facts = { principal: certificateId, clientId, sourceIp: "127.0.0.1" };
 						const { allowed, statement, explanation } = authorizer.decide(facts, action, kind, name, attributes);
 						if (typeof allowed !== "boolean" || explanation === "")
 							throw new Defect("wrong", "a decision that is none");
@@ -334,7 +334,7 @@ export const pemTarget: Target = {
 				);
 				if (kept) {
 					const authorizer = new Authorizer(registry, world.settings, world.now);
-					const facts = { certificateId: kept.certificateId, clientId: "c", sourceIp: "127.0.0.1" };
+					const facts = { principal: kept.certificateId, clientId: "c", sourceIp: "127.0.0.1" };
 					if (authorizer.decide(facts, "iot:Connect", "client", "c").allowed)
 						throw new Defect("privilege", "a certificate without a policy may connect");
 					authorizer.close();
