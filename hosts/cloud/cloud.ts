@@ -7,9 +7,11 @@ import { changeSettings, defaultSettings, type Settings, type SettingsPatch } fr
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control/server.js";
 import { openBroker } from "./mqtt/broker.js";
 import { openListener } from "./mqtt/listener.js";
+import { Messages } from "./mqtt/messages.js";
 import { type CertificateAuthority, openAuthority } from "./pki/authority.js";
 import { Provisioning } from "./provisioning/provisioning.js";
 import { Registry } from "./registry/registry.js";
+import { Shadows } from "./shadow/shadows.js";
 import { KeptSettings } from "./state/kept-settings.js";
 import { openState } from "./state/state.js";
 
@@ -61,7 +63,10 @@ export interface CloudOptions {
 	 */
 	readonly hookCommands?: Readonly<Record<string, string>>;
 	/** Also starts the HTTP control plane, with these options. It listens on this cloud's host unless another one is given. */
-	readonly controlPlane?: Omit<ControlPlaneOptions, "registry" | "events" | "metrics" | "settings" | "changeSettings">;
+	readonly controlPlane?: Omit<
+		ControlPlaneOptions,
+		"registry" | "services" | "events" | "metrics" | "settings" | "changeSettings"
+	>;
 	/** ms since 1970. Default `Date.now`. */
 	readonly now?: () => number;
 	/** Called with each event; must not throw. */
@@ -90,6 +95,10 @@ export interface Cloud {
 	readonly authority: CertificateAuthority;
 	/** Fleet provisioning without MQTT. */
 	readonly provisioning: Provisioning;
+	/** Device Shadow. Its methods are the operations of the data plane, callable without HTTP. */
+	readonly shadows: Shadows;
+	/** Publishes messages without MQTT, and reads retained ones. */
+	readonly messages: Messages;
 	/** Live: a change takes effect at its next use. */
 	readonly settings: Settings;
 	/**
@@ -186,8 +195,11 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		provisioning.sweep();
 		const sweeper = setInterval(() => provisioning.sweep(), 60_000).unref();
 		closing.push(() => clearInterval(sweeper));
-		const broker = await openBroker({ registry, provisioning, settings, now, report });
+		const shadows = new Shadows({ state, settings, now, report });
+		const reserved = [shadows];
+		const broker = await openBroker({ registry, provisioning, reserved, settings, now, report });
 		closing.push(() => broker.close());
+		const messages = new Messages({ state, publisher: broker, reserved });
 		const { certificates } = settings.tls;
 		const kinds = certificates === "both" ? (["rsa", "ecdsa"] as const) : [certificates];
 		const listen = async (port: number, protocol?: string) => {
@@ -212,6 +224,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 				now,
 				...options.controlPlane,
 				registry,
+				services: { shadows, messages },
 				events,
 				metrics,
 				settings,
@@ -239,6 +252,8 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			registry,
 			authority,
 			provisioning,
+			shadows,
+			messages,
 			settings,
 			changeSettings: (patch) => kept.change(patch),
 			events,

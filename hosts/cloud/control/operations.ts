@@ -4,6 +4,7 @@
 import type { Operation } from "./operation.js";
 import { billingGroupOperations } from "./operations/billing-groups.js";
 import { certificateOperations } from "./operations/certificates.js";
+import { dataOperations } from "./operations/data.js";
 import { endpointOperations } from "./operations/endpoint.js";
 import { policyOperations } from "./operations/policies.js";
 import { registerThingOperation } from "./operations/register-thing.js";
@@ -13,8 +14,9 @@ import { thingGroupOperations } from "./operations/thing-groups.js";
 import { thingPrincipalOperations } from "./operations/thing-principals.js";
 import { thingTypeOperations } from "./operations/thing-types.js";
 import { thingOperations } from "./operations/things.js";
+import type { ServiceName } from "./services.js";
 
-/** All operations. */
+/** All operations of the control plane. */
 export const operations = {
 	...billingGroupOperations,
 	...certificateOperations,
@@ -29,5 +31,12 @@ export const operations = {
 	...thingOperations,
 } satisfies Readonly<Record<string, Operation>>;
 
-/** Name of an operation. */
+/** Name of an operation of the control plane. */
 export type OperationName = keyof typeof operations;
+
+/** All operations by service. Different services may have operations of one name, and of one method and path. */
+export const operationsOf: Readonly<Record<ServiceName, Readonly<Record<string, Operation>>>> = {
+	iot: operations,
+	iotdata: dataOperations,
+	"iot-jobs-data": {},
+};

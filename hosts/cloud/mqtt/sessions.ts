@@ -149,7 +149,7 @@ export class Sessions {
 		}
 		if (!kept && !before) return;
 		this.#store(({ retained }) => {
-			if (kept) retained.put(key(topic), { topic, payload: bytes(payload), qos });
+			if (kept) retained.put(key(topic), { topic, payload: bytes(payload), qos, lastModified: this.#options.now() });
 			else retained.delete(key(topic));
 		});
 	}

@@ -27,7 +27,6 @@ export function parseProvisioningTopic(topic: string): ProvisioningTopic | undef
 
 /** Services of AWS IoT that this cloud does not have, by the beginning of their topics and filters. */
 const SERVICES: readonly (readonly [RegExp, string])[] = [
-	[/^\$aws\/things\/[^/]+\/shadow(\/|$)/, "the Device Shadow service"],
 	[/^\$aws\/things\/[^/]+\/(jobs|jobExecution)(\/|$)/, "Jobs"],
 	[/^\$aws\/things\/[^/]+\/streams(\/|$)/, "MQTT-based file delivery"],
 	[/^\$aws\/things\/[^/]+\/defender(\/|$)/, "Device Defender"],

@@ -17,6 +17,7 @@ const TAG_TEXT = "^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$";
 export const forms = {
 	/** Names of things, thing groups, thing types and billing groups. */
 	resourceName: { type: "string", min: 1, max: 128, pattern: "[a-zA-Z0-9:_-]+" },
+	shadowName: { type: "string", min: 1, max: 64, pattern: "[$a-zA-Z0-9:_-]+" },
 	attributeName: { type: "string", max: 128, pattern: "[a-zA-Z0-9_.,@/:#-]+" },
 	attributeValue: { type: "string", max: 800, pattern: "[a-zA-Z0-9_.,@/:#=\\[\\]-]*" },
 	/** Descriptions of thing groups, thing types and billing groups. */

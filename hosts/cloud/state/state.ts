@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { open } from "lmdb";
 import { listen } from "../base/listen.js";
+import type { JsonObject } from "../base/object.js";
 
 /** Status of a certificate (API model, `CertificateStatus`). */
 export type CertificateStatus =
@@ -188,6 +189,22 @@ export interface RetainedRecord {
 	readonly topic: string;
 	readonly payload: Uint8Array;
 	readonly qos: number;
+	/** ms since 1970; absent when it was stored by an earlier version of this program. */
+	readonly lastModified?: number;
+}
+
+/** A device shadow. Its sections and their metadata are objects of JSON. */
+export interface ShadowRecord {
+	readonly thingName: string;
+	/** Absent for the classic shadow. */
+	readonly shadowName?: string;
+	readonly desired?: JsonObject;
+	readonly reported?: JsonObject;
+	readonly metadata: { readonly desired?: JsonObject; readonly reported?: JsonObject };
+	/** Grows with every update, and goes on from the old one when a shadow is made again soon after its deletion. */
+	readonly version: number;
+	/** ms since 1970; present when it has been deleted, and only its version is remembered. */
+	readonly deletedAt?: number;
 }
 
 /** The account. Made up on first use and kept. */
@@ -380,6 +397,7 @@ export class State {
 	readonly sessions = this.#table<SessionRecord>("sessions", {});
 	readonly queued = this.#table<QueuedRecord>("queued", {});
 	readonly retained = this.#table<RetainedRecord>("retained", {});
+	readonly shadows = this.#table<ShadowRecord, "thingName">("shadows", { thingName: (row) => row.thingName });
 
 	/** For `openState` alone. */
 	constructor(database: Database | undefined, release: () => Promise<void>) {
