@@ -137,6 +137,15 @@ export function narrateCloud(event: CloudEvent): Line | undefined {
 			return { text: `ends the session of ${event.clientId}, which has expired`, mood: "quiet" };
 		case "shadow":
 			return narrateShadow(event);
+		case "job":
+			return { text: `${JOB[event.status]} job ${event.jobId}` };
+		case "job.execution":
+			return narrateExecution(event);
+		case "job.rejected":
+			return {
+				text: `rejects ${event.topic} of ${event.clientId ?? "HTTPS"} with ${event.code}: ${event.explanation}`,
+				mood: "bad",
+			};
 		case "certificate.expired":
 			return { text: `deletes certificate ${short(event.certificateId)}…, which has expired`, mood: "quiet" };
 		case "warning":
@@ -163,6 +172,20 @@ function narrateShadow(event: CloudEvent & { readonly event: "shadow" }): Line {
 	if (operation === "delete") return { text: `deletes ${shadow} for ${clientId}` };
 	const differs = delta ? `; desired and not reported: ${delta.slice(0, 5).join(", ")}` : "";
 	return { text: `updates ${shadow} for ${clientId} to version ${version}${differs}`, mood: "good" };
+}
+
+const JOB = { IN_PROGRESS: "starts", COMPLETED: "has completed", CANCELED: "cancels", DELETED: "deletes" } as const;
+
+function narrateExecution(event: CloudEvent & { readonly event: "job.execution" }): Line {
+	const { jobId, thingName, executionNumber, status, explanation } = event;
+	const attempt = executionNumber === 1 ? "" : ` (execution ${executionNumber})`;
+	const why = explanation === undefined ? "" : `: ${explanation}`;
+	const text =
+		status === "QUEUED"
+			? `queues job ${jobId}${attempt} for ${thingName}`
+			: `job ${jobId}${attempt} of ${thingName} is ${status}${why}`;
+	if (status === "SUCCEEDED") return { text, mood: "good" };
+	return ["FAILED", "TIMED_OUT", "REJECTED"].includes(status) ? { text, mood: "bad" } : { text };
 }
 
 const OUTCOMES = {

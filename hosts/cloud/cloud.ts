@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type CloudEvent, EventLog, Metrics } from "./base/events.js";
 import { changeSettings, defaultSettings, type Settings, type SettingsPatch } from "./base/settings.js";
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control/server.js";
+import { Jobs } from "./jobs/jobs.js";
 import { openBroker } from "./mqtt/broker.js";
 import { openListener } from "./mqtt/listener.js";
 import { Messages } from "./mqtt/messages.js";
@@ -97,6 +98,8 @@ export interface Cloud {
 	readonly provisioning: Provisioning;
 	/** Device Shadow. Its methods are the operations of the data plane, callable without HTTP. */
 	readonly shadows: Shadows;
+	/** AWS IoT Jobs. Its methods are the operations of the control plane, those of `device` the ones that devices call. */
+	readonly jobs: Jobs;
 	/** Publishes messages without MQTT, and reads retained ones. */
 	readonly messages: Messages;
 	/** Live: a change takes effect at its next use. */
@@ -196,7 +199,9 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		const sweeper = setInterval(() => provisioning.sweep(), 60_000).unref();
 		closing.push(() => clearInterval(sweeper));
 		const shadows = new Shadows({ state, settings, now, report });
-		const reserved = [shadows];
+		const jobs = new Jobs({ registry, now, report });
+		closing.push(() => jobs.close());
+		const reserved = [shadows, jobs.device];
 		const broker = await openBroker({ registry, provisioning, reserved, settings, now, report });
 		closing.push(() => broker.close());
 		const messages = new Messages({ state, publisher: broker, reserved });
@@ -224,7 +229,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 				now,
 				...options.controlPlane,
 				registry,
-				services: { shadows, messages },
+				services: { shadows, jobs, messages },
 				events,
 				metrics,
 				settings,
@@ -253,6 +258,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			authority,
 			provisioning,
 			shadows,
+			jobs,
 			messages,
 			settings,
 			changeSettings: (patch) => kept.change(patch),

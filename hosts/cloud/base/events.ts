@@ -155,6 +155,32 @@ export type CloudEventBody =
 			readonly code?: number;
 			readonly explanation?: string;
 	  }
+	/** A job was made, has ended, or was deleted. */
+	| {
+			readonly event: "job";
+			readonly jobId: string;
+			readonly status: "IN_PROGRESS" | "CANCELED" | "COMPLETED" | "DELETED";
+	  }
+	/** An execution of a job was queued, or has changed. */
+	| {
+			readonly event: "job.execution";
+			readonly jobId: string;
+			readonly thingName: string;
+			readonly executionNumber: number;
+			readonly status: string;
+			readonly explanation?: string;
+	  }
+	/** A device's request to Jobs was rejected. */
+	| {
+			readonly event: "job.rejected";
+			readonly thingName: string;
+			readonly topic: string;
+			/** Absent when it came over HTTPS. */
+			readonly clientId?: string;
+			/** As in the reply, such as `VersionMismatch`. */
+			readonly code: string;
+			readonly explanation: string;
+	  }
 	| { readonly event: "warning"; readonly message: string };
 
 /** An event as it is kept: numbered, with its time in ms since 1970. */

@@ -6,6 +6,7 @@ import { billingGroupOperations } from "./operations/billing-groups.js";
 import { certificateOperations } from "./operations/certificates.js";
 import { dataOperations } from "./operations/data.js";
 import { endpointOperations } from "./operations/endpoint.js";
+import { deviceJobOperations, jobOperations } from "./operations/jobs.js";
 import { policyOperations } from "./operations/policies.js";
 import { registerThingOperation } from "./operations/register-thing.js";
 import { tagOperations } from "./operations/tags.js";
@@ -29,6 +30,7 @@ export const operations = {
 	...thingPrincipalOperations,
 	...thingTypeOperations,
 	...thingOperations,
+	...jobOperations,
 } satisfies Readonly<Record<string, Operation>>;
 
 /** Name of an operation of the control plane. */
@@ -38,5 +40,5 @@ export type OperationName = keyof typeof operations;
 export const operationsOf: Readonly<Record<ServiceName, Readonly<Record<string, Operation>>>> = {
 	iot: operations,
 	iotdata: dataOperations,
-	"iot-jobs-data": {},
+	"iot-jobs-data": deviceJobOperations,
 };

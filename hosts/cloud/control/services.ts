@@ -1,6 +1,7 @@
 // The services that this HTTP server answers for. AWS has a host for each; here there is one port, and a request says by its
 // signature, or by the host name that it asks for, which one it is for.
 
+import type { Jobs } from "../jobs/jobs.js";
 import type { Messages } from "../mqtt/messages.js";
 import type { Shadows } from "../shadow/shadows.js";
 import { headerValue, type RequestHead } from "./sigv4.js";
@@ -12,6 +13,7 @@ export type ServiceName = "iot" | "iotdata" | "iot-jobs-data";
 export interface Services {
 	/** Device Shadow. */
 	readonly shadows: Shadows;
+	readonly jobs: Jobs;
 	/** Messages that are published or read over HTTPS. */
 	readonly messages: Messages;
 }

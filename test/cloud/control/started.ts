@@ -7,6 +7,7 @@ import { defaultSettings, type Settings } from "../../../hosts/cloud/base/settin
 import { type AccessKey, ADMINISTRATOR_ACCESS, parseAccessKeys } from "../../../hosts/cloud/control/iam.js";
 import { type ControlPlaneOptions, startControlPlane } from "../../../hosts/cloud/control/server.js";
 import type { Services } from "../../../hosts/cloud/control/services.js";
+import { Jobs } from "../../../hosts/cloud/jobs/jobs.js";
 import { Messages } from "../../../hosts/cloud/mqtt/messages.js";
 import { type Authority, openAuthority } from "../../../hosts/cloud/pki/authority.js";
 import { type CertificateIssuer, Registry } from "../../../hosts/cloud/registry/registry.js";
@@ -117,8 +118,9 @@ export function servicesOf(registry: Registry, settings: Settings, events: Event
 	const { state } = registry;
 	const common = { state, settings, now: Date.now, report: events.report.bind(events) };
 	const shadows = new Shadows(common);
+	const jobs = new Jobs({ registry, ...common });
 	const messages = new Messages({ state, publisher: { publish: async () => {} }, reserved: [shadows] });
-	return { shadows, messages };
+	return { shadows, jobs, messages };
 }
 
 /** What a call was refused with: error type, HTTP status and text; fails the test when the call succeeds. */
