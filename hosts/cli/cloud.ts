@@ -123,6 +123,7 @@ signature (development mode).`,
 			const accessKeys = values["access-key"] ? ownAccessKey(directory, accountId) : given;
 			const control = await startControlPlane({
 				registry: running.registry,
+				services: running,
 				events: running.events,
 				metrics: running.metrics,
 				settings: running.settings,

@@ -5,11 +5,14 @@ import { join } from "node:path";
 import { type CloudEvent, EventLog, Metrics } from "./base/events.js";
 import { changeSettings, defaultSettings, type Settings, type SettingsPatch } from "./base/settings.js";
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control/server.js";
+import { Jobs } from "./jobs/jobs.js";
 import { openBroker } from "./mqtt/broker.js";
 import { openListener } from "./mqtt/listener.js";
+import { Messages } from "./mqtt/messages.js";
 import { type CertificateAuthority, openAuthority } from "./pki/authority.js";
 import { Provisioning } from "./provisioning/provisioning.js";
 import { Registry } from "./registry/registry.js";
+import { Shadows } from "./shadow/shadows.js";
 import { KeptSettings } from "./state/kept-settings.js";
 import { openState } from "./state/state.js";
 
@@ -61,7 +64,10 @@ export interface CloudOptions {
 	 */
 	readonly hookCommands?: Readonly<Record<string, string>>;
 	/** Also starts the HTTP control plane, with these options. It listens on this cloud's host unless another one is given. */
-	readonly controlPlane?: Omit<ControlPlaneOptions, "registry" | "events" | "metrics" | "settings" | "changeSettings">;
+	readonly controlPlane?: Omit<
+		ControlPlaneOptions,
+		"registry" | "services" | "events" | "metrics" | "settings" | "changeSettings"
+	>;
 	/** ms since 1970. Default `Date.now`. */
 	readonly now?: () => number;
 	/** Called with each event; must not throw. */
@@ -90,6 +96,12 @@ export interface Cloud {
 	readonly authority: CertificateAuthority;
 	/** Fleet provisioning without MQTT. */
 	readonly provisioning: Provisioning;
+	/** Device Shadow. Its methods are the operations of the data plane, callable without HTTP. */
+	readonly shadows: Shadows;
+	/** AWS IoT Jobs. Its methods are the operations of the control plane, those of `device` the ones that devices call. */
+	readonly jobs: Jobs;
+	/** Publishes messages without MQTT, and reads retained ones. */
+	readonly messages: Messages;
 	/** Live: a change takes effect at its next use. */
 	readonly settings: Settings;
 	/**
@@ -186,8 +198,13 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		provisioning.sweep();
 		const sweeper = setInterval(() => provisioning.sweep(), 60_000).unref();
 		closing.push(() => clearInterval(sweeper));
-		const broker = await openBroker({ registry, provisioning, settings, now, report });
+		const shadows = new Shadows({ state, settings, now, report });
+		const jobs = new Jobs({ registry, now, report });
+		closing.push(() => jobs.close());
+		const reserved = [shadows, jobs.device];
+		const broker = await openBroker({ registry, provisioning, reserved, settings, now, report });
 		closing.push(() => broker.close());
+		const messages = new Messages({ state, publisher: broker, reserved });
 		const { certificates } = settings.tls;
 		const kinds = certificates === "both" ? (["rsa", "ecdsa"] as const) : [certificates];
 		const listen = async (port: number, protocol?: string) => {
@@ -212,6 +229,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 				now,
 				...options.controlPlane,
 				registry,
+				services: { shadows, jobs, messages },
 				events,
 				metrics,
 				settings,
@@ -239,6 +257,9 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			registry,
 			authority,
 			provisioning,
+			shadows,
+			jobs,
+			messages,
 			settings,
 			changeSettings: (patch) => kept.change(patch),
 			events,

@@ -64,6 +64,8 @@ export const floors: Readonly<Record<string, readonly (readonly [folder: string,
 	"hosts/cloud": [
 		["", "the cloud, put together"],
 		["control", "the HTTP control plane"],
+		["jobs", "AWS IoT Jobs over MQTT and HTTPS"],
+		["shadow", "device shadows over MQTT and HTTPS"],
 		["mqtt", "listener, gate, broker, sessions, authorization"],
 		["provisioning", "fleet provisioning over MQTT, and its hook"],
 		["pki", "the certificate authority"],

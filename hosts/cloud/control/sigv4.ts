@@ -26,7 +26,7 @@ export interface ClaimedSignature {
 }
 
 /** Names of the service in the scope. Older clients (AWS command line 2.9) sign for `execute-api`. */
-const SIGNING_NAMES = ["iot", "execute-api"];
+const SIGNING_NAMES = ["iot", "iotdata", "iot-jobs-data", "execute-api"];
 
 /** How far a client's clock may be off, ms (general AWS rule: 5 minutes). */
 const MAXIMUM_SKEW = 5 * 60_000;
