@@ -2,6 +2,7 @@
 // history.
 
 import { readFileSync } from "node:fs";
+import type { BrokerResult } from "./broker.js";
 import type { FleetResult } from "./fleet.js";
 import type { MassPowerOn } from "./mass-power-on.js";
 import { bytecode, type MemoryResults } from "./memory.js";
@@ -14,7 +15,7 @@ import type { HandshakeCost } from "./tls.js";
 /** Files by name: README.md and the plots that it shows. */
 export function render(results: Partial<Results>): Record<string, string> {
 	const plots: Record<string, string> = {};
-	const { roundTrips, memory, storage, tls, fleet, massPowerOn, environments = {} } = results;
+	const { roundTrips, memory, storage, tls, fleet, brokers, massPowerOn, environments = {} } = results;
 	const page = [
 		"# Measured\n\nWritten by `npm run bench`, which measures all of it again; [results.json](results.json) has the same and more for machines. " +
 			"Counts (round trips, bytes, memory, writes) come out the same on any machine, but for the few bytes by which keys and certificates differ, and are held to " +
@@ -25,6 +26,7 @@ export function render(results: Partial<Results>): Record<string, string> {
 		storage && section("storage", environments, storageText(storage)),
 		tls && section("tls", environments, tlsText(tls)),
 		fleet && section("fleet", environments, fleetText(fleet, plots)),
+		brokers && section("brokers", environments, brokerText(brokers)),
 		massPowerOn && section("massPowerOn", environments, massText(massPowerOn, plots)),
 		readFileSync(new URL("changes.md", import.meta.url), "utf8").trimEnd(),
 	];
@@ -52,6 +54,20 @@ function table(head: readonly string[], rows: readonly (readonly Cell[])[]): str
 const text = (cell: Cell): string => (typeof cell === "number" ? cell.toLocaleString("en") : (cell ?? ""));
 const kilobytes = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KB`;
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+
+function brokerText(brokers: readonly BrokerResult[]): string {
+	const first = brokers[0]!;
+	const times = (value: number, of: number) => (value / of).toFixed(2);
+	const rows = brokers.map(({ broker, qos0, qos1, idleConnection }) => [
+		broker,
+		qos0,
+		times(qos0, first.qos0),
+		qos1,
+		times(qos1, first.qos1),
+		kilobytes(idleConnection),
+	]);
+	return `## Brokers\n\nMessages a second, each published and delivered over mutual TLS on loopback by four publishers to a subscriber each, and with QoS 1 acknowledged on both sides; all clients in one process, the brokers by turns. The ratio is to the first row.\n\n${table(["broker", "QoS 0", "ratio", "QoS 1", "ratio", "idle connection"], rows)}`;
+}
 
 const OURS = "this project";
 const PIPELINED = "this project, pipelined";

@@ -1,5 +1,6 @@
 // What a run of the bench has found, as results.json holds it. Types only.
 
+import type { BrokerResult } from "./broker.js";
 import type { FleetResult } from "./fleet.js";
 import type { MassPowerOn } from "./mass-power-on.js";
 import type { MemoryResults } from "./memory.js";
@@ -26,6 +27,7 @@ export interface Results {
 	readonly memory: MemoryResults;
 	readonly storage: readonly StorageResult[];
 	readonly fleet: readonly FleetResult[];
+	readonly brokers: readonly BrokerResult[];
 	readonly massPowerOn: readonly MassPowerOn[];
 	readonly tls: readonly HandshakeCost[];
 }

@@ -339,6 +339,17 @@ export const SETTINGS = {
 		/** Whether its open connections are dropped when it ends. */
 		dropAtEnd: flag(true),
 	},
+	/** Device shadows. Numbers are AWS's quotas where it has one. */
+	shadow: {
+		/** Size of the two sections of a shadow's state together, as JSON. */
+		documentBytes: number(8192),
+		/** How many levels of objects and lists a section may have. With those around it, these are the 8 levels of AWS's quota. */
+		levels: whole(6, 100),
+		/** How often the shadows of one thing can be asked for. `null` in a patch is no limit. */
+		requests: optional<Throttle>(isThrottle, { rate: 20, burst: 20 }),
+		/** How many shadows there may be in the account. AWS has no limit. */
+		maximum: number(100_000),
+	},
 	/** Key pairs that are made in advance for CreateKeysAndCertificate. */
 	keyPairs: {
 		/** How many are kept in stock. */

@@ -15,7 +15,7 @@ import { parseProvisioningTopic, whyNothingComes, whyNotPublished } from "../pro
 import { fingerprint } from "../registry/certificates.js";
 import type { Registry } from "../registry/registry.js";
 import { Authorizer, type OwnPolicies, Permissions } from "./authorizer.js";
-import { type Client, Connection, type ConnectionHandler } from "./connection.js";
+import { type Client, Connection, type ConnectionHandler, Pace } from "./connection.js";
 import { FrameError, type packetType, reasonCode } from "./frames.js";
 import { detached, type Message, Room } from "./message.js";
 import type { ConnectPacket, Packet, WillPacket } from "./packets.js";
@@ -96,6 +96,7 @@ type SubscribePacket = Extract<Packet, { type: typeof packetType.subscribe }>;
 /** The broker. Open one with `openBroker`. */
 export class Broker implements MessagePublisher, ConnectionHandler {
 	readonly throttles: Throttles;
+	readonly #pace = new Pace();
 	readonly #options: BrokerOptions;
 	readonly #authorizer: Authorizer;
 	readonly #room: Room;
@@ -241,6 +242,7 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 		const connection = new Connection({
 			...{ client, settings, now },
 			throttles: this.throttles,
+			pace: this.#pace,
 			report: (event) => this.report(event),
 			handler: this,
 		});

@@ -50,6 +50,7 @@ export type ArnKind =
 	| "thinggroup"
 	| "thingtype"
 	| "billinggroup"
+	| "job"
 	| "provisioningtemplate";
 
 /** ARN of a resource of this account. */
