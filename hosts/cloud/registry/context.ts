@@ -50,7 +50,9 @@ export type ArnKind =
 	| "thinggroup"
 	| "thingtype"
 	| "billinggroup"
-	| "provisioningtemplate";
+	| "provisioningtemplate"
+	| "rule"
+	| "rolealias";
 
 /** ARN of a resource of this account. */
 export function arn(state: State, kind: ArnKind | "client" | "topic" | "topicfilter", name: string): string {
