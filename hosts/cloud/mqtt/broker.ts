@@ -328,7 +328,9 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 		if (connection.ended) return;
 		if ("reason" in answer) {
 			this.#reportRefusal(connection, answer);
-			return answer.silent ? connection.end("AUTH_ERROR") : connection.refuse("AUTH_ERROR", reasonCode.notAuthorized, 5);
+			return answer.silent
+				? connection.end("AUTH_ERROR")
+				: connection.refuse("AUTH_ERROR", reasonCode.notAuthorized, 5);
 		}
 		connection.principal = answer.principal;
 		connection.own = answer.own;
@@ -587,7 +589,9 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 		if (service) await service.handle({ topic, payload, ...(properties && { properties }), reply: async () => {} });
 		else if (topic.startsWith("$aws/")) {
 			const answered = parseProvisioningTopic(topic) !== undefined;
-			const why = answered ? "Provisioning answers on the connection that asks, and HTTPS has none." : whyNotPublished(topic);
+			const why = answered
+				? "Provisioning answers on the connection that asks, and HTTPS has none."
+				: whyNotPublished(topic);
 			this.#reportUnsupported(publisher, "iot:Publish", topic, why);
 		} else this.#route(message);
 		await this.#sessions.stored();

@@ -51,7 +51,9 @@ export type ArnKind =
 	| "thingtype"
 	| "billinggroup"
 	| "job"
-	| "provisioningtemplate";
+	| "provisioningtemplate"
+	| "rule"
+	| "rolealias";
 
 /** ARN of a resource of this account. */
 export function arn(state: State, kind: ArnKind | "client" | "topic" | "topicfilter", name: string): string {
