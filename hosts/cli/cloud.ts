@@ -15,19 +15,29 @@ import {
 	parseAccessKeys,
 	readAccessKeys,
 } from "../cloud/control/iam.js";
-import { type ControlPlane, startControlPlane } from "../cloud/control/server.js";
+import type { ControlPlane } from "../cloud/control/server.js";
 import { type ClaimOptions, createClaim, policyNames, prepareTemplate } from "../cloud/prepare.js";
 import { fingerprint } from "../cloud/registry/certificates.js";
-import { StateInUseError } from "../cloud/state/state.js";
+import { OtherAccountError, StateInUseError } from "../cloud/state/state.js";
 import { claimFiles, writeClaim } from "./claim-files.js";
 import { CommandError, command, readPairs, UsageError, wholeNumber } from "./command.js";
 import { printedCall, quote } from "./invocation.js";
 import { narrateCloud } from "./narration.js";
 import { clockTime, hanging, line, style } from "./terminal.js";
-import { serverName, templateName } from "./values.js";
+import { accountId, region as regionName, serverName, templateName } from "./values.js";
 
 const options = {
 	directory: { type: "string", value: "FOLDER", default: ".fleet/cloud", help: "where the cloud keeps its state" },
+	account: {
+		type: "string",
+		value: "NUMBER",
+		help: "the account to be, 12 digits (default: the folder's; made up for a new folder)",
+	},
+	region: {
+		type: "string",
+		value: "REGION",
+		help: "the region to be (default: the folder's; us-east-1 for a new folder)",
+	},
 	host: { type: "string", value: "ADDRESS", default: "127.0.0.1", help: "address to listen on; 0.0.0.0 for all" },
 	"server-name": {
 		type: "string",
@@ -48,7 +58,16 @@ const options = {
 		help: "MQTT over TLS with ALPN, as on AWS's port 443",
 	},
 	"http-port": { type: "string", value: "PORT", default: "8880", help: "the control plane, for AWS's SDKs and CLI" },
-	template: { type: "string", value: "NAME", default: "fleet", help: "the template to begin with, made when absent" },
+	template: {
+		type: "string",
+		value: "NAME",
+		help: "the template to begin with, made when absent together with a claim (default fleet; with --setup none)",
+	},
+	setup: {
+		type: "string",
+		value: "FILE",
+		help: "what the account begins with: policies, templates, hooks, claims, users, settings, in JSON or YAML",
+	},
 	"claim-key": {
 		type: "string",
 		value: "KIND",
@@ -63,11 +82,28 @@ const options = {
 		value: "FILE",
 		help: 'check signatures by the access keys in this JSON file: {"accessKeys": [{accessKeyId, secretAccessKey, principal, policies}]}',
 	},
+	signatures: {
+		type: "string",
+		value: "checked|any",
+		help: "any: every caller of the control plane may do everything (default: any on a loopback address without access keys)",
+	},
+	"host-name": {
+		type: "string",
+		value: "NAME",
+		multiple: true,
+		help: "a host name by which the control plane may be called where no signature protects it, such as a container's",
+	},
 	hook: {
 		type: "string",
 		value: "ARN=COMMAND",
 		multiple: true,
 		help: "run a command where a template names this ARN as its pre-provisioning hook: JSON in, JSON out",
+	},
+	log: {
+		type: "string",
+		value: "text|json",
+		default: "text",
+		help: "json: print a log for collectors, one JSON object per line with time, level, message and event",
 	},
 	json: { type: "boolean", help: "print one JSON object per line: first how to use the cloud, then each event" },
 } as const;
@@ -76,10 +112,20 @@ export const cloud = command({
 	options,
 	details: `The first start creates a root certificate, the template, a policy for devices and a claim certificate with its key,
 all in FOLDER and readable by you only. Without access keys, and on a loopback address only, the control plane accepts any
-signature (development mode).`,
+signature (development mode).
+
+FLEET_LOCAL_TOKEN in the environment is a secret that /_local/ then asks for, as Authorization: Bearer: for changes, and for
+everything from other machines, which without it may not use /_local/ at all.`,
 	async run(values) {
-		const { directory, host, template, json } = values;
-		templateName(template);
+		const { directory, host, json } = values;
+		const template = values.template ?? (values.setup === undefined ? "fleet" : undefined);
+		if (template !== undefined) templateName(template);
+		if (json && values.log === "json") throw new UsageError("--json and --log json cannot be used together");
+		const hostNames = values["host-name"].map((name) => serverName(name, "host-name").toLowerCase());
+		const asked = {
+			...(values.account !== undefined && { accountId: accountId(values.account) }),
+			...(values.region !== undefined && { region: regionName(values.region) }),
+		};
 		const ports = {
 			port: wholeNumber("port", values.port, 0, 65_535),
 			alpnPort: wholeNumber("alpn-port", values["alpn-port"], 0, 65_535),
@@ -87,7 +133,7 @@ signature (development mode).`,
 		const httpPort = wholeNumber("http-port", values["http-port"], 0, 65_535);
 		if (values["access-key"] && values["access-keys"] !== undefined)
 			throw new UsageError("--access-key and --access-keys cannot be used together");
-		const serverNames = values["server-name"]?.map(serverName) ?? [];
+		const serverNames = values["server-name"].map((name) => serverName(name));
 		const certificates = oneOfKinds(values["server-certificate"]);
 		const claimKey = claimKeyOf(values["claim-key"]);
 		const given = values["access-keys"] === undefined ? [] : accessKeysIn(values["access-keys"]);
@@ -95,14 +141,16 @@ signature (development mode).`,
 
 		// For people, events during the start are printed below the instructions.
 		const early: CloudEvent[] = [];
-		let print: (event: CloudEvent) => void = json ? printJson : (event) => early.push(event);
+		const printEvent = json ? printJson : values.log === "json" ? printLog : printText;
+		let print: (event: CloudEvent) => void = printEvent === printText ? (event) => early.push(event) : printEvent;
 		const printEarly = () => {
-			if (json) return;
-			print = printText;
-			for (const event of early.splice(0)) printText(event);
+			print = printEvent;
+			for (const event of early.splice(0)) printEvent(event);
 		};
 		const running = await startCloud({
 			directory,
+			...asked,
+			...(values.setup !== undefined && { setup: values.setup }),
 			host,
 			serverNames,
 			...ports,
@@ -117,22 +165,24 @@ signature (development mode).`,
 			throw explainStart(error, directory, { "--port": ports.port, "--alpn-port": ports.alpnPort });
 		});
 		try {
-			prepareTemplate(running, template);
-			const claim = await keepClaim(running, directory, template, claimKey);
-			const { accountId, region } = running.registry.state.account;
-			const accessKeys = values["access-key"] ? ownAccessKey(directory, accountId) : given;
-			const control = await startControlPlane({
-				registry: running.registry,
-				events: running.events,
-				metrics: running.metrics,
-				settings: running.settings,
-				changeSettings: running.changeSettings,
-				accessKeys,
-				host,
-				port: httpPort,
-			}).catch((error: unknown) => {
-				throw explainStart(error, directory, { "--http-port": httpPort });
-			});
+			const claim = template === undefined ? undefined : await firstClaim(running, directory, template, claimKey);
+			// What a reset brings back has the template and the claim, too.
+			running.checkpoint();
+			const { account } = running.registry.state;
+			const accessKeys = values["access-key"] ? ownAccessKey(directory, account.accountId) : given;
+			const localToken = process.env.FLEET_LOCAL_TOKEN;
+			const control = await running
+				.startControlPlane({
+					accessKeys,
+					...(values.signatures !== undefined && { signatures: values.signatures }),
+					...(localToken !== undefined && localToken !== "" && { localToken }),
+					hostNames: [...hostNames, ...serverNames],
+					host,
+					port: httpPort,
+				})
+				.catch((error: unknown) => {
+					throw explainStart(error, directory, { "--http-port": httpPort });
+				});
 			const facts: Facts = {
 				endpoint: running.endpoint,
 				host,
@@ -140,23 +190,22 @@ signature (development mode).`,
 				alpnPort: running.alpnPort,
 				url: control.url,
 				signatures: control.signatures,
-				accountId,
-				region,
-				template,
-				...policyNames(template),
+				accountId: account.accountId,
+				region: account.region,
+				...(template !== undefined && { template, ...policyNames(template) }),
 				rootCertificate: running.rootCertificatePaths[0]!,
 				rootCertificates: running.rootCertificatePaths,
-				claimCertificate: claim.certificate,
-				claimKey: claim.key,
+				...(claim && { claimCertificate: claim.certificate, claimKey: claim.key }),
 				flash: join(dirname(directory), "one.flash"),
 				...(values["access-key"] ? { credentials: join(directory, CREDENTIALS_FILE) } : {}),
 			};
 			// Listens for signals before it prints: whoever reads that the cloud has started may stop it at once.
 			const end = untilSignal();
-			console.log(json ? JSON.stringify({ event: "started", ...facts }) : instructions(facts));
+			if (json) console.log(JSON.stringify({ event: "started", ...facts }));
+			else if (printEvent === printLog) logLine("info", "A local AWS IoT is running.", { event: "started", ...facts });
+			else console.log(instructions(facts));
 			printEarly();
 			await end;
-			await control.close();
 			return 0;
 		} finally {
 			printEarly();
@@ -185,14 +234,15 @@ interface Facts {
 	readonly signatures: ControlPlane["signatures"];
 	readonly accountId: string;
 	readonly region: string;
-	readonly template: string;
-	readonly claim: string;
-	readonly device: string;
+	/** These are absent with a setup, which has templates and claims of its own. */
+	readonly template?: string;
+	readonly claim?: string;
+	readonly device?: string;
 	/** Path of the root certificate of the chain that most clients get, and the paths of all root certificates. */
 	readonly rootCertificate: string;
 	readonly rootCertificates: readonly string[];
-	readonly claimCertificate: string;
-	readonly claimKey: string;
+	readonly claimCertificate?: string;
+	readonly claimKey?: string;
 	/** Suggested path for a simulated device's flash image. */
 	readonly flash: string;
 	readonly credentials?: string;
@@ -208,9 +258,11 @@ function instructions(facts: Facts): string {
 		["MQTT over TLS", `${facts.host} port ${facts.port}; with ALPN x-amzn-mqtt-ca port ${facts.alpnPort}`],
 		["names", `${name}${isIP(name) ? " (an address, so clients need not send a server name)" : ""}, ${facts.endpoint}`],
 		["control plane", facts.url],
-		["template", `${facts.template}, with policies ${facts.claim} (claims) and ${facts.device} (devices)`],
+		...(facts.template === undefined
+			? []
+			: [["template", `${facts.template}, with policies ${facts.claim} (claims) and ${facts.device} (devices)`]]),
 		["root", facts.rootCertificates.join(", and for clients without RSA cipher suites ")],
-		["claim", `${facts.claimCertificate}, ${facts.claimKey}`],
+		...(facts.claimCertificate === undefined ? [] : [["claim", `${facts.claimCertificate}, ${facts.claimKey}`]]),
 		["events", `below, and at ${facts.url}/_local/events`],
 	];
 	const credentials =
@@ -227,10 +279,10 @@ ${style.bold("A simulated device:")}
 ${printedCall("device", {
 	endpoint: name,
 	port: String(facts.port),
-	template: facts.template,
+	template: facts.template ?? "TEMPLATE",
 	"root-ca": facts.rootCertificate,
-	claim: facts.claimCertificate,
-	"claim-key": facts.claimKey,
+	claim: facts.claimCertificate ?? "CLAIM.pem",
+	"claim-key": facts.claimKey ?? "CLAIM-KEY.pem",
 	flash: facts.flash,
 })}
 
@@ -250,6 +302,19 @@ function printJson(event: CloudEvent): void {
 	console.log(JSON.stringify(event));
 }
 
+const LEVELS = { bad: "warn", good: "info", quiet: "debug", plain: "info" } as const;
+
+/** A line for collectors of logs: the same words as for people, and the event's members. */
+function printLog(event: CloudEvent): void {
+	const told = narrateCloud(event);
+	const { sequence: _, time, ...members } = event;
+	logLine(told === undefined ? "debug" : LEVELS[told.mood ?? "plain"], told?.text ?? event.event, members, time);
+}
+
+function logLine(level: string, message: string, event: object, time = Date.now()): void {
+	console.log(JSON.stringify({ time: new Date(time).toISOString(), level, message, event }));
+}
+
 /** Resolves on the first SIGINT or SIGTERM. A second one ends the process at once. */
 function untilSignal(): Promise<void> {
 	return new Promise((resolve) => {
@@ -264,6 +329,12 @@ function accessKeysIn(path: string): AccessKey[] {
 	} catch (error) {
 		throw error instanceof AccessKeyError ? new CommandError(error.message) : error;
 	}
+}
+
+/** The template that the cloud begins with, and its claim. */
+function firstClaim(running: Cloud, directory: string, template: string, key: ClaimOptions["key"]) {
+	prepareTemplate(running, template);
+	return keepClaim(running, directory, template, key);
 }
 
 /** The claim of this template, from its files while it is good, else a new one. */
@@ -321,6 +392,8 @@ function ownAccessKey(directory: string, accountId: string): AccessKey[] {
 
 /** Why the cloud cannot start, in words. `ports` holds the port numbers by the options that set them. */
 function explainStart(error: unknown, directory: string, ports: Readonly<Record<string, number>>): unknown {
+	if (error instanceof Error && error.name === "SetupError") return new CommandError(error.message);
+	if (error instanceof OtherAccountError) return new CommandError(error.message.replace(/\.$/, ""));
 	if (error instanceof StateInUseError) return new CommandError(`${directory} is in use by another process`);
 	const { code, port, address, path } = error as NodeJS.ErrnoException & { port?: number; address?: string };
 	const option = Object.keys(ports).find((name) => ports[name] === port);

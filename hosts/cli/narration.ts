@@ -139,6 +139,8 @@ export function narrateCloud(event: CloudEvent): Line | undefined {
 			return { text: `deletes certificate ${short(event.certificateId)}…, which has expired`, mood: "quiet" };
 		case "warning":
 			return { text: event.message, mood: "bad" };
+		case "reset":
+			return { text: "is as it was at the start again: a reset", took: event.milliseconds };
 		default:
 			return event satisfies never;
 	}

@@ -13,6 +13,7 @@ import { parseTemplate, TemplateError } from "../cloud/template/template.js";
 import { CommandError, command, readPairs } from "./command.js";
 import { readInput } from "./credentials.js";
 import { hanging, lineWidth, style } from "./terminal.js";
+import { accountId, region } from "./values.js";
 
 export const policyCheck = command({
 	options: {
@@ -39,6 +40,16 @@ export const policyCheck = command({
 			type: "string",
 			value: "ID",
 			help: "client id of the claim's connection (default claim-<SerialNumber>)",
+		},
+		account: {
+			type: "string",
+			value: "NUMBER",
+			help: "the account that they are for (default: the one that the claim policy names)",
+		},
+		region: {
+			type: "string",
+			value: "REGION",
+			help: "the region that they are for (default: that of the claim policy)",
 		},
 		hook: {
 			type: "boolean",
@@ -67,6 +78,8 @@ already; neither changes the exit code.`,
 			creation: values.keys ? "create" : "create-from-csr",
 			encoding: values.format,
 			hook: values.hook === true,
+			...(values.account !== undefined && { accountId: accountId(values.account) }),
+			...(values.region !== undefined && { region: region(values.region) }),
 			...(clientId === undefined ? {} : { clientId }),
 		}).catch((error: unknown) => {
 			throw explain(error, values["template-body"]);

@@ -196,6 +196,8 @@ ARN=$(aws iot create-keys-and-certificate --set-as-active --certificate-pem-outf
 aws iot attach-policy --policy-name ${names.claim} --target "$ARN"
 \`\`\`
 
-\`claim.key\` is a secret. A local cloud (\`fleet cloud\`) accepts the \`aws iot\` lines too, with \`--endpoint-url\`.
+\`claim.key\` is a secret. A local cloud of this account accepts all these lines too: start it with
+\`fleet cloud --account ${account} --region ${region}\`, and before the lines run
+\`export AWS_ENDPOINT_URL=http://127.0.0.1:8880 AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any\`.
 `;
 }

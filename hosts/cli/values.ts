@@ -3,26 +3,24 @@
 
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
+import { accountProblem, regionProblem } from "../cloud/base/account.js";
 import { CommandError, UsageError } from "./command.js";
 
 /** Returns the text if it has the form. @throws UsageError with what is allowed, in words, and an example */
 function matching(option: string, text: string, form: RegExp, allowed: string, example: string): string {
-	if (form.test(text)) return text;
-	throw new UsageError(`--${option} must be ${allowed}, not ${text}; for example --${option} ${example}`);
+	return proper(option, text, form.test(text) ? undefined : allowed, example);
 }
 
 /** An AWS account's id. @throws UsageError */
-export const accountId = (text: string): string =>
-	matching("account", text, /^\d{12}$/, "the 12 digits of an account's id, without dashes", "123456789012");
+export const accountId = (text: string): string => proper("account", text, accountProblem(text), "123456789012");
 
 /** A region whose ARNs begin with `arn:aws:`. @throws UsageError */
-export function region(text: string): string {
-	matching("region", text, /^[a-z]{2}(-[a-z]+)+-\d$/, "the code of an AWS region", "eu-west-1");
-	if (/^(cn|us-gov|us-iso)/.test(text))
-		throw new UsageError(
-			`--region ${text} is in China, GovCloud or another part of AWS whose ARNs do not begin with arn:aws:, and these documents are for arn:aws: only; for example --region eu-west-1`,
-		);
-	return text;
+export const region = (text: string): string => proper("region", text, regionProblem(text), "eu-west-1");
+
+/** Returns the text if there is no problem with it. @throws UsageError with what is allowed, in words, and an example */
+function proper(option: string, text: string, problem: string | undefined, example: string): string {
+	if (problem === undefined) return text;
+	throw new UsageError(`--${option} must be ${problem}, not ${text}; for example --${option} ${example}`);
 }
 
 /** A provisioning template's name (CreateProvisioningTemplate, API reference). @throws UsageError */
@@ -56,11 +54,11 @@ export function endpoint(text: string): string {
 }
 
 /** A name or an address to put into the server's certificate. @throws UsageError */
-export const serverName = (text: string): string =>
+export const serverName = (text: string, option = "server-name"): string =>
 	isIP(text) !== 0
 		? text
 		: matching(
-				"server-name",
+				option,
 				text,
 				/^(?=.{1,253}$)[a-zA-Z0-9_-]{1,63}(?:\.[a-zA-Z0-9_-]{1,63})*$/,
 				"a host name or an address, 1 to 253 of 0-9 A-Z a-z . _ -",

@@ -2,16 +2,25 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { checkAccount } from "./base/account.js";
 import { type CloudEvent, EventLog, Metrics } from "./base/events.js";
-import { changeSettings, defaultSettings, type Settings, type SettingsPatch } from "./base/settings.js";
+import {
+	changeSettings,
+	defaultSettings,
+	restoreSettings,
+	type Settings,
+	type SettingsPatch,
+} from "./base/settings.js";
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control/server.js";
 import { openBroker } from "./mqtt/broker.js";
 import { openListener } from "./mqtt/listener.js";
 import { type CertificateAuthority, openAuthority } from "./pki/authority.js";
 import { Provisioning } from "./provisioning/provisioning.js";
+import { InterruptibleIssuer } from "./registry/interruptible-issuer.js";
 import { Registry } from "./registry/registry.js";
+import type { Setup } from "./setup/schema.js";
 import { KeptSettings } from "./state/kept-settings.js";
-import { openState } from "./state/state.js";
+import { openState, type Snapshot } from "./state/state.js";
 
 /** How to start a cloud. Everything has a default. */
 export interface CloudOptions {
@@ -25,12 +34,31 @@ export interface CloudOptions {
 	readonly alpnPort?: number;
 	/** More names and addresses for the server certificate. */
 	readonly serverNames?: readonly string[];
-	/** 12 digits. Made up on first use when not given. */
+	/** 12 digits. Made up on first use when not given. A directory keeps the account that it was made with. */
 	readonly accountId?: string;
-	/** Default us-east-1. */
+	/** Default us-east-1. A directory keeps the region that it was made with. */
 	readonly region?: string;
-	/** Settings that differ from the defaults. */
+	/** Settings that differ from the defaults, and from those of `setup`. */
 	readonly settings?: SettingsPatch;
+	/**
+	 * What the account begins with: a setup, or the path of its JSON or YAML file. Its users are callers of the control plane. What
+	 * it names is made or changed at each start; the rest of a directory's state stays.
+	 *
+	 * @example
+	 * ```ts
+	 * import { startCloud } from "moddable-fleet-provisioning/cloud";
+	 *
+	 * const cloud = await startCloud({
+	 * 	setup: {
+	 * 		account: "123456789012",
+	 * 		policies: { anything: { Version: "2012-10-17", Statement: { Effect: "Allow", Action: "iot:*", Resource: "*" } } },
+	 * 	},
+	 * });
+	 * await cloud.reset(); // whatever a test has made is gone
+	 * await cloud.close();
+	 * ```
+	 */
+	readonly setup?: string | Setup;
 	/**
 	 * The authority of another cloud: this one takes over its keys and roots instead of making three RSA keys, which is most of
 	 * what a start costs. For tests that start many clouds. A directory that has an authority already keeps that one.
@@ -61,12 +89,18 @@ export interface CloudOptions {
 	 */
 	readonly hookCommands?: Readonly<Record<string, string>>;
 	/** Also starts the HTTP control plane, with these options. It listens on this cloud's host unless another one is given. */
-	readonly controlPlane?: Omit<ControlPlaneOptions, "registry" | "events" | "metrics" | "settings" | "changeSettings">;
+	readonly controlPlane?: OwnControlPlaneOptions;
 	/** ms since 1970. Default `Date.now`. */
 	readonly now?: () => number;
 	/** Called with each event; must not throw. */
 	readonly onEvent?: (event: CloudEvent) => void;
 }
+
+/** Options of the control plane that are not this cloud's to decide. */
+export type OwnControlPlaneOptions = Omit<
+	ControlPlaneOptions,
+	"registry" | "events" | "metrics" | "settings" | "changeSettings" | "reset" | "connections"
+>;
 
 /** A running cloud. */
 export interface Cloud {
@@ -106,6 +140,15 @@ export interface Cloud {
 	readonly controlPlane?: ControlPlane;
 	/** Number of MQTT connections. */
 	connections(): number;
+	/** What `reset` brings back is what there is now. Without a call: what there was when the cloud had started. */
+	checkpoint(): void;
+	/**
+	 * Brings back the state and the settings of the last checkpoint. Connections end, and sessions, retained messages, throttles,
+	 * counters and earlier events are gone. The cloud's own keys and its ports stay. Resolves when new connections are served.
+	 */
+	reset(): Promise<void>;
+	/** Starts the control plane of this cloud, which ends with it. @throws the system's error when it cannot listen */
+	startControlPlane(options?: OwnControlPlaneOptions): Promise<ControlPlane>;
 	/** Drops every connection, stops listening, and closes the state. */
 	close(): Promise<void>;
 }
@@ -115,8 +158,10 @@ const ALPN_PROTOCOL = "x-amzn-mqtt-ca";
 /**
  * Starts a cloud.
  *
+ * @throws SetupError for a setup that cannot be used
  * @throws StateInUseError when another process has opened the directory
- * @throws TypeError for a setting that does not exist, or a value that is not allowed
+ * @throws OtherAccountError when the directory was made for another account or region than `accountId` and `region` say
+ * @throws TypeError for an account, a region or a value that is not allowed, or a setting that does not exist
  * @throws the system's error (`code` EADDRINUSE, …) when it cannot listen on a port
  * @example
  * ```ts
@@ -137,8 +182,20 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 	const { host = "127.0.0.1", now = Date.now } = options;
 	const settings = defaultSettings();
 	// Checked before anything is opened, since a mistake here is the caller's.
-	changeSettings(settings, options.settings ?? {});
-	const state = await openState(options);
+	checkAccount(options);
+	if (options.authority && !Array.isArray(options.authority.identities))
+		throw new TypeError("authority must be that of another cloud: startCloud({ authority: other.authority }).");
+	const setup = options.setup === undefined ? undefined : (await import("./setup/read.js")).readSetup(options.setup);
+	const configure = () => {
+		changeSettings(settings, setup?.setup.settings ?? {});
+		changeSettings(settings, options.settings ?? {});
+	};
+	configure();
+	const state = await openState({
+		...(setup?.setup.account !== undefined && { accountId: setup.setup.account }),
+		...(setup?.setup.region !== undefined && { region: setup.setup.region }),
+		...options,
+	});
 	const closing: (() => unknown)[] = [() => state.close()];
 	const close = async () => {
 		for (const step of closing.splice(0).reverse()) await step();
@@ -148,7 +205,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		if (options.onEvent) events.listen(options.onEvent);
 		const report = events.report.bind(events);
 		const kept = new KeptSettings(state, settings, report);
-		changeSettings(settings, options.settings ?? {});
+		configure();
 		const metrics = new Metrics();
 		const { endpointPrefix, region } = state.account;
 		const endpoint = `${endpointPrefix}-ats.iot.${region}.amazonaws.com`;
@@ -167,27 +224,36 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			...(options.authority && { identities: options.authority.identities }),
 		});
 		closing.push(() => authority.close());
+		const issuer = new InterruptibleIssuer(authority);
 		const registry = new Registry({
 			state,
-			issuer: authority,
+			issuer,
 			now,
 			temporaryClaimLifetime: () => settings.temporaryClaim.lifetime,
 		});
+		const apply = setup && (await import("./setup/apply.js"));
+		const hooks = apply?.hooksOf(setup!, registry);
+		if (hooks) changeSettings(settings, { hook: { targets: { ...hooks.urls, ...settings.hook.targets } } });
+		const accessKeys = apply?.accessKeysOf(setup!, state.account.accountId) ?? [];
 		const provisioning = new Provisioning({
 			registry,
-			issuer: authority,
+			issuer,
 			settings,
 			now,
 			report,
 			metrics,
-			...(options.hookCommands && { hookCommands: options.hookCommands }),
+			hookCommands: { ...hooks?.commands, ...options.hookCommands },
 		});
+		closing.push(() => provisioning.close());
 		// Does what became due while no cloud was running.
 		provisioning.sweep();
 		const sweeper = setInterval(() => provisioning.sweep(), 60_000).unref();
 		closing.push(() => clearInterval(sweeper));
-		const broker = await openBroker({ registry, provisioning, settings, now, report });
+		await apply?.applySetup(setup!, registry);
+		let broker = await openBroker({ registry, provisioning, settings, now, report });
 		closing.push(() => broker.close());
+		/** Resolves when a reset is done; sockets that come meanwhile wait for it. */
+		let resetting: Promise<void> | undefined;
 		const { certificates } = settings.tls;
 		const kinds = certificates === "both" ? (["rsa", "ecdsa"] as const) : [certificates];
 		const listen = async (port: number, protocol?: string) => {
@@ -198,27 +264,64 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 				...(protocol !== undefined && { alpnProtocol: protocol }),
 				settings: settings.connection,
 				report,
-				accept: (socket) => broker.accept(socket),
+				accept: (socket) => {
+					if (resetting === undefined) return broker.accept(socket);
+					socket.on("error", () => socket.destroy());
+					void resetting.finally(() => broker.accept(socket));
+				},
 			});
 			closing.push(() => listener.close());
 			return listener.port;
 		};
 		const port = await listen(options.port ?? 0);
 		const alpnPort = await listen(options.alpnPort ?? 0, ALPN_PROTOCOL);
-		let controlPlane: ControlPlane | undefined;
-		if (options.controlPlane) {
-			controlPlane = await startControlPlane({
+		const controlPlanes = new Set<ControlPlane>();
+		let saved: { readonly state: Snapshot; readonly settings: Settings };
+		const checkpoint = () => {
+			saved = { state: state.snapshot(), settings: structuredClone(settings) };
+		};
+		const bringBack = async () => {
+			const started = performance.now();
+			issuer.interrupt();
+			provisioning.reset();
+			await broker.close();
+			// What connections left to be stored when they ended must not be stored after this.
+			await state.stored();
+			restoreSettings(settings, saved.settings);
+			state.restore(saved.state);
+			metrics.clear();
+			events.clear();
+			for (const controlPlane of controlPlanes) controlPlane.forgetThrottles();
+			broker = await openBroker({ registry, provisioning, settings, now, report });
+			report({ event: "reset", milliseconds: Math.round(performance.now() - started) });
+		};
+		const reset = async () => {
+			// One after the other: each of several callers finds the state as it was.
+			while (resetting !== undefined) await resetting;
+			resetting = bringBack();
+			await resetting.finally(() => {
+				resetting = undefined;
+			});
+		};
+		const startOwnControlPlane = async (more: OwnControlPlaneOptions = {}) => {
+			const controlPlane = await startControlPlane({
 				host,
 				now,
-				...options.controlPlane,
+				...more,
+				accessKeys: [...accessKeys, ...(more.accessKeys ?? [])],
 				registry,
 				events,
 				metrics,
 				settings,
 				changeSettings: (patch) => kept.change(patch),
+				reset,
+				connections: () => broker.connections,
 			});
-			closing.push(() => controlPlane?.close());
-		}
+			controlPlanes.add(controlPlane);
+			closing.push(() => controlPlane.close());
+			return controlPlane;
+		};
+		const controlPlane = options.controlPlane && (await startOwnControlPlane(options.controlPlane));
 		const roots = new Map(kinds.map((kind) => [authority.servers[kind].root, kind]));
 		const rootCertificatePaths: string[] = [];
 		if (options.directory !== undefined) {
@@ -228,6 +331,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 				rootCertificatePaths.push(path);
 			}
 		}
+		checkpoint();
 		return {
 			endpoint,
 			host,
@@ -245,6 +349,9 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			metrics,
 			...(controlPlane && { controlPlane }),
 			connections: () => broker.connections,
+			checkpoint,
+			reset,
+			startControlPlane: startOwnControlPlane,
 			close,
 		};
 	} catch (error) {

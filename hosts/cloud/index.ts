@@ -31,14 +31,14 @@ export type {
 	SettingsPatch,
 	Throttle,
 } from "./base/settings.js";
-export { type Cloud, type CloudOptions, startCloud } from "./cloud.js";
+export { type Cloud, type CloudOptions, type OwnControlPlaneOptions, startCloud } from "./cloud.js";
 export type { AccessKey } from "./control/iam.js";
 export type { ControlPlane, ControlPlaneOptions } from "./control/server.js";
 export type { CertificateAuthority, ServerIdentities, ServerIdentity } from "./pki/authority.js";
 export type { Condition, NamedPolicy, Policy, Statement } from "./policy/policy.js";
 export { type Claim, type ClaimOptions, createClaim, prepareTemplate } from "./prepare.js";
 export type { Encoding } from "./provisioning/codec.js";
-export type { HookCaller, HookTarget } from "./provisioning/hook.js";
+export type { HookCaller, HookCommand, HookCommands, HookTarget } from "./provisioning/hook.js";
 export type {
 	Provisioning,
 	ProvisioningOptions,
@@ -52,10 +52,20 @@ export type { Tag } from "./registry/limits.js";
 export type { Paging } from "./registry/paging.js";
 export type { Policies } from "./registry/policies.js";
 export type { Registry, RegistryOptions } from "./registry/registry.js";
+export type { Roles } from "./registry/roles.js";
 export type { Tags } from "./registry/tags.js";
 export type { Templates } from "./registry/templates.js";
 export type { ThingGroups } from "./registry/thing-groups.js";
 export type { ThingPrincipals } from "./registry/thing-principals.js";
 export type { ThingTypes } from "./registry/thing-types.js";
 export type { Things } from "./registry/things.js";
+export type {
+	FileOrDocument,
+	Setup,
+	SetupClaim,
+	SetupHook,
+	SetupTemplate,
+	SetupThing,
+	SetupUser,
+} from "./setup/schema.js";
 export type * from "./state/state.js";

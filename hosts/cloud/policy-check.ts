@@ -21,6 +21,10 @@ export interface PolicyCheckInput {
 	readonly devicePolicy?: string;
 	/** Template body. */
 	readonly template: string;
+	/** The account that the documents are for. Default: the first one that the claim policy, or else the device policy, names. */
+	readonly accountId?: string;
+	/** The region that they are for. Default as for the account. */
+	readonly region?: string;
 	/** Default `fleet-template`; the claim policy must be for this name. */
 	readonly templateName?: string;
 	/** Values of the template's parameters. A parameter without a value and without a default gets one that is made up. */
@@ -98,7 +102,7 @@ export async function checkPolicies(input: PolicyCheckInput): Promise<PolicyChec
 	const settings = defaultSettings();
 	settings.keyPairs.ahead = 0;
 	const now = Date.now;
-	const account = accountIn([input.claimPolicy, input.devicePolicy ?? ""], notes);
+	const account = accountOf(input, notes);
 	const state = await openState(account);
 	const authority = await openAuthority({
 		state,
@@ -189,6 +193,14 @@ function claimFlow(clientId: string, createTopic: string, registerTopic: string)
 			...replies(topic).map((name) => ({ ...claim, action: "iot:Receive", kind: "topic", name }) as const),
 		]),
 	];
+}
+
+/** The account and region to check for: what is asked for, otherwise what the policies name. */
+function accountOf(input: PolicyCheckInput, notes: string[]): { accountId?: string; region?: string } {
+	const { accountId, region } = input;
+	const documents = [input.claimPolicy, input.devicePolicy ?? ""];
+	const named = accountId !== undefined && region !== undefined ? {} : accountIn(documents, notes);
+	return { ...named, ...(accountId !== undefined && { accountId }), ...(region !== undefined && { region }) };
 }
 
 /** Account and region that the policies speak of. */

@@ -3,7 +3,7 @@
 
 import { claimPolicy, devicePolicy, provisioningTemplate } from "./base/samples.js";
 import type { Cloud } from "./cloud.js";
-import { newRequest } from "./pki/request.js";
+import { newCredentials } from "./pki/credentials.js";
 
 /** A claim certificate with its key, which is secret. */
 export interface Claim {
@@ -80,18 +80,7 @@ export async function createClaim(
 	templateName: string,
 	{ key = "rsa" }: ClaimOptions = {},
 ): Promise<Claim> {
-	const { certificateArn, ...claim } = await (key === "rsa" ? rsaClaim(registry) : ecClaim(registry));
+	const { certificateArn, ...claim } = await newCredentials(registry.certificates, key, true);
 	registry.policies.attachPolicy({ policyName: policyNames(templateName).claim, target: certificateArn });
 	return claim;
-}
-
-async function rsaClaim({ certificates }: Cloud["registry"]) {
-	const { keyPair, ...certificate } = await certificates.createKeysAndCertificate({ setAsActive: true });
-	return { ...certificate, privateKeyPem: keyPair.PrivateKey };
-}
-
-async function ecClaim({ certificates }: Cloud["registry"]) {
-	const { privateKeyPem, certificateSigningRequest } = await newRequest("claim");
-	const certificate = await certificates.createCertificateFromCsr({ certificateSigningRequest, setAsActive: true });
-	return { ...certificate, privateKeyPem };
 }

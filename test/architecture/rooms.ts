@@ -45,7 +45,18 @@ export const rooms: Readonly<Record<string, Room>> = {
 	"hosts/cloud": {
 		about: "a local AWS IoT; shares no code with src",
 		imports: [],
-		packages: ["node", "@peculiar/x509", "aedes", "cborg", "lmdb", "mqtt-packet", "node-forge", "reflect-metadata"],
+		packages: [
+			"node",
+			"@peculiar/x509",
+			"aedes",
+			"ajv",
+			"cborg",
+			"lmdb",
+			"mqtt-packet",
+			"node-forge",
+			"reflect-metadata",
+			"yaml",
+		],
 	},
 	src: { about: "the device program, the same on every host", imports: [], packages: ["cbor-x", "mqtt-packet"] },
 };
@@ -63,6 +74,7 @@ export const floors: Readonly<Record<string, readonly (readonly [folder: string,
 	],
 	"hosts/cloud": [
 		["", "the cloud, put together"],
+		["setup", "what an account begins with, from a file"],
 		["control", "the HTTP control plane"],
 		["mqtt", "listener, gate, broker, sessions, authorization"],
 		["provisioning", "fleet provisioning over MQTT, and its hook"],

@@ -1,12 +1,16 @@
 // Makes the tables of README.md and docs/failures.md that repeat what stands elsewhere: measured numbers, the catalogue of
-// failures. Run as a program it writes the pages (after `npm run bench`, or a change of the catalogue); the test beside it
+// failures; and the published schema of a setup. Run as a program it writes the pages (after `npm run bench`, or a change of the catalogue); the test beside it
 // compares.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { table as failureTable } from "../../hosts/cli/failures.js";
+import { setupSchema } from "../../hosts/cloud/setup/schema.js";
 import { bytecode } from "../bench/memory.js";
 import type { Results } from "../bench/results.js";
+
+/** The published schema of a setup. */
+const SCHEMA = "docs/setup.schema.json";
 
 const root = new URL("../../", import.meta.url);
 const results: Results = JSON.parse(readFileSync(new URL("test/bench/results/results.json", root), "utf8"));
@@ -127,12 +131,18 @@ function measuredTable(): string {
 
 /** Each page with what it says now, and what it must say. */
 export function pages(): { readonly page: string; readonly now: string; readonly wanted: string }[] {
-	return made.map(({ page, name, make }) => {
+	const schema = {
+		page: SCHEMA,
+		now: existsSync(new URL(SCHEMA, root)) ? readFileSync(new URL(SCHEMA, root), "utf8") : "",
+		wanted: `${JSON.stringify(setupSchema(), undefined, "\t")}\n`,
+	};
+	const tables = made.map(({ page, name, make }) => {
 		const now = readFileSync(new URL(page, root), "utf8");
 		const between = new RegExp(`(<!-- ${name}: [^>]*-->\n)[^]*?(\n<!-- /${name} -->)`);
 		if (!between.test(now)) throw new Error(`${page} has no marks for ${name}`);
 		return { page, now, wanted: now.replace(between, (_, begin, end) => `${begin}${make()}${end}`) };
 	});
+	return [...tables, schema];
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))

@@ -138,7 +138,9 @@ export type CloudEventBody =
 			readonly certificateId: string;
 			readonly reason: "token" | "temporaryClaim";
 	  }
-	| { readonly event: "warning"; readonly message: string };
+	| { readonly event: "warning"; readonly message: string }
+	/** Everything is as it was at the start, or at the last checkpoint: connections have ended, earlier events are forgotten. */
+	| { readonly event: "reset"; readonly milliseconds: number };
 
 /** An event as it is kept: numbered, with its time in ms since 1970. */
 export type CloudEvent = CloudEventBody & { readonly sequence: number; readonly time: number };
@@ -173,6 +175,11 @@ export class EventLog {
 		}
 	}
 
+	/** Forgets the kept events. Numbers go on. */
+	clear(): void {
+		this.#events.length = 0;
+	}
+
 	/** The kept events after `sequence`, oldest first. */
 	since(sequence = 0): CloudEvent[] {
 		return this.#events.slice(-this.#kept).filter((event) => event.sequence > sequence);
@@ -195,6 +202,11 @@ export class Metrics {
 		const metric = this.#counts.get(key);
 		if (metric) metric.value++;
 		else if (this.#counts.size < 10_000) this.#counts.set(key, { name, dimensions, value: 1 });
+	}
+
+	/** Starts again from nothing. */
+	clear(): void {
+		this.#counts.clear();
 	}
 
 	/** A copy of all counters. */

@@ -11,12 +11,16 @@ import {
 	hasOnly,
 	isNumber,
 	isText,
+	type JsonSchema,
 	listOf,
 	mapOf,
 	number,
 	oneOf,
 	optional,
 	type Patch,
+	restoreValues,
+	schemaOf,
+	TEXT,
 	text,
 	type Values,
 	whole,
@@ -87,11 +91,35 @@ const isFault: Check = (value) =>
 		? undefined
 		: "a list of faults: operation, action, and perhaps times, milliseconds, rejection";
 
+const objectOf = (properties: Readonly<Record<string, JsonSchema>>, ...required: readonly string[]): JsonSchema => ({
+	type: "object",
+	additionalProperties: false,
+	required,
+	properties,
+});
+const NUMBER: JsonSchema = { type: "number", minimum: 0 };
+const THROTTLE = objectOf(
+	{ rate: { type: "number", exclusiveMinimum: 0 }, burst: { type: "number", minimum: 1 } },
+	"rate",
+	"burst",
+);
+const FAULT = objectOf(
+	{
+		operation: { enum: ["CreateKeysAndCertificate", "CreateCertificateFromCsr", "RegisterThing"] },
+		action: { enum: FAULT_ACTIONS },
+		times: { type: "number", exclusiveMinimum: 0 },
+		milliseconds: NUMBER,
+		rejection: objectOf({ statusCode: NUMBER, errorCode: TEXT, errorMessage: TEXT }, "statusCode", "errorCode"),
+	},
+	"operation",
+	"action",
+);
+
 const rejection = (statusCode: number, errorCode: string) => ({
 	statusCode: number(statusCode),
 	errorCode: text(errorCode),
 	/** Sent instead of the message that says what is wrong. */
-	errorMessage: optional<string>(isText),
+	errorMessage: optional<string>(isText, TEXT),
 });
 
 /** The table of all settings. Times are in ms and sizes in bytes unless a setting says otherwise. */
@@ -128,6 +156,7 @@ export const SETTINGS = {
 		/** What must be the same when a token is used as when it was given out. */
 		boundTo: listOf<"claimCertificate" | "clientId" | "connection">(
 			checkOneOf(["claimCertificate", "clientId", "connection"]),
+			{ enum: ["claimCertificate", "clientId", "connection"] },
 		),
 	},
 	/** How replies in CBOR are encoded. */
@@ -151,7 +180,7 @@ export const SETTINGS = {
 		padTo: number(0),
 	},
 	/** What happens to the next replies. */
-	faults: listOf<ReplyFault>(isFault),
+	faults: listOf<ReplyFault>(isFault, FAULT),
 	/** What devices see of the server in TLS. These settings are read at the start. */
 	tls: {
 		/**
@@ -239,16 +268,16 @@ export const SETTINGS = {
 	/** How often each provisioning operation can be called. `null` in a patch is no limit. */
 	throttle: {
 		/** No limit by default. */
-		CreateKeysAndCertificate: optional<Throttle>(isThrottle),
+		CreateKeysAndCertificate: optional<Throttle>(isThrottle, THROTTLE),
 		/** No limit by default. */
-		CreateCertificateFromCsr: optional<Throttle>(isThrottle),
+		CreateCertificateFromCsr: optional<Throttle>(isThrottle, THROTTLE),
 		/** 10 a second by default. */
-		RegisterThing: optional<Throttle>(isThrottle, { rate: 10, burst: 10 }),
+		RegisterThing: optional<Throttle>(isThrottle, THROTTLE, { rate: 10, burst: 10 }),
 	},
 	/** The HTTP control plane. */
 	controlPlane: {
 		/** How often each operation can be called, by its name. One that is not named has no limit. AWS allows 10 to 100 a second for most. */
-		throttle: mapOf<Throttle>(isThrottle, "throttles by operation"),
+		throttle: mapOf<Throttle>(isThrottle, "throttles by operation", THROTTLE),
 	},
 	/** IoT policies. */
 	policy: {
@@ -280,13 +309,16 @@ export const SETTINGS = {
 		/** How long a hook may take. */
 		timeout: number(5_000),
 		/** The URL that stands for a template's `targetArn`. A target that is an http(s) URL itself needs no entry. */
-		targets: mapOf<string>(isText, "a map of texts"),
+		targets: mapOf<string>(isText, "a map of texts", TEXT),
 		/** Whether `allowProvisioning: "true"` counts as true. */
 		acceptText: flag(true),
 		/** What happens instead of a call of the hook. */
-		fault: optional<"deny" | "error" | "hang">(checkOneOf(["deny", "error", "hang"])),
+		fault: optional<"deny" | "error" | "hang">(checkOneOf(["deny", "error", "hang"]), { enum: ["deny", "error", "hang"] }),
 		/** Parameters that are added to those that the hook answers. */
-		override: optional<Record<string, string>>(mapOf<string>(isText, "a map of texts").check),
+		override: optional<Record<string, string>>(mapOf<string>(isText, "a map of texts", TEXT).check, {
+			type: "object",
+			additionalProperties: TEXT,
+		}),
 	},
 	/** Temporary claim certificates (CreateProvisioningClaim). */
 	temporaryClaim: {
@@ -331,6 +363,14 @@ export function changeSettings(settings: Settings, patch: SettingsPatch): void {
 	checkPatch(SETTINGS, patch);
 	applyPatch(SETTINGS, settings, patch, undefined);
 }
+
+/** Makes settings what they were when `saved` was copied from them. */
+export function restoreSettings(settings: Settings, saved: Settings): void {
+	restoreValues(SETTINGS, settings, saved);
+}
+
+/** What a patch of the settings may be, as JSON Schema. */
+export const settingsSchema = (): JsonSchema => schemaOf(SETTINGS);
 
 /** One patch that does what `first` and then `second` would. Both must have been checked. */
 export function combinePatches(first: SettingsPatch, second: SettingsPatch): SettingsPatch {

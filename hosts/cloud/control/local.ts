@@ -1,11 +1,14 @@
-// The local administration path `/_local/…`, which AWS does not have: settings, events, metrics, health. For programs and
-// people on this machine only: it needs no signature, so it must never answer a peer that is not on loopback.
+// The local administration path `/_local/…`, which AWS does not have: settings, events, metrics, health, reset. It needs no
+// signature, so it must never answer a peer that is not on loopback, unless that has the token; but for the health, which tells
+// nothing.
 
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { AwsError } from "../base/errors.js";
 import type { CloudEvent, EventLog, Metrics } from "../base/events.js";
 import { isObject } from "../base/object.js";
 import { changeSettings, type Settings, type SettingsPatch } from "../base/settings.js";
+import { PROMETHEUS_TYPE } from "./prometheus.js";
 
 /** What can be seen and changed from outside while the cloud runs. Nothing of it is secret. */
 export interface LocalAdministration {
@@ -13,6 +16,11 @@ export interface LocalAdministration {
 	changeSettings?(patch: SettingsPatch): void;
 	readonly events: EventLog;
 	readonly metrics: Metrics;
+	reset?(): Promise<void>;
+	/** All numbers in the format of Prometheus. */
+	prometheus(): string;
+	/** Needed for every change, and for every request from another machine. Without it there are none from other machines. */
+	readonly localToken?: string;
 }
 
 /** Bytes that may wait for a reader of the live stream. */
@@ -32,7 +40,8 @@ export function isLocalPath(target: string): boolean {
 /**
  * Answers a request under `/_local/`:
  *
- * - `GET health`, `GET metrics` (with AWS's names), `GET settings`;
+ * - `GET health`, `GET metrics` (for Prometheus; as JSON with AWS's names when that is accepted), `GET settings`;
+ * - `POST reset`, which answers when the state of the last checkpoint is back;
  * - `PATCH settings` with some of the settings: objects are merged, lists replaced; answers with all of them;
  * - `GET events` and `GET refusals` (those that refuse something, or come to nothing here), after `?since=SEQUENCE`, of `?event=NAME`; as a live
  *   stream when server-sent events are accepted, which a client may take up again with `Last-Event-ID`.
@@ -46,17 +55,18 @@ export async function answerLocally(
 	response: ServerResponse,
 	receive: () => Promise<Buffer>,
 ): Promise<void> {
-	// The host name is checked, too, because behind a proxy on this machine every request comes from loopback.
-	const fromHere = /^(::ffff:)?127\.|^::1$/.test(request.socket.remoteAddress ?? "");
-	if (!fromHere || !/^(127\.[\d.]+|\[::1\]|localhost)(:\d+)?$/.test(request.headers.host ?? "")) {
-		throw new AwsError("AccessDeniedException", "The local administration is for programs on this machine.");
-	}
 	const { pathname, searchParams } = new URL(target, "http://localhost");
+	if (pathname !== "/_local/health") authorize(administration.localToken, request);
 	switch (`${request.method} ${pathname}`) {
 		case "GET /_local/health":
 			return send(response, { status: "ok" });
 		case "GET /_local/metrics":
-			return send(response, { metrics: metrics.list() });
+			if (request.headers.accept?.includes("application/json")) return send(response, { metrics: metrics.list() });
+			return send(response, administration.prometheus(), PROMETHEUS_TYPE);
+		case "POST /_local/reset":
+			if (!administration.reset) throw new AwsError("UnknownOperationException", "There is nothing to reset here.");
+			await administration.reset();
+			return send(response, { status: "ok" });
 		case "PATCH /_local/settings":
 			change(administration.changeSettings ?? ((patch) => changeSettings(settings, patch)), await receive());
 			return send(response, settings);
@@ -74,6 +84,26 @@ export async function answerLocally(
 		default:
 			throw new AwsError("UnknownOperationException", `There is no ${request.method} ${pathname.slice(0, 256)} here.`);
 	}
+}
+
+/** @throws AwsError AccessDeniedException unless the peer is on this machine, or has the token where there is one */
+function authorize(localToken: string | undefined, request: IncomingMessage): void {
+	// The host name is checked, too, because behind a proxy on this machine every request comes from loopback.
+	const fromHere =
+		/^(::ffff:)?127\.|^::1$/.test(request.socket.remoteAddress ?? "") &&
+		/^(127\.[\d.]+|\[::1\]|localhost)(:\d+)?$/.test(request.headers.host ?? "");
+	if (localToken === undefined) {
+		if (fromHere) return;
+		throw new AwsError("AccessDeniedException", "The local administration is for programs on this machine.");
+	}
+	if (fromHere && request.method === "GET") return;
+	const [, given = ""] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
+	if (timingSafeEqual(digest(given), digest(localToken))) return;
+	throw new AwsError("AccessDeniedException", "This needs the token of this cloud: Authorization: Bearer TOKEN.");
+}
+
+function digest(text: string): Buffer {
+	return createHash("sha256").update(text).digest();
 }
 
 function isRefusal(event: CloudEvent): boolean {
@@ -127,10 +157,10 @@ function stream(events: EventLog, fits: (event: CloudEvent) => boolean, since: n
 	});
 }
 
-function send(response: ServerResponse, body: object): void {
-	const text = `${JSON.stringify(body)}\n`;
+function send(response: ServerResponse, body: object | string, type = "application/json"): void {
+	const text = typeof body === "string" ? body : `${JSON.stringify(body)}\n`;
 	response.writeHead(200, {
-		"Content-Type": "application/json",
+		"Content-Type": type,
 		"Content-Length": Buffer.byteLength(text),
 		"Cache-Control": "no-store",
 	});

@@ -18,9 +18,11 @@ import type { AccessKey } from "./iam.js";
 import { answerLocally, isLocalPath } from "./local.js";
 import type { Operation } from "./operation.js";
 import { type OperationName, operations } from "./operations.js";
+import { EventCounts, prometheusText } from "./prometheus.js";
+import { answerXml, errorXml, isQuery, type QueryRequest, queryServices, readQuery } from "./query.js";
 import { decode, parseQuery, type Route, route } from "./router.js";
 import { fromText, membersFromJson, plainName, violations } from "./shapes.js";
-import { checkSignature, headerValue, type RequestHead, readSignature } from "./sigv4.js";
+import { checkSignature, headerValue, type RequestHead, readSignature, type SigningScope } from "./sigv4.js";
 
 /** How to start the control plane. */
 export interface ControlPlaneOptions {
@@ -34,6 +36,17 @@ export interface ControlPlaneOptions {
 	settings: Settings;
 	/** Carries out `PATCH /_local/settings`. Default: changes them for this run only. @throws TypeError */
 	changeSettings?(patch: SettingsPatch): void;
+	/** Carries out `POST /_local/reset`, which is refused without it. */
+	reset?(): Promise<void>;
+	/** Number of MQTT connections, for `GET /_local/metrics`. */
+	connections?(): number;
+	/**
+	 * A secret that `/_local/` asks for, as `Authorization: Bearer …`: for every change, and for every request from another machine.
+	 * Without it, only programs on this machine may use `/_local/`.
+	 */
+	localToken?: string;
+	/** Host names, besides localhost and addresses, by which this port may be called where no signature protects it. */
+	hostNames?: readonly string[];
 	/** The callers. Default: none. */
 	accessKeys?: readonly AccessKey[];
 	/**
@@ -58,6 +71,8 @@ export interface ControlPlane {
 	readonly url: string;
 	/** How requests are authenticated. */
 	readonly signatures: "checked" | "any";
+	/** Forgets how often operations were called. */
+	forgetThrottles(): void;
 	/** Stops listening and drops all connections. */
 	close(): Promise<void>;
 }
@@ -83,7 +98,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 			report({ event: "warning", message: failure(where, error) });
 		};
 	};
-	const answer = oneAfterTheOther(answerer({ ...options, signatures }), MAXIMUM_WAITING);
+	const throttles = { current: new Throttles(options.now ?? Date.now) };
+	const counts = new EventCounts(options.events);
+	const { registry, metrics, connections } = options;
+	const prometheus = () => prometheusText({ registry, metrics, connections, counts });
+	const answer = oneAfterTheOther(answerer({ ...options, signatures, prometheus }, throttles), MAXIMUM_WAITING);
 	if (signatures === "any") {
 		const message =
 			"Development mode: the control plane accepts any signature, or none. Give it access keys to have signatures checked.";
@@ -114,7 +133,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 	return {
 		url: `http://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`,
 		signatures,
-		close: () => close(server),
+		forgetThrottles: () => {
+			throttles.current = new Throttles(options.now ?? Date.now);
+		},
+		close: () => {
+			counts.close();
+			return close(server);
+		},
 	};
 }
 
@@ -128,11 +153,13 @@ function close(server: Server): Promise<void> {
 /** The path and query of a request's target, which a client may put behind scheme and host as for a proxy (RFC 9112 section 3.2.2). */
 const originForm = (target: string): string => target.replace(/^https?:\/\/[^/?#]*(?=\/)/i, "");
 
-function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any" }) {
+function answerer(
+	options: ControlPlaneOptions & { signatures: "checked" | "any"; prometheus(): string },
+	throttles: { readonly current: Throttles },
+) {
 	const { registry, signatures, events } = options;
 	const { now = Date.now } = options;
 	const keys = new Map(options.accessKeys?.map((key) => [key.accessKeyId, key]));
-	const throttles = new Throttles(now);
 	let receiving = 0;
 
 	return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -142,12 +169,16 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 		try {
 			const target = originForm(request.url!);
 			if (isLocalPath(target)) {
-				refuseForeignSites(request);
+				refuseForeignSites(request, options.hostNames);
 				await answerLocally(options, request, target, response, () => receive(request));
 				return;
 			}
-			if (signatures === "any") refuseForeignSites(request);
-			sendJson(response, 200, (await perform(request, target)) ?? {});
+			if (signatures === "any") refuseForeignSites(request, options.hostNames);
+			if (isQuery(request.method!, target, request.headers["content-type"])) {
+				const requestId = randomUUID();
+				const asked = await query(request, target);
+				sendXml(response, 200, answerXml(asked.request, asked.members, requestId), requestId);
+			} else sendJson(response, 200, (await perform(request, target)) ?? {});
 		} catch (error) {
 			if (!(error instanceof AwsError)) {
 				const [path] = request.url!.split("?") as [string];
@@ -160,8 +191,12 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 	async function perform(request: IncomingMessage, target: string): Promise<unknown> {
 		const found = route(request.method!, target);
 		const head: RequestHead = { method: request.method!, target, rawHeaders: request.rawHeaders };
-		const { caller, body } = await authenticate(request, head, found.name);
-		if (!throttles.take(found.name, options.settings.controlPlane.throttle[found.name])) {
+		const { caller, body } = await authenticate(request, head, `iot:${found.name}`, {
+			// Older clients (AWS command line 2.9) sign for `execute-api`.
+			services: ["iot", "execute-api"],
+			regions: [registry.state.account.region],
+		});
+		if (!throttles.current.take(found.name, options.settings.controlPlane.throttle[found.name])) {
 			throw new AwsError("ThrottlingException", "Rate exceeded");
 		}
 		const operation: Operation = operations[found.name];
@@ -170,16 +205,42 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 		return operation.handle(registry, input, options.settings);
 	}
 
+	/** Carries out an action of STS or IAM. */
+	async function query(request: IncomingMessage, target: string) {
+		const head: RequestHead = { method: request.method!, target, rawHeaders: request.rawHeaders };
+		const { caller, body } = await authenticate(request, head, "sts:GetCallerIdentity", {
+			services: Object.keys(queryServices),
+			// Clients sign for us-east-1 where a service has one endpoint for all regions.
+			regions: [registry.state.account.region, "us-east-1"],
+		});
+		const asked: QueryRequest = readQuery(body);
+		const { serviceName, name, action, parameters } = asked;
+		const resource = action.resource?.(registry, parameters);
+		if (caller && resource !== undefined) {
+			const known = requestContext(caller, request, registry.state.account.region, now());
+			demand(caller, `${serviceName}:${name}`, resource, new Map(Object.entries(known)));
+		}
+		const members = action.handle(registry, parameters, caller);
+		if (action.idle) reportIdle(name);
+		return { request: asked, members };
+	}
+
+	/** Says that what was kept has no effect, so that nobody waits for one. */
+	function reportIdle(name: string): void {
+		events.report({ event: "warning", message: `${name}: kept and listed back, but it does nothing here.` });
+	}
+
 	/** The caller, absent in development mode, and the body that the signature covers. */
 	async function authenticate(
 		request: IncomingMessage,
 		head: RequestHead,
-		name: OperationName,
+		action: string,
+		scope: SigningScope,
 	): Promise<{ caller?: AccessKey; body: Buffer }> {
 		if (signatures === "any") return { body: await receive(request) };
 		let principal = "anonymous";
 		try {
-			const claimed = readSignature(head, registry.state.account.region, now());
+			const claimed = readSignature(head, scope, now());
 			principal = claimed.accessKeyId.slice(0, 128);
 			const caller = keys.get(claimed.accessKeyId);
 			const token = headerValue(head, "x-amz-security-token");
@@ -196,11 +257,11 @@ function answerer(options: ControlPlaneOptions & { signatures: "checked" | "any"
 				events.report({
 					event: "unauthorized",
 					principal,
-					action: `iot:${name}`,
+					action,
 					error: error.name,
 					explanation: unknown
 						? "Use an access key of this cloud (and the session token that belongs to it), or add this one to it."
-						: `${error.message} Sign with AWS Signature Version 4 for the service iot in ${registry.state.account.region}.`,
+						: `${error.message} Sign with AWS Signature Version 4 for the service ${scope.services[0]} in ${scope.regions[0]}.`,
 				});
 			}
 			throw error;
@@ -362,12 +423,15 @@ function tagContext(registry: Registry, resource: string, input: Readonly<Record
  * machine, not even by a host name that points at 127.0.0.1 (DNS rebinding).
  * @throws AwsError AccessDeniedException
  */
-function refuseForeignSites(request: IncomingMessage): void {
+function refuseForeignSites(request: IncomingMessage, hostNames: readonly string[] = []): void {
 	const { origin, host = "" } = request.headers;
 	const site = request.headers["sec-fetch-site"];
 	const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
-	if (isIP(name) === 0 && name !== "localhost") {
-		throw new AwsError("AccessDeniedException", "Without a signature this host must be called by its address.");
+	if (isIP(name) === 0 && name !== "localhost" && !hostNames.includes(name.toLowerCase())) {
+		throw new AwsError(
+			"AccessDeniedException",
+			"Without a signature this host must be called by its address, or by a name that it was given (--host-name).",
+		);
 	}
 	if (
 		(origin !== undefined && origin !== `http://${host}`) ||
@@ -389,14 +453,31 @@ function sendJson(response: ServerResponse, status: number, body: object, header
 	response.end(text);
 }
 
+function sendXml(response: ServerResponse, status: number, text: string, requestId: string): void {
+	response.writeHead(status, {
+		"Content-Type": "text/xml",
+		"Content-Length": Buffer.byteLength(text),
+		"x-amzn-RequestId": requestId,
+		"Cache-Control": "no-store",
+	});
+	response.end(text);
+}
+
 function sendError(request: IncomingMessage, response: ServerResponse, error: unknown): void {
 	if (response.headersSent) {
 		response.destroy();
 		return;
 	}
-	const { name, status, message, members } =
+	const known =
 		error instanceof AwsError ? error : new AwsError("InternalFailureException", "An unexpected error has occurred.");
-	sendJson(response, status, { message, ...members }, { "x-amzn-ErrorType": name });
+	if (isQuery(request.method!, originForm(request.url!), request.headers["content-type"])) {
+		const requestId = randomUUID();
+		const { status, text } = errorXml(known, requestId);
+		sendXml(response, status, text, requestId);
+	} else {
+		const { name, status, message, members } = known;
+		sendJson(response, status, { message, ...members }, { "x-amzn-ErrorType": name });
+	}
 	drain(request);
 }
 

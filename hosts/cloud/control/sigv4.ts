@@ -25,8 +25,11 @@ export interface ClaimedSignature {
 	signature: Buffer;
 }
 
-/** Names of the service in the scope. Older clients (AWS command line 2.9) sign for `execute-api`. */
-const SIGNING_NAMES = ["iot", "execute-api"];
+/** What a signature's scope may name: services and regions, the expected one first. */
+export interface SigningScope {
+	readonly services: readonly string[];
+	readonly regions: readonly string[];
+}
 
 /** How far a client's clock may be off, ms (general AWS rule: 5 minutes). */
 const MAXIMUM_SKEW = 5 * 60_000;
@@ -35,7 +38,7 @@ const MAXIMUM_SKEW = 5 * 60_000;
  * Reads the Authorization header and checks all that needs no secret and no body: form, scope, signed headers, clock.
  * @throws AwsError 403 with the name AWS gives it
  */
-export function readSignature(head: RequestHead, region: string, now: number): ClaimedSignature {
+export function readSignature(head: RequestHead, { services, regions }: SigningScope, now: number): ClaimedSignature {
 	const authorization = headerValue(head, "authorization");
 	if (authorization === undefined) {
 		throw new AwsError("MissingAuthenticationTokenException", "Missing Authentication Token");
@@ -69,15 +72,16 @@ export function readSignature(head: RequestHead, region: string, now: number): C
 	if (accessKeyId === "" || terminator !== "aws4_request" || excess.length > 0) {
 		throw new AwsError(
 			"IncompleteSignatureException",
-			"Credential must have five parts: ACCESS_KEY_ID/DATE/REGION/iot/aws4_request.",
+			"Credential must have five parts: ACCESS_KEY_ID/DATE/REGION/SERVICE/aws4_request.",
 		);
 	}
 	const instant = parseAmzDate(time);
 	if (instant === undefined || !time.startsWith(`${date}T`)) {
 		throw invalid("Date in Credential scope does not match the X-Amz-Date header, or that header is not a date.");
 	}
-	if (scopeRegion !== region) throw invalid(`Credential should be scoped to a valid region, here '${region}'.`);
-	if (!SIGNING_NAMES.includes(service!)) throw invalid("Credential should be scoped to correct service: 'iot'.");
+	if (!regions.includes(scopeRegion!))
+		throw invalid(`Credential should be scoped to a valid region, here '${regions[0]}'.`);
+	if (!services.includes(service!)) throw invalid(`Credential should be scoped to correct service: '${services[0]}'.`);
 	if (Math.abs(instant - now) > MAXIMUM_SKEW) {
 		const here = new Date(now).toISOString().replace(/[-:]|\.\d+/g, "");
 		throw invalid(
@@ -98,7 +102,7 @@ export function readSignature(head: RequestHead, region: string, now: number): C
 	if (!/^[0-9a-f]{64}$/.test(signature)) throw mismatch();
 	return {
 		accessKeyId,
-		scope: `${date}/${region}/${service}/aws4_request`,
+		scope: `${date}/${scopeRegion}/${service}/aws4_request`,
 		time,
 		signedHeaders,
 		signature: Buffer.from(signature, "hex"),

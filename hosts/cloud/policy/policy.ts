@@ -398,6 +398,8 @@ function explainSilence(policies: readonly NamedPolicy[], request: PolicyRequest
 			: "";
 		return `${where} allows ${action} on resources with \${${open}}, which has no value on this connection${hint}. Wanted: ${resource}.`;
 	}
+	const elsewhere = explainElsewhere(patterns, resource);
+	if (elsewhere !== undefined) return `${where} allows ${action} on ${elsewhere}`;
 	const kind = resource.split(":")[5]?.split("/")[0] ?? "";
 	const kinds = new Set(patterns.map((pattern) => pattern.split(":")[5]?.split("/")[0]));
 	if (!kinds.has(kind) && !kinds.has(undefined)) {
@@ -407,6 +409,29 @@ function explainSilence(policies: readonly NamedPolicy[], request: PolicyRequest
 		? " In a policy + and # are ordinary characters; the wildcard is *."
 		: "";
 	return `${where} allows ${action}, but not on ${resource}: add that to its Resource.${mqttWildcard}`;
+}
+
+/** The region and the account of an ARN, as a policy may write them: with wildcards. */
+function placeOf(arn: string): readonly [region: string, account: string] | undefined {
+	const [, , , region, account, ...rest] = arn.split(":");
+	return region === undefined || account === undefined || rest.length === 0 ? undefined : [region, account];
+}
+
+/** Explains that all these patterns are of other accounts or regions than the resource; `undefined` when they are not. */
+function explainElsewhere(patterns: readonly string[], resource: string): string | undefined {
+	const here = placeOf(resource);
+	const first = placeOf(patterns[0] ?? "");
+	if (here === undefined || first === undefined) return undefined;
+	const [region, account] = here;
+	const isHere = (pattern: string) => {
+		const place = placeOf(pattern);
+		return place === undefined || (matches(place[0], region) && matches(place[1], account));
+	};
+	if (patterns.some(isHere)) return undefined;
+	return (
+		`resources of account ${first[1]} in ${first[0]}, but this cloud is account ${account} in ${region}: write ${resource}, ` +
+		`or use a cloud of the policy's account and region.`
+	);
 }
 
 function listed(policies: readonly NamedPolicy[]): string {

@@ -27,23 +27,32 @@ export type HookTarget =
 			/** Is sent the request as JSON with POST. */
 			readonly url: string;
 	  }
-	| {
-			/** A line of the system's shell. */
-			readonly command: string;
-	  };
+	| HookCommand;
+
+/** A command that stands for a hook. */
+export interface HookCommand {
+	/** A line of the system's shell. */
+	readonly command: string;
+	/** Where it runs. Default: the folder of this process. */
+	readonly folder?: string;
+}
 
 /** Calls a target and returns its answer as text. Rejects when the call fails, and stops it when the signal is aborted. */
 export type HookCaller = (target: HookTarget, input: string, signal: AbortSignal) => Promise<string>;
 
 const MAXIMUM_ANSWER = 256 * 1024;
 
-/** Asks a hook. Never rejects: whatever goes wrong is a refusal. `commands` are shell commands by `targetArn`. */
+/** Commands that stand for hooks, by `targetArn`: a line of the shell, or that with the folder that it runs in. */
+export type HookCommands = Readonly<Record<string, string | HookCommand>>;
+
+/** Asks a hook. Never rejects: whatever goes wrong is a refusal. When `end` is aborted, so is the call. */
 export async function askHook(
 	{ targetArn, payloadVersion }: ProvisioningHook,
-	commands: Readonly<Record<string, string>>,
+	commands: HookCommands,
 	input: HookInput,
 	settings: Settings["hook"],
 	call: HookCaller = callHook,
+	end: AbortSignal = new AbortController().signal,
 ): Promise<HookAnswer> {
 	const refuse = (explanation: string): HookAnswer => ({ allowed: false, explanation });
 	if (settings.fault === "deny") return refuse("The setting hook.fault says that the hook denies.");
@@ -55,7 +64,7 @@ export async function askHook(
 	const text = JSON.stringify(payloadVersion === undefined ? input : { ...input, payloadVersion });
 	let reply: string;
 	try {
-		reply = await callInTime(settings.timeout, (signal) =>
+		reply = await callInTime(settings.timeout, end, (signal) =>
 			settings.fault === "hang" ? new Promise<string>(() => {}) : call(target, text, signal),
 		);
 	} catch (error) {
@@ -83,34 +92,47 @@ export async function askHook(
 	return { allowed: true, overrides: new Map(overrides as [string, string][]) };
 }
 
-/** Runs `call` with a limit on its time, ms. Past it, rejects and aborts the signal; the outcome of `call` is then ignored. */
-function callInTime<T>(milliseconds: number, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/**
+ * Runs `call` with a limit on its time, ms. Past it, or when `end` is aborted, rejects and aborts the signal; the outcome of `call`
+ * is then ignored.
+ */
+function callInTime<T>(milliseconds: number, end: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+	const abort = new AbortController();
 	return new Promise((resolve, reject) => {
-		const abort = new AbortController();
+		const giveUp = (why: string) => {
+			reject(new Error(why));
+			abort.abort();
+		};
+		const stop = () => giveUp("the cloud was closed or reset before it answered");
 		const timer = setTimeout(
-			() => {
-				reject(new Error(`it did not answer within ${milliseconds} ms`));
-				abort.abort();
-			},
+			() => giveUp(`it did not answer within ${milliseconds} ms`),
 			Math.min(milliseconds, LONGEST_TIMER),
 		);
+		const settle = () => {
+			clearTimeout(timer);
+			end.removeEventListener("abort", stop);
+		};
+		abort.signal.addEventListener("abort", settle, { once: true });
+		end.addEventListener("abort", stop, { once: true });
+		if (end.aborted) return stop();
 		// Called within a promise, so that what `call` throws at once is a rejection, too.
-		new Promise<T>((answer) => answer(call(abort.signal))).then(resolve, reject).finally(() => clearTimeout(timer));
+		new Promise<T>((answer) => answer(call(abort.signal))).then(resolve, reject).finally(settle);
 	});
 }
 
 function findTarget(
 	targetArn: string,
-	commands: Readonly<Record<string, string>>,
+	commands: HookCommands,
 	urls: Readonly<Record<string, string>>,
 ): HookTarget | undefined {
-	if (Object.hasOwn(commands, targetArn)) return { command: commands[targetArn]! };
+	const command = Object.hasOwn(commands, targetArn) ? commands[targetArn] : undefined;
+	if (command !== undefined) return typeof command === "string" ? { command } : command;
 	if (Object.hasOwn(urls, targetArn)) return { url: urls[targetArn]! };
 	return /^https?:\/\//.test(targetArn) ? { url: targetArn } : undefined;
 }
 
 const callHook: HookCaller = (target, input, signal) =>
-	"url" in target ? post(target.url, input, signal) : run(target.command, input, signal);
+	"url" in target ? post(target.url, input, signal) : run(target, input, signal);
 
 async function post(url: string, input: string, signal: AbortSignal): Promise<string> {
 	const response = await fetch(url, {
@@ -133,10 +155,15 @@ async function post(url: string, input: string, signal: AbortSignal): Promise<st
 	return text;
 }
 
-function run(command: string, input: string, signal: AbortSignal): Promise<string> {
+function run({ command, folder }: HookCommand, input: string, signal: AbortSignal): Promise<string> {
 	return new Promise((resolve, reject) => {
 		// In a process group of its own, so that all that the shell has started can be ended with it.
-		const child = spawn(command, { shell: true, detached: true, stdio: ["pipe", "pipe", "ignore"] });
+		const child = spawn(command, {
+			shell: true,
+			detached: true,
+			stdio: ["pipe", "pipe", "ignore"],
+			...(folder !== undefined && { cwd: folder }),
+		});
 		const end = () => {
 			try {
 				if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
@@ -160,10 +187,10 @@ function run(command: string, input: string, signal: AbortSignal): Promise<strin
 				reject(new Error("its answer is too long"));
 			}
 		});
-		child.once("close", (code) => {
+		child.once("close", (code, killedBy) => {
 			signal.removeEventListener("abort", end);
 			if (code === 0) resolve(text);
-			else reject(new Error(`it ended with status ${code}`));
+			else reject(new Error(killedBy === null ? `it ended with status ${code}` : `it was killed by ${killedBy}`));
 		});
 		// The command need not read its input.
 		child.stdin.on("error", () => {});

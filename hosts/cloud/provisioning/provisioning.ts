@@ -12,7 +12,7 @@ import type { TemplateRecord, TokenRecord } from "../state/state.js";
 import { evaluateTemplate, type Plan, parseTemplate, type Template, TemplateError } from "../template/template.js";
 import { applyPlan } from "./apply.js";
 import { decodeRequest, type Encoding, encodeReply, type ReplyValue } from "./codec.js";
-import { askHook, type HookCaller } from "./hook.js";
+import { askHook, type HookCaller, type HookCommands } from "./hook.js";
 import { ownershipToken } from "./token.js";
 
 /** A request as a connection received it. */
@@ -56,7 +56,7 @@ export interface ProvisioningOptions {
 	/** Counts what was done; without it nothing is counted. */
 	readonly metrics?: Metrics;
 	/** Shell commands that stand for hooks, by `targetArn`. */
-	readonly hookCommands?: Readonly<Record<string, string>>;
+	readonly hookCommands?: HookCommands;
 	/** Calls hooks in place of HTTP and commands. */
 	readonly callHook?: HookCaller;
 	/** Calls back after some ms, for the activation delay. Default `setTimeout`. */
@@ -90,7 +90,9 @@ const TEMPORARY_CLAIM_GRACE = 3_600_000;
 /** The three provisioning operations. */
 export class Provisioning {
 	readonly #options: ProvisioningOptions;
-	readonly #throttles: Throttles;
+	#throttles: Throttles;
+	/** Aborted when the hooks in flight must end. */
+	#hooks = new AbortController();
 	/** Parsed templates by body. */
 	readonly #templates = new Map<string, Template>();
 	#swept = Number.NEGATIVE_INFINITY;
@@ -98,6 +100,18 @@ export class Provisioning {
 	constructor(options: ProvisioningOptions) {
 		this.#options = options;
 		this.#throttles = new Throttles(options.now);
+	}
+
+	/** Ends the hooks in flight, whose requests are then rejected. */
+	close(): void {
+		this.#hooks.abort();
+	}
+
+	/** Ends the hooks in flight, and forgets how often anything was called. */
+	reset(): void {
+		this.close();
+		this.#hooks = new AbortController();
+		this.#throttles = new Throttles(this.#options.now);
 	}
 
 	/** Handles a request. Never rejects: whatever goes wrong is a rejected reply. */
@@ -386,6 +400,7 @@ export class Provisioning {
 			},
 			settings.hook,
 			callHook,
+			this.#hooks.signal,
 		);
 		if (!answer.allowed) throw new RejectionError("denied", "Access denied.", answer.explanation);
 		return answer.overrides;

@@ -265,7 +265,11 @@ export class Policies {
 		demand(typeof target === "string", "target must be an ARN");
 		const certificate = nameInArn(state, "cert", target);
 		const group = nameInArn(state, "thinggroup", target);
-		demand(certificate !== undefined || group !== undefined, `Invalid target: ${target}`);
+		const { accountId, region } = state.account;
+		demand(
+			certificate !== undefined || group !== undefined,
+			`Invalid target: ${target}: it must be a certificate or a thing group of account ${accountId} in ${region}`,
+		);
 		if (certificate !== undefined) {
 			requireRow(state.certificates.get(certificate), `The certificate of ${target} does not exist`);
 		} else requireRow(state.thingGroups.get(group!), `The thing group of ${target} does not exist`);

@@ -7,6 +7,7 @@ import { BillingGroups } from "./billing-groups.js";
 import { Certificates } from "./certificates.js";
 import { arn, type CertificateIssuer, type RegistryContext } from "./context.js";
 import { Policies } from "./policies.js";
+import { Roles } from "./roles.js";
 import { Tags } from "./tags.js";
 import { Templates } from "./templates.js";
 import { ThingGroups } from "./thing-groups.js";
@@ -57,6 +58,8 @@ export class Registry {
 	readonly templates: Templates;
 	/** Operations on tags, such as `tagResource`. */
 	readonly tags: Tags;
+	/** Roles of IAM: kept, but nobody assumes them. */
+	readonly roles: Roles;
 
 	constructor(options: RegistryOptions) {
 		const context: RegistryContext = {
@@ -75,6 +78,7 @@ export class Registry {
 		this.thingPrincipals = new ThingPrincipals(context, this.certificates, this.things);
 		this.thingGroups = new ThingGroups(context, this.things, this.tags);
 		this.templates = new Templates(context, this.tags);
+		this.roles = new Roles(context);
 	}
 
 	/** ARN of a resource, a client, a topic or a topic filter of this account. */

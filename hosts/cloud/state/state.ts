@@ -163,6 +163,21 @@ export interface TagsRecord {
 	readonly tags: Readonly<Record<string, string>>;
 }
 
+/** A role of IAM. Nobody assumes it here. */
+export interface RoleRecord {
+	readonly roleName: string;
+	/** Begins and ends with a slash. */
+	readonly path: string;
+	/** Says who may assume it. */
+	readonly assumeRolePolicyDocument: string;
+	readonly description?: string;
+	/** Seconds. */
+	readonly maxSessionDuration: number;
+	/** ARNs of the attached policies. */
+	readonly policyArns: readonly string[];
+	readonly creationDate: number;
+}
+
 /** A persistent session of MQTT. */
 export interface SessionRecord {
 	readonly clientId: string;
@@ -266,6 +281,11 @@ export class Table<T extends object, I extends string = never> {
 		return this.#rows.values();
 	}
 
+	/** All keys with their rows, oldest first. */
+	entries(): IterableIterator<[string, T]> {
+		return this.#rows.entries();
+	}
+
 	/** The rows for which the index gives `value`, oldest first. */
 	by(index: I, value: string): T[] {
 		const keys = this.#indexes.get(index)?.keys.get(value) ?? [];
@@ -308,14 +328,22 @@ export class Table<T extends object, I extends string = never> {
 	}
 }
 
+/** All rows by table and key, as they were at one moment. */
+export type Snapshot = ReadonlyMap<string, ReadonlyMap<string, object>>;
+
 /** How to open a state. */
 export interface StateOptions {
 	/** Created when it does not exist, for its owner alone. Without it, the state is in memory only. */
 	readonly directory?: string;
-	/** 12 digits; made up on first use when not given. */
+	/** 12 digits; made up on first use when not given. A directory keeps what it was made with. */
 	readonly accountId?: string;
-	/** Default `us-east-1`. */
+	/** Default `us-east-1`. A directory keeps what it was made with. */
 	readonly region?: string;
+}
+
+/** A directory was made for another account or region than the one that is asked for. */
+export class OtherAccountError extends Error {
+	override readonly name = "OtherAccountError";
 }
 
 /** Another process has this directory open. */
@@ -380,6 +408,7 @@ export class State {
 	readonly sessions = this.#table<SessionRecord>("sessions", {});
 	readonly queued = this.#table<QueuedRecord>("queued", {});
 	readonly retained = this.#table<RetainedRecord>("retained", {});
+	readonly roles = this.#table<RoleRecord>("roles", {});
 
 	/** For `openState` alone. */
 	constructor(database: Database | undefined, release: () => Promise<void>) {
@@ -452,6 +481,23 @@ export class State {
 		return this.#storing;
 	}
 
+	/** All rows as they are now, for `restore`. Costs a reference for each row, since rows are never changed. */
+	snapshot(): Snapshot {
+		return new Map([...this.#tables].map(([name, table]) => [name, new Map(table.entries())]));
+	}
+
+	/** Makes all rows what they were in a snapshot, in one transaction. Keys and certificates of the cloud's own stay. */
+	restore(snapshot: Snapshot): void {
+		this.transaction(() => {
+			for (const [name, table] of this.#tables) {
+				if (table === (this.identities as unknown)) continue;
+				const rows = snapshot.get(name)!;
+				for (const [key, row] of [...table.entries()]) if (!rows.has(key) || rows.get(key) !== row) table.delete(key);
+				for (const [key, row] of rows) if (!table.has(key)) table.put(key, row);
+			}
+		});
+	}
+
 	/** Calls `listener` after every transaction that changed something. Returns a function that ends the calls. */
 	onChange(listener: (changes: readonly Change[]) => void): () => void {
 		this.#listeners.add(listener);
@@ -500,7 +546,11 @@ function renamed(value: unknown, rename: (name: string) => string): unknown {
 const escaped = (name: string): string => (name === "__proto__" || name.startsWith("\\") ? `\\${name}` : name);
 const kept = (name: string): string => (name.startsWith("\\") ? name.slice(1) : name);
 
-/** Opens the state, or creates it. @throws StateInUseError when another process has the directory */
+/**
+ * Opens the state, or creates it.
+ * @throws StateInUseError when another process has the directory
+ * @throws OtherAccountError when the directory was made for another account or region than is asked for
+ */
 export async function openState(options: StateOptions = {}): Promise<State> {
 	const { directory } = options;
 	let database: Database | undefined;
@@ -528,6 +578,15 @@ export async function openState(options: StateOptions = {}): Promise<State> {
 				region: options.region ?? "us-east-1",
 				endpointPrefix: `a${randomBytes(16).toString("hex").slice(0, 13)}`,
 			}),
+		);
+	}
+	const { accountId, region } = state.account;
+	const { accountId: askedAccount = accountId, region: askedRegion = region } = options;
+	if (askedAccount !== accountId || askedRegion !== region) {
+		await state.close();
+		throw new OtherAccountError(
+			`The state directory ${directory} was made for account ${accountId} in ${region}, not for account ${askedAccount} in ` +
+				`${askedRegion}: ask for what it was made for, or use another directory.`,
 		);
 	}
 	return state;

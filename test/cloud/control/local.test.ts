@@ -131,7 +131,7 @@ t.test("there are at most 32 streams", async (t) => {
 t.test("metrics and health", async (t) => {
 	const { url, metrics } = await started(t);
 	metrics.count("RegisterThingFailed", { ClaimCertificateId: "c", TemplateName: "fleet" });
-	t.same((await ask(url, "metrics")).body, {
+	t.same((await ask(url, "metrics", { headers: { accept: "application/json" } })).body, {
 		metrics: [
 			{ name: "RegisterThingFailed", dimensions: { ClaimCertificateId: "c", TemplateName: "fleet" }, value: 1 },
 		],
