@@ -99,7 +99,7 @@ export interface CloudOptions {
 /** Options of the control plane that are not this cloud's to decide. */
 export type OwnControlPlaneOptions = Omit<
 	ControlPlaneOptions,
-	"registry" | "events" | "metrics" | "settings" | "changeSettings" | "reset" | "connections"
+	"registry" | "events" | "metrics" | "settings" | "changeSettings" | "reset" | "connections" | "provisioning"
 >;
 
 /** A running cloud. */
@@ -316,6 +316,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 				changeSettings: (patch) => kept.change(patch),
 				reset,
 				connections: () => broker.connections,
+				provisioning,
 			});
 			controlPlanes.add(controlPlane);
 			closing.push(() => controlPlane.close());
