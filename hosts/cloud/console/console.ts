@@ -67,6 +67,7 @@ export class Console {
 
 	close(): void {
 		this.#numbers.close();
+		this.#live.close();
 	}
 
 	/**

@@ -13,7 +13,7 @@ const INTERVAL = 250;
 const NUMBERS_EVERY = 4;
 /** Most refusals and most other events in one batch, so that neither crowds the other out. */
 const MOST = 40;
-/** Most earlier events that a new reader is told of. */
+/** Most earlier events that a new reader is told of, and refusals that are kept for it when the log has them no more. */
 const MOST_EARLIER = 200;
 /** Most readers at a time. A browser opens no more than six connections to one host. */
 const MAXIMUM_READERS = 16;
@@ -52,7 +52,10 @@ const KINDS: Readonly<Record<string, EventKind>> = {
 type IsRefusal = (event: CloudEvent) => boolean;
 
 /** Makes the test of a filter. */
-export function filterOf({ kind, text = "", about }: EventFilter, isRefusal: IsRefusal): (event: CloudEvent) => boolean {
+export function filterOf(
+	{ kind, text = "", about }: EventFilter,
+	isRefusal: IsRefusal,
+): (event: CloudEvent) => boolean {
 	const wanted = text.toLowerCase();
 	return (event) =>
 		(kind === undefined || (kind === "refusals" ? isRefusal(event) : (KINDS[event.event] ?? "other") === kind)) &&
@@ -93,12 +96,20 @@ export interface LiveOptions {
 export class Live {
 	readonly #options: LiveOptions;
 	readonly #readers = new Set<Reader>();
+	readonly #stop: () => void;
+	/** The last refusals, which a busy cloud would push out of its log before anybody has seen them. */
+	#refusals: CloudEvent[] = [];
 	#timer: NodeJS.Timeout | undefined;
-	#stop: (() => void) | undefined;
 	#batches = 0;
 
 	constructor(options: LiveOptions) {
 		this.#options = options;
+		this.#stop = options.events.listen((event) => this.#take(event));
+	}
+
+	close(): void {
+		this.#stop();
+		clearInterval(this.#timer);
 	}
 
 	/**
@@ -112,7 +123,8 @@ export class Live {
 		const { events, isRefusal, numbers } = this.#options;
 		const reader = new Reader(response, filterOf(filter, isRefusal), isRefusal);
 		response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
-		const kept = events.since(0);
+		const log = events.since(0);
+		const kept = [...this.#refusals.filter(({ sequence }) => sequence < (log[0]?.sequence ?? Infinity)), ...log];
 		// A number from before a restart of the cloud is greater than any.
 		const from = since <= (kept.at(-1)?.sequence ?? 0) ? since : 0;
 		const earlier = kept.filter((event) => event.sequence > from && reader.fits(event));
@@ -123,10 +135,16 @@ export class Live {
 		);
 		this.#readers.add(reader);
 		response.once("close", () => this.#remove(reader));
-		this.#stop ??= events.listen((event) => {
-			for (const one of this.#readers) one.take(event);
-		});
 		this.#timer ??= setInterval(() => this.#send(), INTERVAL).unref();
+	}
+
+	#take(event: CloudEvent): void {
+		if (event.event === "reset") this.#refusals = [];
+		else if (this.#options.isRefusal(event)) {
+			this.#refusals.push(event);
+			if (this.#refusals.length >= 2 * MOST_EARLIER) this.#refusals.splice(0, this.#refusals.length - MOST_EARLIER);
+		}
+		for (const reader of this.#readers) reader.take(event);
 	}
 
 	#send(): void {
@@ -139,8 +157,6 @@ export class Live {
 		if (this.#readers.size > 0) return;
 		clearInterval(this.#timer);
 		this.#timer = undefined;
-		this.#stop?.();
-		this.#stop = undefined;
 	}
 }
 

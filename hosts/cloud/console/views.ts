@@ -21,7 +21,9 @@ export interface DeviceServices {
 		| {
 				/** Throws when there is no such shadow. */
 				getThingShadow(request: { thingName: string; shadowName?: string }): Uint8Array;
-				listNamedShadowsForThing(request: { thingName: string; pageSize?: number }): { readonly results: readonly string[] };
+				listNamedShadowsForThing(request: { thingName: string; pageSize?: number }): {
+					readonly results: readonly string[];
+				};
 		  }
 		| undefined;
 	readonly jobs?:
@@ -55,7 +57,12 @@ function statusesOf(state: Registry["state"], thingName: string): (string | unde
 }
 
 /** Certificates whose id holds `text`, of one status if one is given, like `listThings`. */
-export function listCertificates({ state, certificates }: Registry, text: string, after: string, status: string | null) {
+export function listCertificates(
+	{ state, certificates }: Registry,
+	text: string,
+	after: string,
+	status: string | null,
+) {
 	const fitting = function* () {
 		for (const [id, row] of state.certificates.entries()) if (status === null || row.status === status) yield id;
 	};

@@ -44,7 +44,12 @@ async function show(focus) {
 		if (view === undefined) throw new Error("There is no such page.");
 		content = await view(decodeURIComponent(rest), new URLSearchParams(query), signal);
 	} catch (error) {
-		content = h("div", {}, h("h1", { tabindex: -1 }, "Not here"), h("p", { class: "error" }, /** @type {Error} */ (error).message));
+		content = h(
+			"div",
+			{},
+			h("h1", { tabindex: -1 }, "Not here"),
+			h("p", { class: "error" }, /** @type {Error} */ (error).message),
+		);
 	}
 	if (signal.aborted) return;
 	place.replaceChildren(content);
@@ -69,7 +74,9 @@ async function introduce() {
 		notices.replaceChildren(...(can.change ? [] : [readOnly("This page is read-only.")]));
 	} catch (error) {
 		const refused = error instanceof Refused && error.status === 403;
-		notices.replaceChildren(readOnly(refused ? "The cloud shows nothing without its token." : "The cloud does not answer."));
+		notices.replaceChildren(
+			readOnly(refused ? "The cloud shows nothing without its token." : "The cloud does not answer."),
+		);
 	}
 }
 
@@ -81,14 +88,15 @@ function readOnly(why) {
 	async function submit(event) {
 		event.preventDefault();
 		keepToken(input.value.trim());
-		await introduce();
-		if (can.change) await show(true);
-		else {
-			keepToken(undefined);
-			const again = notices.querySelector(".error");
-			if (again) again.textContent = "That is not the token of this cloud.";
-			document.getElementById("token")?.focus();
+		await readAccount().catch(() => undefined);
+		if (can.change) {
+			await introduce();
+			await show(true);
+			return;
 		}
+		keepToken(undefined);
+		wrong.textContent = "That is not the token of this cloud.";
+		input.focus();
 	}
 	return h(
 		"section",
@@ -106,7 +114,14 @@ function readOnly(why) {
 				h("code", {}, "FLEET_LOCAL_TOKEN"),
 				", and enter it here. It is kept for this tab only, and sent to nobody but this cloud.",
 			),
-			h("form", { class: "toolbar", submit }, h("label", { for: "token" }, "Token"), input, h("button", {}, "Unlock"), wrong),
+			h(
+				"form",
+				{ class: "toolbar", submit },
+				h("label", { for: "token" }, "Token"),
+				input,
+				h("button", {}, "Unlock"),
+				wrong,
+			),
 		),
 	);
 }

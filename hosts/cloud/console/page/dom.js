@@ -107,7 +107,11 @@ export function table(caption, columns) {
 		h(
 			"thead",
 			{ role: "rowgroup" },
-			h("tr", { role: "row" }, columns.map((column) => h("th", { scope: "col", role: "columnheader" }, column))),
+			h(
+				"tr",
+				{ role: "row" },
+				columns.map((column) => h("th", { scope: "col", role: "columnheader" }, column)),
+			),
 		),
 		body,
 	);

@@ -20,7 +20,12 @@ const KINDS = /** @type {const} */ ([
 	["other", "Other"],
 ]);
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const clock = new Intl.DateTimeFormat(undefined, {
+	hour: "2-digit",
+	minute: "2-digit",
+	second: "2-digit",
+	hourCycle: "h23",
+});
 
 /**
  * The list with its filter, which follows the live stream until `signal` aborts.
@@ -36,7 +41,7 @@ export function eventList(signal, { about, numbers, level = "h2" } = {}) {
 	/** @type {CloudEvent[]} What came while the list was paused. */
 	let waiting = [];
 	const list = h("ol", { class: "events", "aria-label": "Events, newest first" });
-	const empty = h("p", { class: "empty" }, "Nothing yet. What devices do appears here the moment it happens.");
+	const empty = h("p", { class: "empty" });
 	const note = h("p", { class: "note", id: "left-out" });
 	const state = h("span", { class: "live", role: "status" }, "connecting");
 
@@ -92,7 +97,11 @@ export function eventList(signal, { about, numbers, level = "h2" } = {}) {
 		dropped = 0;
 		explain();
 		const { signal: current } = connection;
-		void follow(filter, { events: (batch) => !current.aborted && take(batch), state: showState, ...(numbers && { numbers }) }, current);
+		void follow(
+			filter,
+			{ events: (batch) => !current.aborted && take(batch), state: showState, ...(numbers && { numbers }) },
+			current,
+		);
 	}
 
 	/** @param {{ events: CloudEvent[], dropped: number }} batch */
@@ -115,9 +124,12 @@ export function eventList(signal, { about, numbers, level = "h2" } = {}) {
 		// Whoever reads one with the keyboard must not lose it.
 		const focused = document.activeElement?.closest("ol.events > li");
 		list.prepend(...rows);
-		for (let last = list.lastElementChild; list.childElementCount > MOST && last; last = list.lastElementChild) {
-			if (last === focused) break;
-			last.remove();
+		// What went well gives way to what did not: it comes a thousand times as often.
+		const mayGo = list.querySelectorAll(".bad").length > MOST / 2 ? "li" : "li:not(.bad)";
+		for (let last = list.lastElementChild; list.childElementCount > MOST && last; ) {
+			const before = last.previousElementSibling;
+			if (last !== focused && last.matches(mayGo)) last.remove();
+			last = before;
 		}
 		announceRefusals(events.filter(isRefusal));
 		explain();
@@ -128,7 +140,7 @@ export function eventList(signal, { about, numbers, level = "h2" } = {}) {
 		const filtered = filter.kind !== "" || filter.text !== "";
 		empty.textContent = filtered
 			? "No event fits the filter."
-			: "Nothing yet. What devices do appears here the moment it happens.";
+			: "Nothing yet. What devices do appears here the moment it happens; fleet cloud printed how to start one.";
 		note.textContent = [
 			paused && `Paused; ${count(waiting.length)} waiting.`,
 			dropped > 0 && `${count(dropped)} events came too fast to be shown. A filter shows more of what you look for.`,
@@ -199,7 +211,7 @@ function detailsOf(event) {
 	details.addEventListener(
 		"toggle",
 		() => {
-			const { statement, principal, explanation, sequence, time, event: name, ...rest } = event;
+			const { statement, principal, explanation, sequence, time, connectionId, event: name, ...rest } = event;
 			details.append(
 				facts(
 					principal !== undefined && ["principal", certificateLink(principal)],
@@ -209,6 +221,7 @@ function detailsOf(event) {
 					),
 					statement && ["decided by", decidedBy(statement)],
 					event.event === "denied" && !statement && ["decided by", "no statement: nothing allows it"],
+					connectionId !== undefined && ["connection", connectionId],
 					["event", `${name}, number ${sequence}`],
 				),
 			);

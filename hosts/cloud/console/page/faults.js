@@ -14,12 +14,66 @@ const ACTIONS = /** @type {const} */ ([
 
 /** Settings that are faults as well: path, label, what it does, and the values to choose from; numbers are ms. */
 const LASTING = /** @type {const} */ ([
-	["hook.fault", "Pre-provisioning hook", "Instead of calling the hook", [[null, "works"], ["deny", "denies"], ["error", "fails"], ["hang", "hangs"]]],
-	["template.roleBroken", "Provisioning role", "Every registration is denied", [[false, "works"], [true, "broken"]]],
-	["reply.puback", "PUBACK of a request", "Whether and when the device gets it", [["before", "before the reply"], ["after", "after the reply"], ["withhold", "never"]]],
-	["policy.propagationDelay", "Policies take effect", "After they are attached, as at AWS", [[0, "at once"], [5_000, "after 5 s"], [60_000, "after a minute"]]],
-	["certificate.activationDelay", "Certificates become active", "After RegisterThing", [[0, "at once"], [5_000, "after 5 s"], [60_000, "after a minute"]]],
-	["reply.delay", "All replies", "How much longer they take", [[0, "at once"], [1_000, "after 1 s"], [10_000, "after 10 s"]]],
+	[
+		"hook.fault",
+		"Pre-provisioning hook",
+		"Instead of calling the hook",
+		[
+			[null, "works"],
+			["deny", "denies"],
+			["error", "fails"],
+			["hang", "hangs"],
+		],
+	],
+	[
+		"template.roleBroken",
+		"Provisioning role",
+		"Every registration is denied",
+		[
+			[false, "works"],
+			[true, "broken"],
+		],
+	],
+	[
+		"reply.puback",
+		"PUBACK of a request",
+		"Whether and when the device gets it",
+		[
+			["before", "before the reply"],
+			["after", "after the reply"],
+			["withhold", "never"],
+		],
+	],
+	[
+		"policy.propagationDelay",
+		"Policies take effect",
+		"After they are attached, as at AWS",
+		[
+			[0, "at once"],
+			[5_000, "after 5 s"],
+			[60_000, "after a minute"],
+		],
+	],
+	[
+		"certificate.activationDelay",
+		"Certificates become active",
+		"After RegisterThing",
+		[
+			[0, "at once"],
+			[5_000, "after 5 s"],
+			[60_000, "after a minute"],
+		],
+	],
+	[
+		"reply.delay",
+		"All replies",
+		"How much longer they take",
+		[
+			[0, "at once"],
+			[1_000, "after 1 s"],
+			[10_000, "after 10 s"],
+		],
+	],
 ]);
 
 export async function faultsView() {
@@ -49,8 +103,12 @@ export async function faultsView() {
 				h(
 					"li",
 					{},
-					h("span", {}, h("strong", {}, fault.action), ` ${fault.operation}, ${times(fault.times ?? 1)}`),
-					fault.milliseconds !== undefined && ` by ${fault.milliseconds} ms`,
+					h(
+						"span",
+						{},
+						h("strong", {}, fault.action),
+						` ${fault.operation}${fault.action === "delay" ? ` by ${fault.milliseconds ?? 1_000} ms` : ""}, ${times(fault.times ?? 1)}`,
+					),
 					h(
 						"button",
 						{
@@ -119,7 +177,11 @@ export async function faultsView() {
 		"div",
 		{},
 		h("h1", { tabindex: -1 }, "Faults"),
-		h("p", { class: "lead" }, "Let a device meet what it will meet some day. Faults of replies last until they are used up, or the cloud stops."),
+		h(
+			"p",
+			{ class: "lead" },
+			"Let a device meet what it will meet some day. Faults of replies last until they are used up, or the cloud stops.",
+		),
 		problem,
 		h("h2", {}, "Faults of replies"),
 		none,
@@ -131,14 +193,27 @@ export async function faultsView() {
 			h(
 				"div",
 				{ class: "fields" },
-				h("label", {}, h("span", {}, "Operation"), h("select", { name: "operation", disabled: !can.change }, OPERATIONS.map((one) => h("option", { selected: one === "RegisterThing" }, one)))),
+				h(
+					"label",
+					{},
+					h("span", {}, "Operation"),
+					h(
+						"select",
+						{ name: "operation", disabled: !can.change },
+						OPERATIONS.map((one) => h("option", { selected: one === "RegisterThing" }, one)),
+					),
+				),
 				h(
 					"label",
 					{},
 					h("span", {}, "What happens"),
 					h(
 						"select",
-						{ name: "action", disabled: !can.change, change: (/** @type {Event} */ event) => fit(/** @type {HTMLSelectElement} */ (event.target).value) },
+						{
+							name: "action",
+							disabled: !can.change,
+							change: (/** @type {Event} */ event) => fit(/** @type {HTMLSelectElement} */ (event.target).value),
+						},
 						ACTIONS.map(([value, words]) => h("option", { value }, `${value}: ${words}`)),
 					),
 				),

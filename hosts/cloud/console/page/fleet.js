@@ -26,7 +26,10 @@ export function fleetView(signal) {
 		// The second before the present one, which is over.
 		const [events, rate] = [numbers.events.at(-2) ?? 0, numbers.provisioned.at(-2) ?? 0];
 		things.set(count(numbers.things), "in the registry");
-		connections.set(numbers.connections === null ? "–" : count(numbers.connections), `${count(events)} events a second`);
+		connections.set(
+			numbers.connections === null ? "–" : count(numbers.connections),
+			`${count(events)} events a second`,
+		);
 		certificates.set(count(all), statusBar(numbers.certificates, all));
 		provisioned.set(count(rate), [sparkline(numbers.provisioned), h("span", {}, `${count(total)} in the last minute`)]);
 	}

@@ -12,6 +12,8 @@ export async function settingsView() {
 	const sections = Object.entries(schema.properties)
 		// Faults have a page of their own.
 		.filter(([name]) => name !== "faults")
+		// The longest and least used one comes last.
+		.sort(([a], [b]) => Number(a === "errors") - Number(b === "errors"))
 		.map(([name, part]) => {
 			const section = h("section", { class: "card settings", "aria-label": name }, h("h2", {}, name));
 			section.append(...rows([name], part, settings[name], defaults[name], section));
@@ -76,7 +78,7 @@ const isValue = (part) => Array.isArray(part.type) || part.required !== undefine
 function settingRow(path, part, value, initial, problem) {
 	const name = path.join(".");
 	const id = `setting-${path.join("-")}`;
-	const back = h("button", { type: "button", disabled: !can.change, "aria-label": `Set ${name} back to its default` }, "Set back");
+	const back = h("button", { type: "button", disabled: !can.change, "aria-label": `Set back ${name}` }, "Set back");
 	let current = value ?? null;
 	const input = inputFor(part, id, name);
 	const row = h(
@@ -148,7 +150,13 @@ function inputFor(part, id, name) {
 		};
 	}
 	if (part.type === "number" || part.type === "integer") {
-		const element = h("input", { ...common, type: "number", min: part.minimum, max: part.maximum, step: part.type === "integer" ? 1 : "any" });
+		const element = h("input", {
+			...common,
+			type: "number",
+			min: part.minimum,
+			max: part.maximum,
+			step: part.type === "integer" ? 1 : "any",
+		});
 		return {
 			element,
 			set: (value) => {
@@ -174,7 +182,11 @@ function resetCard() {
 		"dialog",
 		{ "aria-labelledby": "reset-title" },
 		h("h2", { id: "reset-title" }, "Bring back the beginning?"),
-		h("p", {}, "Things, certificates, policies and settings become what they were when the cloud had started. All connections end."),
+		h(
+			"p",
+			{},
+			"Things, certificates, policies and settings become what they were when the cloud had started. All connections end.",
+		),
 		h(
 			"div",
 			{ class: "toolbar" },

@@ -67,7 +67,12 @@ function trialForm(templateName, parameters) {
 					"label",
 					{},
 					h("span", {}, name),
-					h("input", { name, autocomplete: "off", disabled: !may(), placeholder: defaultValue && `default ${defaultValue}` }),
+					h("input", {
+						name,
+						autocomplete: "off",
+						disabled: !may(),
+						placeholder: defaultValue && `default ${defaultValue}`,
+					}),
 				),
 			),
 		),

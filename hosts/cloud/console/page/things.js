@@ -107,7 +107,9 @@ export function certificatesView(query) {
 		columns: ["Id", "Status", "Things", "Policies", "Made"],
 		path: "certificates",
 		query: { status },
-		above: status && h("p", {}, `Only those that are ${statusWords(status)}. `, h("a", { href: "#/certificates" }, "Show all")),
+		above:
+			status &&
+			h("p", {}, `Only those that are ${statusWords(status)}. `, h("a", { href: "#/certificates" }, "Show all")),
 		rows: ({ certificates }) =>
 			certificates.map((/** @type {any} */ row) => ({
 				key: row.certificateId,
@@ -189,7 +191,10 @@ function certificateCard({ certificateId, status, creationDate, notAfter, polici
 			["Valid until", date(notAfter)],
 			["Policies", names.join(", ") || "none: it may do nothing"],
 			["Things", things.length === 0 ? "none" : joined(things.map(thingLink))],
-			temporaryClaim && ["Temporary claim", [`for template ${temporaryClaim.templateName}, until `, date(temporaryClaim.expiration)]],
+			temporaryClaim && [
+				"Temporary claim",
+				[`for template ${temporaryClaim.templateName}, until `, date(temporaryClaim.expiration)],
+			],
 		),
 	);
 }
@@ -205,7 +210,12 @@ function policies(documents, from = []) {
 		h(
 			"details",
 			{ class: "card" },
-			h("summary", {}, name, from.filter(([one]) => one === name).map(([, how]) => ` (${how})`)),
+			h(
+				"summary",
+				{},
+				name,
+				from.filter(([one]) => one === name).map(([, how]) => ` (${how})`),
+			),
 			code(prettyText(documents[name] ?? ""), `Policy ${name}`),
 		),
 	);
@@ -224,7 +234,14 @@ function shadows(found) {
 			h(
 				"div",
 				{ class: "columns" },
-				parts.map((part) => h("div", {}, h("h4", {}, part), code(pretty(state[part]), `${part} of ${shadowName ?? "the classic shadow"}`))),
+				parts.map((part) =>
+					h(
+						"div",
+						{},
+						h("h4", {}, part),
+						code(pretty(state[part]), `${part} of ${shadowName ?? "the classic shadow"}`),
+					),
+				),
 			),
 		);
 	});

@@ -25,13 +25,14 @@ const OUTCOMES = {
 /** @type {Readonly<Record<string, (event: CloudEvent) => Told>>} */
 const TELL = {
 	connected: ({ clientId, principal }) => quiet("connected", name(clientId), " connects with ", certificate(principal)),
-	disconnected: ({ clientId, disconnectReason }) =>
-		quiet("gone", name(clientId), ` is gone (${disconnectReason})`),
+	disconnected: ({ clientId, disconnectReason }) => quiet("gone", name(clientId), ` is gone (${disconnectReason})`),
 	subscribed: ({ clientId, filters }) => quiet("subscribed", name(clientId), ` subscribes to ${filters.join(", ")}`),
 	published: ({ clientId, topic, bytes, qos }) =>
 		quiet("message", name(clientId), ` publishes ${count(bytes)} bytes to ${topic} (QoS ${qos})`),
-	denied: ({ clientId, action, resource }) => bad("denied", name(clientId), ` may not ${action} on ${shortArn(resource)}`),
-	refused: ({ clientId, reason }) => bad("refused", clientId ? name(clientId) : "A client", ` is not let in: ${reason}`),
+	denied: ({ clientId, action, resource }) =>
+		bad("denied", name(clientId), ` may not ${action} on ${shortArn(resource)}`),
+	refused: ({ clientId, reason }) =>
+		bad("refused", clientId ? name(clientId) : "A client", ` is not let in: ${reason}`),
 	violation: ({ clientId }) => bad("violation", clientId ? name(clientId) : "A client", " breaks a rule"),
 	unauthorized: ({ principal, action, error }) =>
 		bad("unauthorized", `${shortArn(principal)} may not call ${action} (${error})`),
@@ -85,14 +86,28 @@ export function tell(event) {
 }
 
 /** @param {CloudEvent} event @returns {Told} */
-function tellProvisioning({ operation, status, clientId, thingName, certificateId, statusCode, errorCode, templateName }) {
+function tellProvisioning({
+	operation,
+	status,
+	clientId,
+	thingName,
+	certificateId,
+	statusCode,
+	errorCode,
+	templateName,
+}) {
 	if (status === "Failure")
 		return bad("rejected", `${operation} of `, name(clientId), ` is rejected with ${statusCode} ${errorCode}`);
 	if (thingName !== undefined)
 		return {
 			mood: "good",
 			label: "provisioned",
-			words: [thingLink(thingName), " is provisioned with ", certificate(certificateId), ` by template ${templateName}`],
+			words: [
+				thingLink(thingName),
+				" is provisioned with ",
+				certificate(certificateId),
+				` by template ${templateName}`,
+			],
 		};
 	return {
 		mood: "plain",
