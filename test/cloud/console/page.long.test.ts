@@ -342,7 +342,7 @@ t.test("axe-core finds nothing in any view, light or dark, wide or narrow", { sk
 				await page.setViewportSize(size);
 				await page.evaluate(source);
 				const found = (await page.evaluate(
-					"axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`))",
+					"axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes[0].html))",
 				)) as string[];
 				t.same(found, [], `${view || "fleet"}, ${colorScheme}, ${size.width} pixels`);
 				const width = await page.evaluate("document.documentElement.scrollWidth");

@@ -31,7 +31,8 @@ let shown = new AbortController();
 /** @param {boolean} focus */
 async function show(focus) {
 	shown.abort();
-	const { signal } = (shown = new AbortController());
+	shown = new AbortController();
+	const { signal } = shown;
 	const [path = "", query = ""] = location.hash.replace(/^#\/?/, "").split("?");
 	const [name = "", rest = ""] = path.split("/");
 	const view = Object.hasOwn(VIEWS, name) ? VIEWS[name] : undefined;
