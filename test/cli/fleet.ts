@@ -149,6 +149,35 @@ export async function startCloud(t: Test, directory: string, ...args: string[]):
 	};
 }
 
+/** Starts `fleet cloud` on free ports, and gives the lines that it prints. It is stopped at the end of the test. */
+export async function cloudLines(
+	t: Test,
+	environment: Readonly<Record<string, string>>,
+	directory: string,
+	...args: string[]
+): Promise<{ lines(): readonly string[]; line(what: (line: string) => boolean): Promise<string> }> {
+	const ports = ["--port", "--alpn-port", "--http-port"].flatMap((option) => [option, "0"]);
+	const child = launch(["cloud", "--directory", directory, ...ports, ...args], environment);
+	const ended = new Promise((resolve) => child.on("close", resolve));
+	t.teardown(() => {
+		child.kill("SIGKILL");
+		return ended;
+	});
+	const lines: string[] = [];
+	createInterface(child.stdout!).on("line", (line) => lines.push(line));
+	return {
+		lines: () => lines,
+		line: async (what) => {
+			for (;;) {
+				const found = lines.find(what);
+				if (found !== undefined) return found;
+				if (child.exitCode !== null) throw new Error(`fleet cloud ended: ${printed.at(-1)}`);
+				await new Promise((resolve) => setTimeout(resolve, 20));
+			}
+		},
+	};
+}
+
 /** Starts `fleet cloud` on free ports, returns what it prints for people at the start, and stops it. */
 export async function cloudInstructions(t: Test, directory: string, ...args: string[]): Promise<string> {
 	const ports = ["--port", "--alpn-port", "--http-port"].flatMap((option) => [option, "0"]);

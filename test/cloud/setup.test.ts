@@ -1,14 +1,14 @@
 // Given a setup, then the account begins with what it says; when it is wrong, then file, line, path and expectation are told; and
 // whatever happened, a reset brings it back.
 
-import { createServer } from "node:http";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { type Cloud, type CloudOptions, startCloud } from "../../hosts/cloud/cloud.js";
 import { claimPolicy, devicePolicy, provisioningTemplate } from "../../hosts/cloud/base/samples.js";
+import { type Cloud, type CloudOptions, startCloud } from "../../hosts/cloud/cloud.js";
 import { readSetup } from "../../hosts/cloud/setup/read.js";
 import { connect, exchange, type PemCredentials, type Rig, subscribeToReplies, topics } from "./rig.js";
 
@@ -134,7 +134,7 @@ t.test("a YAML file with everything, and a reset after everything was used", asy
 		registry.state.transaction(() =>
 			registry.state.retained.put("a", { topic: "a", payload: new Uint8Array(1), qos: 0 }),
 		);
-		const closed = new Promise((resolve) => client.once("close", resolve));
+		const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));
 		await cloud.reset();
 		await closed;
 		t.equal(cloud.connections(), 0);
@@ -174,32 +174,44 @@ t.test("a directory: what the file names is changed at the next start, what it d
 	await t.rejects(startCloud({ directory, setup: { account: "210987654321" } }), { name: "OtherAccountError" });
 });
 
-t.test("a claim of one's own is registered, a missing one without a key is told, and no key is overwritten", async (t) => {
-	const folder = folderWith(t, documents);
-	const made = join(folder, "claim.pem");
-	const write = (claims: object[]) => {
-		const path = join(folder, "fleet.json");
-		writeFileSync(path, JSON.stringify({ policies: { claim: "claim.json" }, claims }, undefined, "  "));
-		return { setup: path, ...own, ...(authority && { authority }) };
-	};
-	const whole = { certificate: "claim.pem", key: "claim.key", keyKind: "ec", policies: ["claim"] };
-	const first = await started(t, write([whole]));
-	const [certificate] = first.registry.certificates.listCertificates().certificates;
-	const second = await started(t, write([{ ...whole, key: undefined, status: "INACTIVE" }]));
-	t.match(second.registry.certificates.listCertificates().certificates, [
-		{ certificateId: certificate!.certificateId, status: "INACTIVE" },
-	]);
-	rmSync(made);
-	await t.rejects(startCloud(write([whole])), /fleet\.json:8: claims\[0\]\.key: claim\.key is there without claim\.pem/);
-	await t.rejects(startCloud(write([{ certificate: "claim.pem" }])), /claims\[0\]\.certificate: there is no file claim\.pem/);
-	t.notOk(existsSync(made));
-	writeFileSync(made, "mine");
-	await t.rejects(startCloud(write([whole])), /claim\.pem is not a certificate in PEM/);
-	t.equal(readFileSync(made, "utf8"), "mine");
-	rmSync(made);
-	rmSync(join(folder, "claim.key"));
-	await t.rejects(startCloud(write([{ ...whole, policies: ["other"] }])), /claims\[0\]: Policy not found \(name=other\)/);
-});
+t.test(
+	"a claim of one's own is registered, a missing one without a key is told, and no key is overwritten",
+	async (t) => {
+		const folder = folderWith(t, documents);
+		const made = join(folder, "claim.pem");
+		const write = (claims: object[]) => {
+			const path = join(folder, "fleet.json");
+			writeFileSync(path, JSON.stringify({ policies: { claim: "claim.json" }, claims }, undefined, "  "));
+			return { setup: path, ...own, ...(authority && { authority }) };
+		};
+		const whole = { certificate: "claim.pem", key: "claim.key", keyKind: "ec", policies: ["claim"] };
+		const first = await started(t, write([whole]));
+		const [certificate] = first.registry.certificates.listCertificates().certificates;
+		const second = await started(t, write([{ ...whole, key: undefined, status: "INACTIVE" }]));
+		t.match(second.registry.certificates.listCertificates().certificates, [
+			{ certificateId: certificate!.certificateId, status: "INACTIVE" },
+		]);
+		rmSync(made);
+		await t.rejects(
+			startCloud(write([whole])),
+			/fleet\.json:8: claims\[0\]\.key: claim\.key is there without claim\.pem/,
+		);
+		await t.rejects(
+			startCloud(write([{ certificate: "claim.pem" }])),
+			/claims\[0\]\.certificate: there is no file claim\.pem/,
+		);
+		t.notOk(existsSync(made));
+		writeFileSync(made, "mine");
+		await t.rejects(startCloud(write([whole])), /claim\.pem is not a certificate in PEM/);
+		t.equal(readFileSync(made, "utf8"), "mine");
+		rmSync(made);
+		rmSync(join(folder, "claim.key"));
+		await t.rejects(
+			startCloud(write([{ ...whole, policies: ["other"] }])),
+			/claims\[0\]: Policy not found \(name=other\)/,
+		);
+	},
+);
 
 t.test("whatever is wrong is told with file, line, path and what was expected", async (t) => {
 	const folder = folderWith(t, { "bad.json": "{", "list.json": "[]" });
@@ -215,20 +227,44 @@ t.test("whatever is wrong is told with file, line, path and what was expected", 
 		return "nothing";
 	};
 	for (const [text, message] of [
-		["account: 123456789012", 'fleet.yaml:1: account must be the 12 digits of an account\'s id as text, in quotes: "123456789012"'],
+		[
+			"account: 123456789012",
+			'fleet.yaml:1: account must be the 12 digits of an account\'s id as text, in quotes: "123456789012"',
+		],
 		["region: us-gov-west-1", /^fleet\.yaml:1: region must be a region outside China/],
 		["\npolices: {}", /^fleet\.yaml:1?2?: The setup has no member polices: it may have .*policies/],
-		["templates:\n  fleet:\n    enabled: true", /^fleet\.yaml:3: templates\.fleet lacks body: it must be an object with body/],
-		["templates:\n  fleet:\n    body: {}\n    enabled: yes please", "fleet.yaml:4: templates.fleet.enabled must be true or false"],
-		["templates:\n  fleet:\n    body: {}\n    hook: { url: a, command: b }", /^fleet\.yaml:4: templates\.fleet\.hook\.url must be an http or https URL/],
-		["templates:\n  fleet:\n    body: {}\n    hook: {}", "fleet.yaml:4: templates.fleet.hook must be an object with either url or command"],
+		[
+			"templates:\n  fleet:\n    enabled: true",
+			/^fleet\.yaml:3: templates\.fleet lacks body: it must be an object with body/,
+		],
+		[
+			"templates:\n  fleet:\n    body: {}\n    enabled: yes please",
+			"fleet.yaml:4: templates.fleet.enabled must be true or false",
+		],
+		[
+			"templates:\n  fleet:\n    body: {}\n    hook: { url: a, command: b }",
+			/^fleet\.yaml:4: templates\.fleet\.hook\.url must be an http or https URL/,
+		],
+		[
+			"templates:\n  fleet:\n    body: {}\n    hook: {}",
+			"fleet.yaml:4: templates.fleet.hook must be an object with either url or command",
+		],
 		["templates:\n  a b: { body: {} }", /^fleet\.yaml:\d: templates has a member with a name that is not allowed: a b/],
 		["settings:\n  token:\n    lifetime: long", "fleet.yaml:3: settings.token.lifetime must be a number of at least 0"],
-		["settings:\n  token:\n    lifetme: 1", /^fleet\.yaml:3: settings\.token has no member lifetme: it may have .*lifetime/],
+		[
+			"settings:\n  token:\n    lifetme: 1",
+			/^fleet\.yaml:3: settings\.token has no member lifetme: it may have .*lifetime/,
+		],
 		["settings:\n  hook:\n    fault: never", "fleet.yaml:3: settings.hook.fault must be one of deny, error, hang"],
-		["settings:\n  throttle:\n    RegisterThing: { rate: 0, burst: 1 }", "fleet.yaml:3: settings.throttle.RegisterThing.rate must be a number above 0"],
+		[
+			"settings:\n  throttle:\n    RegisterThing: { rate: 0, burst: 1 }",
+			"fleet.yaml:3: settings.throttle.RegisterThing.rate must be a number above 0",
+		],
 		["claims:\n  - certificate: a\n    keyKind: dsa", "fleet.yaml:3: claims[0].keyKind must be one of rsa, ec"],
-		["users:\n  ci: { accessKeyId: A-B, secretAccessKey: s3cr3t }", "fleet.yaml:2: users.ci.accessKeyId must be 4 to 128 letters and digits"],
+		[
+			"users:\n  ci: { accessKeyId: A-B, secretAccessKey: s3cr3t }",
+			"fleet.yaml:2: users.ci.accessKeyId must be 4 to 128 letters and digits",
+		],
 		["policies: [", /^fleet\.yaml:1: this is neither JSON nor YAML: /],
 		["policies:\n  a: 1\n  a: 2", /^fleet\.yaml:3: this is neither JSON nor YAML: Map keys must be unique/],
 		["- a", "fleet.yaml:1: The setup must be an object"],
@@ -295,23 +331,26 @@ t.test("a hook by URL; the options of startCloud win over the setup; an object i
 	t.same(asked, ["/hook"]);
 });
 
-t.test("a reset is quick with thousands of things, and work that it finds unfinished leaves nothing behind", async (t) => {
-	const cloud = await started(t, { setup: { settings: { keyPairs: { ahead: 0 } } } });
-	const { registry } = cloud;
-	const make = (prefix: string) =>
-		registry.state.transaction(() => {
-			for (let i = 0; i < 5_000; i++) registry.things.createThing({ thingName: `${prefix}-${i}` });
-		});
-	make("kept");
-	cloud.checkpoint();
-	make("gone");
-	registry.things.deleteThing({ thingName: "kept-7" });
-	const unfinished = registry.certificates.createKeysAndCertificate();
-	await Promise.all([cloud.reset(), cloud.reset()]);
-	await t.rejects(unfinished, { name: "ServiceUnavailableException" });
-	t.equal(registry.state.things.size, 5_000);
-	t.ok(registry.things.get("kept-7"));
-	t.equal(registry.state.certificates.size, 0);
-	const event = cloud.events.since().find(({ event }) => event === "reset");
-	t.comment(`the last of two resets took ${event?.event === "reset" && event.milliseconds} ms`);
-});
+t.test(
+	"a reset is quick with thousands of things, and work that it finds unfinished leaves nothing behind",
+	async (t) => {
+		const cloud = await started(t, { setup: { settings: { keyPairs: { ahead: 0 } } } });
+		const { registry } = cloud;
+		const make = (prefix: string) =>
+			registry.state.transaction(() => {
+				for (let i = 0; i < 5_000; i++) registry.things.createThing({ thingName: `${prefix}-${i}` });
+			});
+		make("kept");
+		cloud.checkpoint();
+		make("gone");
+		registry.things.deleteThing({ thingName: "kept-7" });
+		const unfinished = registry.certificates.createKeysAndCertificate();
+		await Promise.all([cloud.reset(), cloud.reset()]);
+		await t.rejects(unfinished, { name: "ServiceUnavailableException" });
+		t.equal(registry.state.things.size, 5_000);
+		t.ok(registry.things.get("kept-7"));
+		t.equal(registry.state.certificates.size, 0);
+		const event = cloud.events.since().find(({ event }) => event === "reset");
+		t.comment(`the last of two resets took ${event?.event === "reset" && event.milliseconds} ms`);
+	},
+);

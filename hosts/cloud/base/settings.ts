@@ -313,7 +313,9 @@ export const SETTINGS = {
 		/** Whether `allowProvisioning: "true"` counts as true. */
 		acceptText: flag(true),
 		/** What happens instead of a call of the hook. */
-		fault: optional<"deny" | "error" | "hang">(checkOneOf(["deny", "error", "hang"]), { enum: ["deny", "error", "hang"] }),
+		fault: optional<"deny" | "error" | "hang">(checkOneOf(["deny", "error", "hang"]), {
+			enum: ["deny", "error", "hang"],
+		}),
 		/** Parameters that are added to those that the hook answers. */
 		override: optional<Record<string, string>>(mapOf<string>(isText, "a map of texts", TEXT).check, {
 			type: "object",

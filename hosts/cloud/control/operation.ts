@@ -19,6 +19,10 @@ export interface Operation {
 	readonly bodyMembers: Members;
 	/** Required text in a header: member name → header name. */
 	readonly headerMembers: Readonly<Record<string, string>>;
+	/** The header that the member `tags` comes in, as a query string, where the body is a structure of its own. */
+	readonly tagsHeader?: string;
+	/** Whether what it keeps has no effect here: then an event says so. */
+	readonly idle?: boolean;
 	/** The resources that IAM must allow the action on: whole ARNs, or what follows `arn:aws:iot:REGION:ACCOUNT:`. None: `*`. */
 	resources(input: Readonly<Record<string, unknown>>): readonly string[];
 	/**
@@ -33,6 +37,8 @@ interface Parts<P, Q, B, H> {
 	query?: Q;
 	body?: B;
 	header?: H;
+	tagsHeader?: string;
+	idle?: boolean;
 	resources?(input: OperationInput<P, Q, B, H>): readonly string[];
 	handle(registry: Registry, input: OperationInput<P, Q, B, H>, settings: Settings): unknown;
 }
@@ -58,6 +64,8 @@ export function operation<
 		queryMembers: (parts.query ?? {}) as Members,
 		bodyMembers: (parts.body ?? {}) as Members,
 		headerMembers: parts.header ?? {},
+		...(parts.tagsHeader !== undefined && { tagsHeader: parts.tagsHeader }),
+		...(parts.idle && { idle: true }),
 		// The input was read and checked by the members of this very operation.
 		resources: (input) => parts.resources?.(input as never) ?? [],
 		handle: (registry, input, settings) => parts.handle(registry, input as never, settings),

@@ -4,15 +4,18 @@
 import type { Operation } from "./operation.js";
 import { billingGroupOperations } from "./operations/billing-groups.js";
 import { certificateOperations } from "./operations/certificates.js";
+import { configurationOperations } from "./operations/configurations.js";
 import { endpointOperations } from "./operations/endpoint.js";
 import { policyOperations } from "./operations/policies.js";
 import { registerThingOperation } from "./operations/register-thing.js";
+import { roleAliasOperations } from "./operations/role-aliases.js";
 import { tagOperations } from "./operations/tags.js";
 import { templateOperations } from "./operations/templates.js";
 import { thingGroupOperations } from "./operations/thing-groups.js";
 import { thingPrincipalOperations } from "./operations/thing-principals.js";
 import { thingTypeOperations } from "./operations/thing-types.js";
 import { thingOperations } from "./operations/things.js";
+import { topicRuleOperations } from "./operations/topic-rules.js";
 
 /** All operations. */
 export const operations = {
@@ -27,6 +30,9 @@ export const operations = {
 	...thingPrincipalOperations,
 	...thingTypeOperations,
 	...thingOperations,
+	...topicRuleOperations,
+	...roleAliasOperations,
+	...configurationOperations,
 } satisfies Readonly<Record<string, Operation>>;
 
 /** Name of an operation. */

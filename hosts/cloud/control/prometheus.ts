@@ -56,49 +56,51 @@ export function prometheusText({ registry, metrics, connections, counts }: Prome
 	for (const { status } of state.certificates.values()) add(statuses, status);
 	const { user, system } = process.cpuUsage();
 	const one = (value: number): readonly Sample[] => [[{}, value]];
-	const families: readonly (readonly [name: string, type: "counter" | "gauge", help: string, samples: readonly Sample[]])[] =
+	const families: readonly (readonly [
+		name: string,
+		type: "counter" | "gauge",
+		help: string,
+		samples: readonly Sample[],
+	])[] = [
+		["fleet_mqtt_connections", "gauge", "Open MQTT connections.", connections === undefined ? [] : one(connections())],
+		["fleet_things", "gauge", "Things of the account.", one(state.things.size)],
 		[
-			["fleet_mqtt_connections", "gauge", "Open MQTT connections.", connections === undefined ? [] : one(connections())],
-			["fleet_things", "gauge", "Things of the account.", one(state.things.size)],
-			[
-				"fleet_certificates",
-				"gauge",
-				"Certificates of the account by status.",
-				[...statuses].map(([status, value]) => [{ status }, value]),
-			],
-			["fleet_retained_messages", "gauge", "Retained messages.", one(state.retained.size)],
-			["fleet_sessions", "gauge", "Persistent sessions.", one(state.sessions.size)],
-			["fleet_events_total", "counter", "Events since the control plane started, by name.", counts.events],
-			[
-				"fleet_provisioning_requests_total",
-				"counter",
-				"Provisioning requests by operation and outcome.",
-				counts.provisionings,
-			],
-			[
-				"fleet_cloudwatch_total",
-				"counter",
-				"The provisioning metrics that AWS reports to CloudWatch, by their names and dimensions.",
-				metrics
-					.list()
-					.map(({ name, dimensions, value }) => [
-						{
-							metric: name,
-							claim_certificate_id: dimensions.ClaimCertificateId,
-							template_name: dimensions.TemplateName ?? "",
-						},
-						value,
-					]),
-			],
-			["process_cpu_seconds_total", "counter", "CPU time of the process.", one((user + system) / 1e6)],
-			["process_resident_memory_bytes", "gauge", "Resident memory of the process.", one(process.memoryUsage.rss())],
-			[
-				"process_start_time_seconds",
-				"gauge",
-				"Start of the process in seconds since 1970.",
-				one(Math.round(performance.timeOrigin) / 1000),
-			],
-		];
+			"fleet_certificates",
+			"gauge",
+			"Certificates of the account by status.",
+			[...statuses].map(([status, value]) => [{ status }, value]),
+		],
+		["fleet_retained_messages", "gauge", "Retained messages.", one(state.retained.size)],
+		["fleet_sessions", "gauge", "Persistent sessions.", one(state.sessions.size)],
+		["fleet_events_total", "counter", "Events since the control plane started, by name.", counts.events],
+		[
+			"fleet_provisioning_requests_total",
+			"counter",
+			"Provisioning requests by operation and outcome.",
+			counts.provisionings,
+		],
+		[
+			"fleet_cloudwatch_total",
+			"counter",
+			"The provisioning metrics that AWS reports to CloudWatch, by their names and dimensions.",
+			metrics.list().map(({ name, dimensions, value }) => [
+				{
+					metric: name,
+					claim_certificate_id: dimensions.ClaimCertificateId,
+					template_name: dimensions.TemplateName ?? "",
+				},
+				value,
+			]),
+		],
+		["process_cpu_seconds_total", "counter", "CPU time of the process.", one((user + system) / 1e6)],
+		["process_resident_memory_bytes", "gauge", "Resident memory of the process.", one(process.memoryUsage.rss())],
+		[
+			"process_start_time_seconds",
+			"gauge",
+			"Start of the process in seconds since 1970.",
+			one(Math.round(performance.timeOrigin) / 1000),
+		],
+	];
 	return families
 		.filter(([, , , samples]) => samples.length > 0)
 		.flatMap(([name, type, help, samples]) => [

@@ -222,7 +222,9 @@ function answerer(
 		const operation: Operation = operations[found.name];
 		const input = readInput(operation, found, head, body);
 		if (caller) authorize(caller, found.name, input, request);
-		return operation.handle(registry, input, options.settings);
+		const answer = await operation.handle(registry, input, options.settings);
+		if (operation.idle) reportIdle(found.name);
+		return answer;
 	}
 
 	/** Carries out an action of STS or IAM. */
@@ -303,9 +305,10 @@ function answerer(
 			demand(caller, `iot:${name}`, resource, new Map([...known, ...tagContext(registry, resource, input)]));
 		}
 		// Passing a role to AWS IoT needs a permission of its own (IAM user guide, "Passing a role to an AWS service").
-		if (typeof input.provisioningRoleArn === "string") {
+		const role = input.provisioningRoleArn ?? input.roleArn;
+		if (typeof role === "string") {
 			known.set("iam:PassedToService", "iot.amazonaws.com");
-			demand(caller, "iam:PassRole", input.provisioningRoleArn, known);
+			demand(caller, "iam:PassRole", role, known);
 		}
 	}
 
@@ -372,6 +375,10 @@ function readInput(operation: Operation, found: Route, head: RequestHead, body: 
 		const name = plainName(starred);
 		const text = query.get(name);
 		if (text !== undefined) input[name] = fromText(shape, text, name);
+	}
+	if (operation.tagsHeader !== undefined) {
+		const tags = new URLSearchParams(headerValue(head, operation.tagsHeader) ?? "");
+		input.tags = [...tags].map(([Key, Value]) => ({ Key, Value }));
 	}
 	for (const [name, header] of Object.entries(operation.headerMembers)) {
 		const text = headerValue(head, header);

@@ -23,8 +23,11 @@ export interface CertificateIssuer {
 	>;
 	/** A certificate for a request. @throws AwsError InvalidRequestException when the request is not acceptable */
 	createCertificateFromCsr(certificateSigningRequest: string): Promise<IssuedCertificate>;
-	/** PEM of the authority's own certificate: counts as a registered CA in RegisterCertificate. */
-	readonly rootCertificatePem: string;
+	/**
+	 * PEM of the authority's own certificate: counts as a registered CA in RegisterCertificate. Absent until it has signed something,
+	 * since its key may be made only then.
+	 */
+	readonly rootCertificatePem: string | undefined;
 }
 
 /** What each part of the registry works with. */
@@ -47,7 +50,9 @@ export type ArnKind =
 	| "thinggroup"
 	| "thingtype"
 	| "billinggroup"
-	| "provisioningtemplate";
+	| "provisioningtemplate"
+	| "rule"
+	| "rolealias";
 
 /** ARN of a resource of this account. */
 export function arn(state: State, kind: ArnKind | "client" | "topic" | "topicfilter", name: string): string {

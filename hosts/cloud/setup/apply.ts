@@ -50,7 +50,9 @@ export function accessKeysOf(read: ReadSetup, accountId: string): AccessKey[] {
 			return parseAccessKeys([{ ...key, principal: `arn:aws:iam::${accountId}:user/${name}`, policies: documents }]);
 		} catch (error) {
 			if (!(error instanceof AccessKeyError)) throw error;
-			throw new SetupError(`${read.at("users", name)}: ${error.message.replace(/^accessKeys\[0\][.:]? ?/, "").replace(/\.$/, "")}`);
+			throw new SetupError(
+				`${read.at("users", name)}: ${error.message.replace(/^accessKeys\[0\][.:]? ?/, "").replace(/\.$/, "")}`,
+			);
 		}
 	});
 }
@@ -148,7 +150,12 @@ function putPolicy({ policies, state }: Registry, policyName: string, policyDocu
 }
 
 /** Makes a template, or changes it, with this body as its newest and default version. */
-function putTemplate({ templates, state }: Registry, templateName: string, template: SetupTemplate, templateBody: string): void {
+function putTemplate(
+	{ templates, state }: Registry,
+	templateName: string,
+	template: SetupTemplate,
+	templateBody: string,
+): void {
 	const { description, enabled = true, hook, tags = {} } = template;
 	const provisioningRoleArn = template.roleArn ?? `arn:aws:iam::${state.account.accountId}:role/provisioning`;
 	const preProvisioningHook = hook && {
@@ -205,7 +212,8 @@ async function putCertificate(read: ReadSetup, registry: Registry, claim: SetupC
 		certificateId = made.certificateId;
 	}
 	certificates.setStatus(certificateId, status);
-	for (const policyName of policies) registry.policies.attachPolicy({ policyName, target: certificates.arn(certificateId) });
+	for (const policyName of policies)
+		registry.policies.attachPolicy({ policyName, target: certificates.arn(certificateId) });
 	return certificateId;
 }
 

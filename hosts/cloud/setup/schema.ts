@@ -1,7 +1,7 @@
 // What a setup may hold, as types and as JSON Schema. The published docs/setup.schema.json is made from this file.
 
-import { type SettingsPatch, settingsSchema } from "../base/settings.js";
 import type { JsonSchema } from "../base/setting.js";
+import { type SettingsPatch, settingsSchema } from "../base/settings.js";
 import { forms, type TextForm } from "../registry/forms.js";
 
 /** A JSON document: itself, or the path of its file, from the folder of the setup file. */
@@ -90,7 +90,9 @@ export interface Setup {
 	/** Certificates that may provision. */
 	readonly claims?: readonly SetupClaim[];
 	/** Thing types by name. */
-	readonly thingTypes?: Readonly<Record<string, { readonly description?: string; readonly searchableAttributes?: readonly string[] }>>;
+	readonly thingTypes?: Readonly<
+		Record<string, { readonly description?: string; readonly searchableAttributes?: readonly string[] }>
+	>;
 	/** Thing groups by name, a parent before its children. */
 	readonly thingGroups?: Readonly<
 		Record<string, { readonly description?: string; readonly parent?: string; readonly policies?: readonly string[] }>
@@ -104,7 +106,11 @@ export interface Setup {
 }
 
 const text = (description: string, more: JsonSchema = {}): JsonSchema => ({ type: "string", description, ...more });
-const object = (description: string, properties: Readonly<Record<string, JsonSchema>>, required: readonly string[] = []): JsonSchema => ({
+const object = (
+	description: string,
+	properties: Readonly<Record<string, JsonSchema>>,
+	required: readonly string[] = [],
+): JsonSchema => ({
 	type: "object",
 	description,
 	additionalProperties: false,
@@ -192,7 +198,11 @@ export function setupSchema(): JsonSchema {
 				object("an object", { description, parent: text("the name of a group above"), policies: names }),
 				forms.resourceName,
 			),
-			billingGroups: byName("an object of billing groups by name", object("an object", { description }), forms.resourceName),
+			billingGroups: byName(
+				"an object of billing groups by name",
+				object("an object", { description }),
+				forms.resourceName,
+			),
 			things: byName(
 				"an object of things by name",
 				object("an object", {

@@ -6,7 +6,6 @@ import { mkdirSync, realpathSync, rmSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { open } from "lmdb";
 import { listen } from "../base/listen.js";
 
 /** Status of a certificate (API model, `CertificateStatus`). */
@@ -118,6 +117,8 @@ export interface ThingTypeRecord {
 	readonly thingTypeId: string;
 	readonly description?: string;
 	readonly searchableAttributes: readonly string[];
+	/** What of a thing goes along with messages of MQTT 5, as the API writes it. Kept, but not done. */
+	readonly mqtt5Configuration?: object;
 	readonly creationDate: number;
 	/** Present when no new thing may be of it. */
 	readonly deprecationDate?: number;
@@ -129,6 +130,8 @@ export interface BillingGroupRecord {
 	readonly billingGroupId: string;
 	readonly description?: string;
 	readonly creationDate: number;
+	/** Grows with every change. Absent for 1. */
+	readonly version?: number;
 }
 
 /** A pre-provisioning hook. `targetArn` is an ARN that stands for a URL or a command, or an http(s) URL itself. */
@@ -176,6 +179,37 @@ export interface RoleRecord {
 	/** ARNs of the attached policies. */
 	readonly policyArns: readonly string[];
 	readonly creationDate: number;
+}
+
+/** A topic rule. Nothing carries it out here. */
+export interface TopicRuleRecord {
+	readonly ruleName: string;
+	readonly sql: string;
+	/** As the API writes them. */
+	readonly actions: readonly object[];
+	readonly ruleDisabled: boolean;
+	readonly awsIotSqlVersion: string;
+	readonly description?: string;
+	readonly errorAction?: object;
+	readonly creationDate: number;
+}
+
+/** A role alias. Nothing uses it here. */
+export interface RoleAliasRecord {
+	readonly roleAlias: string;
+	readonly roleArn: string;
+	readonly credentialDurationSeconds: number;
+	readonly creationDate: number;
+	readonly lastModifiedDate: number;
+}
+
+/** A configuration of the whole account, such as that of logging. Nothing acts by it here. */
+export interface ConfigurationRecord {
+	readonly name: string;
+	/** As the API writes it. */
+	readonly value: object;
+	readonly creationDate: number;
+	readonly lastModifiedDate: number;
 }
 
 /** A persistent session of MQTT. */
@@ -409,6 +443,9 @@ export class State {
 	readonly queued = this.#table<QueuedRecord>("queued", {});
 	readonly retained = this.#table<RetainedRecord>("retained", {});
 	readonly roles = this.#table<RoleRecord>("roles", {});
+	readonly topicRules = this.#table<TopicRuleRecord>("topicRules", {});
+	readonly roleAliases = this.#table<RoleAliasRecord>("roleAliases", {});
+	readonly configurations = this.#table<ConfigurationRecord>("configurations", {});
 
 	/** For `openState` alone. */
 	constructor(database: Database | undefined, release: () => Promise<void>) {
@@ -492,7 +529,9 @@ export class State {
 			for (const [name, table] of this.#tables) {
 				if (table === (this.identities as unknown)) continue;
 				const rows = snapshot.get(name)!;
-				for (const [key, row] of [...table.entries()]) if (!rows.has(key) || rows.get(key) !== row) table.delete(key);
+				// A map may lose entries while it is walked through.
+				for (const [key, row] of table.entries()) if (rows.get(key) !== row) table.delete(key);
+				if (table.size === rows.size) continue;
 				for (const [key, row] of rows) if (!table.has(key)) table.put(key, row);
 			}
 		});
@@ -559,6 +598,8 @@ export async function openState(options: StateOptions = {}): Promise<State> {
 		// A directory that existed before keeps its mode, since it may serve others, too. The files are for their owner alone.
 		mkdirSync(directory, { recursive: true, mode: 0o700 });
 		release = await lock(directory);
+		// Loaded only here: a state in memory does without.
+		const { open } = await import("lmdb");
 		const mask = process.umask(0o077);
 		try {
 			// Commits reach the operating system at once (safe against kill -9) and the disk soon after (overlappingSync).

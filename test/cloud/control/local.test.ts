@@ -2,7 +2,9 @@
 
 import { get } from "node:http";
 import { networkInterfaces } from "node:os";
+import parsePrometheus, { type PrometheusFamily } from "parse-prometheus-text-format";
 import t from "tap";
+import { startCloud } from "../../../hosts/cloud/cloud.js";
 import { started } from "./started.js";
 
 const refused = {
@@ -157,4 +159,89 @@ t.test("neither web pages nor other machines reach it", async (t) => {
 	if (address === undefined) t.comment("this machine has no other address to try from");
 	else t.equal((await ask(`http://${address}:${port}`, "settings")).status, 403, "from another address");
 	t.match(url, /^http:/);
+});
+
+t.test("with a token: it is needed for every change, and lets other machines in", async (t) => {
+	const localToken = "a-token-of-this-test";
+	const { port } = await started(t, { host: "0.0.0.0", localToken, hostNames: ["cloud"], signatures: "any" });
+	const local = `http://127.0.0.1:${port}`;
+	const bearer = { authorization: `Bearer ${localToken}` };
+	t.equal((await ask(local, "settings")).status, 200, "reading from this machine needs none");
+	for (const headers of [{}, { authorization: "Bearer another" }, { authorization: localToken }] as Record<
+		string,
+		string
+	>[]) {
+		t.equal((await ask(local, "settings", { ...patch({ reply: { delay: 1 } }), headers })).status, 403);
+		t.equal((await ask(local, "reset", { method: "POST", headers })).status, 403);
+	}
+	t.equal((await ask(local, "settings", { ...patch({ reply: { delay: 1 } }), headers: bearer })).status, 200);
+	const asked = (host: string, path: string, headers: Record<string, string> = {}) =>
+		new Promise<number | undefined>((resolve) =>
+			get({ host: "127.0.0.1", port, path: `/_local/${path}`, headers: { host, ...headers } }, (response) => {
+				response.resume();
+				resolve(response.statusCode);
+			}),
+		);
+	t.equal(await asked("cloud:8880", "settings"), 403, "by the name of a container, without the token");
+	t.equal(await asked("cloud:8880", "settings", bearer), 200, "and with it");
+	t.equal(await asked("cloud:8880", "health"), 200, "the health is no secret");
+	t.equal(await asked("evil.example", "settings", bearer), 403, "by a name that it was not given (DNS rebinding)");
+	t.equal(await asked("cloud:8880", "settings", { ...bearer, origin: "http://evil.example" }), 403, "from a web page");
+});
+
+t.test("POST reset brings back the state of the last checkpoint", async (t) => {
+	const cloud = await startCloud({ controlPlane: {}, settings: { keyPairs: { ahead: 0 } } });
+	t.teardown(() => cloud.close());
+	const { url } = cloud.controlPlane!;
+	cloud.registry.things.createThing({ thingName: "gone" });
+	cloud.changeSettings({ controlPlane: { throttle: { ListThings: { rate: 0.001, burst: 1 } } } });
+	cloud.checkpoint();
+	cloud.registry.things.deleteThing({ thingName: "gone" });
+	t.equal((await fetch(`${url}/things`)).status, 200);
+	t.equal((await fetch(`${url}/things`)).status, 400, "throttled");
+	t.same(await ask(url, "reset", { method: "POST" }), { status: 200, body: { status: "ok" } });
+	t.match(await (await fetch(`${url}/things`)).json(), { things: [{ thingName: "gone" }] }, "throttles are forgotten");
+	t.equal((await ask(url, "reset", { method: "GET" })).status, 404);
+	const { url: alone } = await started(t);
+	t.equal((await ask(alone, "reset", { method: "POST" })).status, 404, "a control plane without a cloud has no reset");
+});
+
+t.test("metrics for Prometheus: a parser reads them, and they follow the rules of promtool", async (t) => {
+	const { url, metrics, events, registry } = await started(t);
+	const strange = 'a"b\\c';
+	metrics.count("RegisterThingFailed", { ClaimCertificateId: strange, TemplateName: "fleet" });
+	registry.things.createThing({ thingName: "one" });
+	events.report(refused);
+	events.report({
+		event: "provisioning",
+		eventType: "ProvisionDevice",
+		operation: "RegisterThing",
+		status: "Success",
+		principal: "p",
+		clientId: "c",
+	});
+	const response = await fetch(`${url}/_local/metrics`, {
+		headers: { accept: "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.1" },
+	});
+	t.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+	const text = await response.text();
+	const families = new Map<string, PrometheusFamily>(parsePrometheus(text).map((family) => [family.name, family]));
+	const value = (name: string, labels: Record<string, string> | undefined = undefined) =>
+		families.get(name)?.metrics.find((sample) => JSON.stringify(sample.labels) === JSON.stringify(labels))?.value;
+	t.equal(value("fleet_things"), "1");
+	t.equal(value("fleet_events_total", { event: "denied" }), "1");
+	t.equal(value("fleet_provisioning_requests_total", { operation: "RegisterThing", status: "Success" }), "1");
+	t.match(text, /metric="RegisterThingFailed",claim_certificate_id="a\\"b\\\\c",template_name="fleet"} 1\n/);
+	t.ok(Number(value("process_resident_memory_bytes")) > 1_000_000);
+	t.ok(Math.abs(Number(value("process_start_time_seconds")) - Date.now() / 1000) < 3_600);
+	// The rules of `promtool check metrics` that can be broken here.
+	for (const [name, { type, help }] of families) {
+		t.match(name, /^[a-z][a-z0-9_]*$/, `${name} is in snake case`);
+		t.ok(help.length > 0, `${name} has a help text`);
+		t.equal(type === "COUNTER", name.endsWith("_total"), `${name}: counters and nothing else end in _total`);
+		t.notMatch(name, /(?:milliseconds|_ms|kilobytes|_mb)(?:_|$)/, `${name}: base units`);
+	}
+	const order = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
+	t.same(order, [...new Set(order)], "each metric stands in one place");
+	t.ok(text.endsWith("\n"));
 });
