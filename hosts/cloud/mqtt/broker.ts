@@ -603,8 +603,11 @@ export class Broker implements MessagePublisher {
 		if (!client || client.closed || gate.destroyed) return "gone";
 		const payload = Buffer.from(bytes);
 		this.#own.add(payload);
+		// aedes takes a message for a duplicate when one of the same broker that was published later has gone out before it. This one
+		// overtakes those that are on their way to subscribers, so it counts as another broker's.
+		const message = { cmd: "publish", topic, payload, qos, retain: false, dup: false, brokerId: "reply" };
 		await new Promise<void>((resolve) =>
-			client.publish({ cmd: "publish", topic, payload, qos, retain: false, dup: false }, () => resolve()),
+			client.publish(message as Parameters<typeof client.publish>[0], () => resolve()),
 		);
 		return "sent";
 	}
