@@ -112,7 +112,9 @@ t.test("Devices are told when the list changes, and when the next one is another
 	for (const jobId of ["job2", "job3"]) jobs.deleteJob({ jobId, force: true });
 	t.same(take().at(-1), ["notify-next", { timestamp: 1_700_000_000 }], "nothing is left");
 	for (let number = 0; number < 20; number++) create(`many-${number}`);
-	const [, { jobs: listed }] = take().filter(([topic]) => topic === "notify").at(-1)! as [string, { jobs: { QUEUED: [] } }];
+	const [, { jobs: listed }] = take()
+		.filter(([topic]) => topic === "notify")
+		.at(-1)! as [string, { jobs: { QUEUED: [] } }];
 	t.equal(listed.QUEUED.length, 15);
 });
 
