@@ -13,6 +13,7 @@ export type {
 	MetricName,
 	Metrics,
 } from "./base/events.js";
+export type { Json, JsonObject } from "./base/object.js";
 export {
 	type AccountNames,
 	type CreationTopic,
