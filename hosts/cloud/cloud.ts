@@ -289,7 +289,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		const reserved = [shadows, jobs.device];
 		let broker = await openBroker({ registry, provisioning, reserved, settings, now, report });
 		closing.push(() => broker.close());
-		const messages = new Messages({ state, publisher: { publish: (message) => broker.publish(message) }, reserved });
+		const messages = new Messages({ state, publisher: () => broker, reserved });
 		/** Resolves when a reset is done; sockets that come meanwhile wait for it. */
 		let resetting: Promise<void> | undefined;
 		const { certificates } = settings.tls;
@@ -344,6 +344,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			const started = performance.now();
 			issuer.interrupt();
 			provisioning.reset();
+			jobs.close();
 			await broker.close();
 			// What connections left to be stored when they ended must not be stored after this.
 			await state.stored();
@@ -353,7 +354,8 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			events.clear();
 			for (const controlPlane of controlPlanes) controlPlane.forgetThrottles();
 			broker = await openBroker({ registry, provisioning, reserved, settings, now, report });
-			jobs.sweep();
+			jobs.reset();
+			shadows.reset();
 			report({ event: "reset", milliseconds: Math.round(performance.now() - started) });
 		};
 		const reset = async () => {

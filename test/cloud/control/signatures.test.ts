@@ -281,6 +281,10 @@ t.test("the trusted user may make claims for one template, and do nothing else w
 		roleAlias: "a",
 		roleArn,
 		billingGroupProperties: {},
+		jobId: "a",
+		targets: [arn("thing/a")],
+		document: "{}",
+		executionNumber: 1,
 	};
 	const commands = new Map<string, unknown>(Object.entries(sdk));
 	const before = cloud.registry.state.certificates.size;
