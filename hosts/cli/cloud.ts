@@ -23,7 +23,7 @@ import { claimFiles, writeClaim } from "./claim-files.js";
 import { CommandError, command, readPairs, UsageError, wholeNumber } from "./command.js";
 import { printedCall, quote } from "./invocation.js";
 import { narrateCloud } from "./narration.js";
-import { clockTime, hanging, line, style } from "./terminal.js";
+import { clockTime, hanging, line, printSoon, style } from "./terminal.js";
 import { serverName, templateName } from "./values.js";
 
 const options = {
@@ -244,11 +244,11 @@ ${style.bold("What happens:")}`;
 
 function printText(event: CloudEvent): void {
 	const told = narrateCloud(event);
-	if (told !== undefined) console.log(hanging(`${style.dim(clockTime())}  `, line(told)));
+	if (told !== undefined) printSoon(hanging(`${style.dim(clockTime())}  `, line(told)));
 }
 
 function printJson(event: CloudEvent): void {
-	console.log(JSON.stringify(event));
+	printSoon(JSON.stringify(event));
 }
 
 /** Resolves on the first SIGINT or SIGTERM. A second one ends the process at once. */

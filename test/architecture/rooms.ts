@@ -45,7 +45,7 @@ export const rooms: Readonly<Record<string, Room>> = {
 	"hosts/cloud": {
 		about: "a local AWS IoT; shares no code with src",
 		imports: [],
-		packages: ["node", "@peculiar/x509", "aedes", "cborg", "lmdb", "mqtt-packet", "node-forge", "reflect-metadata"],
+		packages: ["node", "@peculiar/x509", "cborg", "lmdb", "mqtt-packet", "node-forge", "reflect-metadata"],
 	},
 	src: { about: "the device program, the same on every host", imports: [], packages: ["cbor-x", "mqtt-packet"] },
 };
@@ -66,7 +66,7 @@ export const floors: Readonly<Record<string, readonly (readonly [folder: string,
 		["control", "the HTTP control plane"],
 		["jobs", "AWS IoT Jobs over MQTT and HTTPS"],
 		["shadow", "device shadows over MQTT and HTTPS"],
-		["mqtt", "listener, gate, broker, sessions, authorization"],
+		["mqtt", "listener, connections, sessions, topics, broker, authorization"],
 		["provisioning", "fleet provisioning over MQTT, and its hook"],
 		["pki", "the certificate authority"],
 		["registry", "things, certificates, policies, templates"],
