@@ -204,7 +204,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		const reserved = [shadows, jobs.device];
 		const broker = await openBroker({ registry, provisioning, reserved, settings, now, report });
 		closing.push(() => broker.close());
-		const messages = new Messages({ state, publisher: broker, reserved });
+		const messages = new Messages({ state, publisher: () => broker, reserved });
 		const { certificates } = settings.tls;
 		const kinds = certificates === "both" ? (["rsa", "ecdsa"] as const) : [certificates];
 		const listen = async (port: number, protocol?: string) => {

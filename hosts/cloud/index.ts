@@ -13,6 +13,7 @@ export type {
 	MetricName,
 	Metrics,
 } from "./base/events.js";
+export type { Json, JsonObject } from "./base/object.js";
 export {
 	type AccountNames,
 	type CreationTopic,
@@ -34,6 +35,17 @@ export type {
 export { type Cloud, type CloudOptions, startCloud } from "./cloud.js";
 export type { AccessKey } from "./control/iam.js";
 export type { ControlPlane, ControlPlaneOptions } from "./control/server.js";
+export type { Services } from "./control/services.js";
+export type { DeviceJobs } from "./jobs/device-jobs.js";
+export type { Jobs } from "./jobs/jobs.js";
+export type { Messages } from "./mqtt/messages.js";
+export type {
+	CloudMessage,
+	MessageProperties,
+	MessagePublisher,
+	ReservedRequest,
+	ReservedService,
+} from "./mqtt/reserved.js";
 export type { CertificateAuthority, ServerIdentities, ServerIdentity } from "./pki/authority.js";
 export type { Condition, NamedPolicy, Policy, Statement } from "./policy/policy.js";
 export { type Claim, type ClaimOptions, createClaim, prepareTemplate } from "./prepare.js";
@@ -58,4 +70,5 @@ export type { ThingGroups } from "./registry/thing-groups.js";
 export type { ThingPrincipals } from "./registry/thing-principals.js";
 export type { ThingTypes } from "./registry/thing-types.js";
 export type { Things } from "./registry/things.js";
+export type { ShadowName, Shadows } from "./shadow/shadows.js";
 export type * from "./state/state.js";

@@ -64,6 +64,11 @@ export class Jobs {
 		this.#queue.sweep();
 	}
 
+	/** Begins again with what the state says now. Whoever sets the state back calls `close` before. */
+	reset(): void {
+		this.#queue.reset();
+	}
+
 	/** Ends the timers. */
 	close(): void {
 		this.#queue.close();

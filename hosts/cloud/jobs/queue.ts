@@ -42,7 +42,7 @@ export class JobQueue {
 	readonly #deadlines = new Map<string, number>();
 	/** By job: how many of its things are in which state. Made when it is first needed. */
 	readonly #counts = new Map<string, Map<JobExecutionStatus, number>>();
-	readonly #stopFollowing: () => void;
+	#stopFollowing = () => {};
 	#publisher: MessagePublisher | undefined;
 	#timer: NodeJS.Timeout | undefined;
 	#sequence = 0;
@@ -52,10 +52,18 @@ export class JobQueue {
 	constructor(options: JobQueueOptions) {
 		this.#options = options;
 		this.#state = options.registry.state;
-		for (const execution of this.#state.jobExecutions.values()) {
-			this.#sequence = Math.max(this.#sequence, execution.sequence);
-			this.#follow(execution);
-		}
+		this.reset();
+	}
+
+	/** From now on devices are told what is pending. */
+	open(publisher: MessagePublisher): void {
+		this.#publisher = publisher;
+	}
+
+	/** Begins, or begins again with what the tables say now. Whoever sets them back calls `close` before. */
+	reset(): void {
+		this.close();
+		this.#reload();
 		this.#stopFollowing = this.#state.onChange(
 			guarded("following the registry", this.#failed, (changes) => {
 				for (const { table, key, row } of changes) {
@@ -65,11 +73,6 @@ export class JobQueue {
 			}),
 		);
 		this.#arm();
-	}
-
-	/** From now on devices are told what is pending. */
-	open(publisher: MessagePublisher): void {
-		this.#publisher = publisher;
 	}
 
 	/** Ends the timer, and follows the registry no more. */
@@ -123,9 +126,7 @@ export class JobQueue {
 		try {
 			result = this.#state.transaction(work);
 		} catch (error) {
-			this.#counts.clear();
-			this.#deadlines.clear();
-			for (const execution of this.#state.jobExecutions.values()) this.#follow(execution);
+			this.#reload();
 			throw error;
 		} finally {
 			this.#touched = undefined;
@@ -393,6 +394,16 @@ export class JobQueue {
 		counts.set(status, (counts.get(status) ?? 0) + 1);
 		this.#state.jobExecutions.put(keyOf(execution), execution);
 		this.#follow(execution);
+	}
+
+	/** Reads what the tables say, forgetting what was read before. */
+	#reload(): void {
+		this.#counts.clear();
+		this.#deadlines.clear();
+		for (const execution of this.#state.jobExecutions.values()) {
+			this.#sequence = Math.max(this.#sequence, execution.sequence);
+			this.#follow(execution);
+		}
 	}
 
 	/** Remembers what was pending for a thing before its first change. */

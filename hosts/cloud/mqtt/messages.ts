@@ -8,7 +8,8 @@ import type { CloudMessage, MessagePublisher, ReservedService } from "./reserved
 /** What messages work with. */
 export interface MessagesOptions {
 	readonly state: State;
-	readonly publisher: MessagePublisher;
+	/** The broker that is running now. */
+	readonly publisher: () => MessagePublisher;
 	/** Get what is published to their topics. */
 	readonly reserved: readonly ReservedService[];
 }
@@ -26,7 +27,7 @@ export class Messages {
 		const { publisher, reserved } = this.#options;
 		const { topic, payload, properties } = message;
 		if (topic === "" || /[+#\0]/.test(topic)) throw new AwsError("InvalidRequestException", "The topic is not valid");
-		if (!topic.startsWith("$")) return publisher.publish(message);
+		if (!topic.startsWith("$")) return publisher().publish(message);
 		const service = reserved.find((one) => one.serves(topic));
 		if (!service) throw new AwsError("InvalidRequestException", `Nothing can be published to ${topic.slice(0, 256)}`);
 		await service.handle({ topic, payload, ...(properties && { properties }), reply: async () => {} });

@@ -62,7 +62,7 @@ export interface ReservedService {
 	serves(topic: string): boolean;
 	/** Topics that it sends to, level by level, for telling a client that nothing will ever come for its subscription. */
 	readonly sendsTo: readonly (readonly RegExp[])[];
-	/** Called once, before the first request. */
+	/** Called before the first request, and when another broker takes the place of the one before. */
 	open(publisher: MessagePublisher): void;
 	/**
 	 * Handles a request. A request with QoS 1 is acknowledged when it has returned, or its promise has settled; so what it has changed

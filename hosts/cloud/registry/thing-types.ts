@@ -22,12 +22,20 @@ export class ThingTypes {
 	/** Makes a thing type. The same name again is an error, whatever its properties. */
 	createThingType(request: {
 		thingTypeName: string;
-		thingTypeProperties?: { thingTypeDescription?: string; searchableAttributes?: readonly string[] };
+		thingTypeProperties?: {
+			thingTypeDescription?: string;
+			searchableAttributes?: readonly string[];
+			mqtt5Configuration?: object;
+		};
 		tags?: readonly Tag[];
 	}) {
 		const { state, now } = this.#context;
 		const thingTypeName = checkThingTypeName(request.thingTypeName);
-		const { thingTypeDescription, searchableAttributes = [] } = request.thingTypeProperties ?? {};
+		const { thingTypeDescription, searchableAttributes = [], mqtt5Configuration } = request.thingTypeProperties ?? {};
+		demand(
+			mqtt5Configuration === undefined,
+			"mqtt5Configuration is not supported: no attributes are added to messages here",
+		);
 		demand(
 			Array.isArray(searchableAttributes) && searchableAttributes.length <= 3,
 			"A thing type may have at most 3 searchable attributes",

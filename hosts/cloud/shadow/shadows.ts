@@ -64,7 +64,7 @@ export class Shadows implements ReservedService {
 		].map((end) => [/^\$aws$/, /^things$/, /./, ...shadow, ...end]),
 	);
 	readonly #options: ShadowsOptions;
-	readonly #throttles: Throttles;
+	#throttles: Throttles;
 	#publisher: MessagePublisher | undefined;
 
 	constructor(options: ShadowsOptions) {
@@ -74,6 +74,11 @@ export class Shadows implements ReservedService {
 
 	open(publisher: MessagePublisher): void {
 		this.#publisher = publisher;
+	}
+
+	/** Forgets how often shadows were asked for. To be called when the state has been set back. */
+	reset(): void {
+		this.#throttles = new Throttles(this.#options.now);
 	}
 
 	serves(topic: string): boolean {

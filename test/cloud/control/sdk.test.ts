@@ -6,8 +6,11 @@ import {
 	AttachPolicyCommand,
 	AttachPrincipalPolicyCommand,
 	AttachThingPrincipalCommand,
+	CancelJobCommand,
+	CancelJobExecutionCommand,
 	CreateBillingGroupCommand,
 	CreateCertificateFromCsrCommand,
+	CreateJobCommand,
 	CreateKeysAndCertificateCommand,
 	CreatePolicyCommand,
 	CreatePolicyVersionCommand,
@@ -19,6 +22,8 @@ import {
 	CreateThingTypeCommand,
 	DeleteBillingGroupCommand,
 	DeleteCertificateCommand,
+	DeleteJobCommand,
+	DeleteJobExecutionCommand,
 	DeletePolicyCommand,
 	DeletePolicyVersionCommand,
 	DeleteProvisioningTemplateCommand,
@@ -30,6 +35,8 @@ import {
 	DescribeBillingGroupCommand,
 	DescribeCertificateCommand,
 	DescribeEndpointCommand,
+	DescribeJobCommand,
+	DescribeJobExecutionCommand,
 	DescribeProvisioningTemplateCommand,
 	DescribeProvisioningTemplateVersionCommand,
 	DescribeThingCommand,
@@ -38,12 +45,16 @@ import {
 	DetachPolicyCommand,
 	DetachPrincipalPolicyCommand,
 	DetachThingPrincipalCommand,
+	GetJobDocumentCommand,
 	GetPolicyCommand,
 	GetPolicyVersionCommand,
 	type IoTClient,
 	ListAttachedPoliciesCommand,
 	ListBillingGroupsCommand,
 	ListCertificatesCommand,
+	ListJobExecutionsForJobCommand,
+	ListJobExecutionsForThingCommand,
+	ListJobsCommand,
 	ListPolicyVersionsCommand,
 	ListPrincipalPoliciesCommand,
 	ListPrincipalThingsCommand,
@@ -71,6 +82,7 @@ import {
 	TagResourceCommand,
 	UntagResourceCommand,
 	UpdateCertificateCommand,
+	UpdateJobCommand,
 	UpdateProvisioningTemplateCommand,
 	UpdateThingCommand,
 	UpdateThingGroupCommand,
@@ -912,6 +924,81 @@ t.test("a throttled operation is refused with status 400, and the SDK tries agai
 	t.pass("all four were made in the end");
 	await once.send(new ListThingsCommand({}));
 	t.pass("another operation has no limit");
+});
+
+t.test("jobs", async (t) => {
+	const cloud = await started(t);
+	const aws = clientOf(cloud);
+	const jobId = "update-1";
+	const thingName = "lamp";
+	await aws.send(new CreateThingCommand({ thingName }));
+	const created = await aws.send(
+		new CreateJobCommand({
+			jobId,
+			targets: [arn("thing/lamp")],
+			document: '{"a":1}',
+			description: "first",
+			targetSelection: "SNAPSHOT",
+			tags: [{ Key: "team", Value: "blue" }],
+			timeoutConfig: { inProgressTimeoutInMinutes: 10 },
+			jobExecutionsRolloutConfig: { maximumPerMinute: 5 },
+			jobExecutionsRetryConfig: { criteriaList: [{ failureType: "ALL", numberOfRetries: 1 }] },
+			abortConfig: {
+				criteriaList: [
+					{ failureType: "ALL", action: "CANCEL", thresholdPercentage: 50.5, minNumberOfExecutedThings: 2 },
+				],
+			},
+		}),
+	);
+	t.match(created, { jobArn: arn(`job/${jobId}`), jobId, description: "first" });
+	t.match(await aws.send(new ListTagsForResourceCommand({ resourceArn: created.jobArn })), {
+		tags: [{ Key: "team", Value: "blue" }],
+	});
+	t.match(await refusal(aws.send(new CreateJobCommand({ jobId, targets: [], document: "{}" }))), {
+		name: "InvalidRequestException",
+		message: /'targets' failed to satisfy constraint: Member must have length greater than or equal to 1/,
+	});
+	await aws.send(new UpdateJobCommand({ jobId, description: "second" }));
+	const { job } = await aws.send(new DescribeJobCommand({ jobId }));
+	t.match(job, {
+		jobArn: arn(`job/${jobId}`),
+		status: "IN_PROGRESS",
+		description: "second",
+		targets: [arn("thing/lamp")],
+		createdAt: Date,
+		abortConfig: { criteriaList: [{ thresholdPercentage: 50.5 }] },
+		jobProcessDetails: { numberOfQueuedThings: 1 },
+	});
+	t.match(await aws.send(new GetJobDocumentCommand({ jobId })), { document: '{"a":1}' });
+	t.match(await aws.send(new ListJobsCommand({ status: "IN_PROGRESS" })), { jobs: [{ jobId }] });
+	t.match(await aws.send(new DescribeJobExecutionCommand({ jobId, thingName })), {
+		execution: {
+			jobId,
+			thingArn: arn("thing/lamp"),
+			status: "QUEUED",
+			executionNumber: 1,
+			versionNumber: 1,
+			queuedAt: Date,
+		},
+	});
+	t.match(await aws.send(new ListJobExecutionsForThingCommand({ thingName })), { executionSummaries: [{ jobId }] });
+	await aws.send(new CancelJobExecutionCommand({ jobId, thingName, statusDetails: { why: "test" } }));
+	t.match(await aws.send(new ListJobExecutionsForJobCommand({ jobId, status: "CANCELED" })), {
+		executionSummaries: [{ thingArn: arn("thing/lamp"), jobExecutionSummary: { status: "CANCELED" } }],
+	});
+	t.match(await refusal(aws.send(new CancelJobExecutionCommand({ jobId, thingName }))), {
+		name: "InvalidStateTransitionException",
+		status: 409,
+	});
+	await aws.send(new DeleteJobExecutionCommand({ jobId, thingName, executionNumber: 1 }));
+	await aws.send(new CreateJobCommand({ jobId: "update-2", targets: [arn("thing/lamp")], document: "{}" }));
+	t.match(await aws.send(new CancelJobCommand({ jobId: "update-2", reasonCode: "WRONG", comment: "not this" })), {
+		jobId: "update-2",
+	});
+	await aws.send(new DeleteJobCommand({ jobId: "update-2" }));
+	t.match(await refusal(aws.send(new DescribeJobCommand({ jobId: "update-2" }))), {
+		name: "ResourceNotFoundException",
+	});
 });
 
 t.test("no operation was left out", async (t) => {

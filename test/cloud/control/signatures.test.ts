@@ -276,6 +276,10 @@ t.test("the trusted user may make claims for one template, and do nothing else w
 		resourceArn: templateArn,
 		tags: [{ Key: "a", Value: "b" }],
 		tagKeys: ["a"],
+		jobId: "a",
+		targets: [arn("thing/a")],
+		document: "{}",
+		executionNumber: 1,
 	};
 	const commands = new Map<string, unknown>(Object.entries(sdk));
 	const before = cloud.registry.state.certificates.size;

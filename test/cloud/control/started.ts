@@ -119,7 +119,7 @@ export function servicesOf(registry: Registry, settings: Settings, events: Event
 	const common = { state, settings, now: Date.now, report: events.report.bind(events) };
 	const shadows = new Shadows(common);
 	const jobs = new Jobs({ registry, ...common });
-	const messages = new Messages({ state, publisher: { publish: async () => {} }, reserved: [shadows] });
+	const messages = new Messages({ state, publisher: () => ({ publish: async () => {} }), reserved: [shadows] });
 	return { shadows, jobs, messages };
 }
 
