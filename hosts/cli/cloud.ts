@@ -23,7 +23,7 @@ import { claimFiles, writeClaim } from "./claim-files.js";
 import { CommandError, command, readPairs, UsageError, wholeNumber } from "./command.js";
 import { printedCall, quote } from "./invocation.js";
 import { narrateCloud } from "./narration.js";
-import { clockTime, hanging, line, style } from "./terminal.js";
+import { clockTime, hanging, line, printSoon, style } from "./terminal.js";
 import { accountId, region as regionName, serverName, templateName } from "./values.js";
 
 const options = {
@@ -328,11 +328,11 @@ ${style.bold("What happens:")}`;
 
 function printText(event: CloudEvent): void {
 	const told = narrateCloud(event);
-	if (told !== undefined) console.log(hanging(`${style.dim(clockTime())}  `, line(told)));
+	if (told !== undefined) printSoon(hanging(`${style.dim(clockTime())}  `, line(told)));
 }
 
 function printJson(event: CloudEvent): void {
-	console.log(JSON.stringify(event));
+	printSoon(JSON.stringify(event));
 }
 
 const LEVELS = { bad: "warn", good: "info", quiet: "debug", plain: "info" } as const;
@@ -345,7 +345,7 @@ function printLog(event: CloudEvent): void {
 }
 
 function logLine(level: string, message: string, event: object, time = Date.now()): void {
-	console.log(JSON.stringify({ time: new Date(time).toISOString(), level, message, event }));
+	printSoon(JSON.stringify({ time: new Date(time).toISOString(), level, message, event }));
 }
 
 /** Resolves on the first SIGINT or SIGTERM. A second one ends the process at once. */

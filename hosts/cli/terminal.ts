@@ -80,8 +80,32 @@ export interface Line {
 
 const MOODS = { good: style.green, bad: style.red, quiet: style.dim, plain: (text: string) => text };
 
+/** The last time of day that was asked for: formatting one takes longer than all else of a line. */
+const lastTime = { at: Number.NaN, text: "" };
+
 /** The time of day with milliseconds. */
-export const clockTime = (): string => new Date().toTimeString().slice(0, 8) + new Date().toISOString().slice(19, 23);
+export function clockTime(): string {
+	const at = Date.now();
+	if (at !== lastTime.at) {
+		const now = new Date(at);
+		Object.assign(lastTime, { at, text: now.toTimeString().slice(0, 8) + now.toISOString().slice(19, 23) });
+	}
+	return lastTime.text;
+}
+
+/** Lines that are printed at the end of this turn of the event loop, in one write: one for each would cost more than all else. */
+const soon: string[] = [];
+
+/** Prints a line to standard output, together with the other ones of this turn of the event loop. */
+export function printSoon(text: string): void {
+	if (soon.length === 0) setImmediate(printNow);
+	soon.push(text);
+}
+
+function printNow(): void {
+	if (soon.length > 0) process.stdout.write(`${soon.splice(0).join("\n")}\n`);
+}
+process.on("exit", printNow);
 
 /** How many characters a terminal shows. */
 const visible = (text: string): number => stripVTControlCharacters(text).length;
@@ -115,13 +139,20 @@ export function paragraphs(text: string, width = textWidth()): string {
 
 /** Wraps a text to lines of at most `width` characters. A longer word gets a line of its own and is not split. */
 export function wrap(text: string, width: number): string[] {
+	if (width === Infinity) return [text.replace(/^ +/, "").replaceAll(NO_BREAK, " ")];
 	const lines: string[] = [];
 	let line = "";
+	let length = 0;
 	for (const word of text.split(" ")) {
-		if (visible(line) > 0 && visible(line) + 1 + visible(word) > width) {
+		const more = visible(word);
+		if (length > 0 && length + 1 + more > width) {
 			lines.push(line.trimEnd());
 			line = word;
-		} else line = line === "" ? word : `${line} ${word}`;
+			length = more;
+		} else {
+			length += line === "" ? more : more + 1;
+			line = line === "" ? word : `${line} ${word}`;
+		}
 	}
 	return [...lines, line].map((text) => text.replaceAll(NO_BREAK, " "));
 }

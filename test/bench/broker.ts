@@ -2,15 +2,16 @@
 // loopback. What is taken at a time is bounded, so that nothing is dropped; every message sent is counted at its subscriber.
 
 import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createServer, type TLSSocket, connect as tlsConnect } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { narrateCloud } from "../../hosts/cli/narration.js";
-import { clockTime, hanging, line } from "../../hosts/cli/terminal.js";
+import { clockTime, hanging, line, printSoon } from "../../hosts/cli/terminal.js";
 import { startCloud } from "../../hosts/cloud/cloud.js";
+import { round } from "./statistics.js";
 
 /** One broker's figures. */
 export interface BrokerResult {
@@ -18,6 +19,9 @@ export interface BrokerResult {
 	/** Messages a second: published, delivered and, with QoS 1, acknowledged on both sides. Median of the runs. */
 	readonly qos0: number;
 	readonly qos1: number;
+	/** Microseconds of the broker's processor time for each of them, which other programs on the machine hardly change. */
+	readonly cost0: number;
+	readonly cost1: number;
 	/** Bytes of resident memory for each idle connection. */
 	readonly idleConnection: number;
 }
@@ -34,8 +38,7 @@ interface Endpoint {
 /** A broker in a process of its own. */
 interface Running {
 	readonly endpoint: Endpoint;
-	/** Bytes of resident memory. */
-	memory(): number;
+	readonly pid: number;
 	close(): void;
 }
 
@@ -198,7 +201,7 @@ async function idleConnection(broker: Running, { idle }: BrokerPlan): Promise<nu
 		Array.from({ length: 20 }, (_, index) => BareClient.connect(broker.endpoint, `w${index}`)),
 	);
 	await sleep(500);
-	const before = broker.memory();
+	const before = memoryOf(broker.pid);
 	const clients: BareClient[] = [];
 	for (let at = 0; at < idle; at += 20)
 		clients.push(
@@ -207,12 +210,23 @@ async function idleConnection(broker: Running, { idle }: BrokerPlan): Promise<nu
 			)),
 		);
 	await sleep(500);
-	const after = broker.memory();
+	const after = memoryOf(broker.pid);
 	for (const { socket } of [...first, ...clients]) socket.destroy();
 	return Math.max(0, (after - before) / clients.length);
 }
 
-const rss = (pid: number): number => Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)])) * 1024;
+/** Bytes of resident memory of a process. */
+const memoryOf = (pid: number): number => Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)])) * 1024;
+
+/** Microseconds of processor time of a process, as Linux counts them: a hundred ticks a second. */
+function processorOf(pid: number): number {
+	try {
+		const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+		return (Number(fields[11]) + Number(fields[12])) * 10_000;
+	} catch {
+		return Number.NaN;
+	}
+}
 
 /** Starts this file as another process in the part of a broker. */
 async function forked(part: string, given: object = {}): Promise<Running> {
@@ -226,7 +240,7 @@ async function forked(part: string, given: object = {}): Promise<Running> {
 		child.once("message", (message) => resolve(message as Endpoint));
 		child.once("exit", (code) => reject(new Error(`${part} ended with ${code}`)));
 	});
-	return { endpoint, memory: () => rss(child.pid!), close: () => void child.kill() };
+	return { endpoint, pid: child.pid!, close: () => void child.kill() };
 }
 
 async function mosquitto(
@@ -239,6 +253,8 @@ async function mosquitto(
 		return join(folder, name);
 	};
 	const port = 20_000 + (process.pid % 10_000);
+	// It would give up its rights, and could not read its files then.
+	chmodSync(folder, 0o755);
 	const configuration = [
 		`listener ${port} 127.0.0.1`,
 		"allow_anonymous true",
@@ -258,7 +274,7 @@ async function mosquitto(
 	});
 	return {
 		endpoint: { port, ca, cert, key, servername },
-		memory: () => rss(child.pid!),
+		pid: child.pid!,
 		close: () => {
 			child.kill();
 			rmSync(folder, { recursive: true, force: true });
@@ -288,20 +304,30 @@ export async function measureBrokers(plan: BrokerPlan, log: (line: string) => vo
 	if (has("mosquitto")) brokers.set("mosquitto", await mosquitto(ours.endpoint, server));
 	else log("mosquitto is left out: it is not installed");
 	try {
-		const found = new Map([...brokers.keys()].map((name) => [name, { 0: [] as number[], 1: [] as number[] }]));
+		const measured = new Map(
+			[...brokers.keys()].map((name) => [name, { rates: [[], []] as number[][], costs: [[], []] as number[][] }]),
+		);
 		for (let run = 0; run < plan.runs; run++)
-			for (const [name, { endpoint }] of brokers)
+			for (const [name, { endpoint, pid }] of brokers)
 				for (const qos of [0, 1] as const) {
+					const before = processorOf(pid);
 					const rate = await throughput(endpoint, qos, plan);
-					found.get(name)![qos].push(rate);
-					log(`${name}, QoS ${qos}: ${Math.round(rate)} messages a second`);
+					const cost = (processorOf(pid) - before) / plan.messages;
+					measured.get(name)!.rates[qos]!.push(rate);
+					measured.get(name)!.costs[qos]!.push(cost);
+					log(
+						`${name}, QoS ${qos}: ${Math.round(rate)} messages a second, ${cost.toFixed(1)} µs of processor time each`,
+					);
 				}
-		const median = (rates: number[]) => Math.round(rates.sort((a, b) => a - b)[rates.length >> 1]!);
+		const median = (values: number[] | undefined) => values!.sort((a, b) => a - b)[values!.length >> 1]!;
 		const results: BrokerResult[] = [];
 		for (const [broker, running] of brokers) {
-			const rates = found.get(broker)!;
-			const idle = Math.round(await idleConnection(running, plan));
-			results.push({ broker, qos0: median(rates[0]), qos1: median(rates[1]), idleConnection: idle });
+			const { rates, costs } = measured.get(broker)!;
+			results.push({
+				...{ broker, qos0: Math.round(median(rates[0])), qos1: Math.round(median(rates[1])) },
+				...{ cost0: round(median(costs[0])), cost1: round(median(costs[1])) },
+				idleConnection: Math.round(await idleConnection(running, plan)),
+			});
 		}
 		return results;
 	} finally {
@@ -319,7 +345,7 @@ async function serveOurs(narrates: boolean): Promise<void> {
 		...(narrates && {
 			onEvent: (event) => {
 				const told = narrateCloud(event);
-				if (told !== undefined) console.log(hanging(`${clockTime()}  `, line(told)));
+				if (told !== undefined) printSoon(hanging(`${clockTime()}  `, line(told)));
 			},
 		}),
 	});

@@ -202,12 +202,15 @@ export class EventLog {
 		this.#kept = kept;
 	}
 
-	/** Numbers an event, keeps it, and passes it to the listeners. Never throws. */
+	/** Numbers an event, keeps it, and passes it to the listeners. The object becomes the log's: a copy would cost more. Never throws. */
 	report(body: CloudEventBody): void {
-		const event: CloudEvent = { ...body, sequence: ++this.#sequence, time: this.#now() };
+		const event = body as CloudEventBody & { sequence: number; time: number };
+		event.sequence = ++this.#sequence;
+		event.time = this.#now();
 		this.#events.push(event);
 		// Old events are removed only now and then, because that moves the whole list.
 		if (this.#events.length >= this.#kept * 2) this.#events.splice(0, this.#events.length - this.#kept);
+		if (this.#listeners.size === 0) return;
 		for (const listener of [...this.#listeners]) {
 			try {
 				listener(event);

@@ -1,4 +1,4 @@
-// Keeps an error where it happens. Callbacks of emitters, timers, promises and aedes run through here, so that an error in the
+// Keeps an error where it happens. Callbacks of emitters, timers and promises run through here, so that an error in the
 // handling of one connection, hook or request never reaches the process.
 
 /** Longest delay that setTimeout accepts, ms. With a longer one it would fire at once. */

@@ -119,7 +119,7 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 		this.throttles = new Throttles(now);
 		this.#authorizer = new Authorizer(registry, settings, now);
 		this.#room = new Room(() => settings.limits.storedBytes);
-		this.#wills = new Wills(this.#failed);
+		this.#wills = new Wills(this.#room, this.#failed);
 		this.#retained = new Retained({ settings, state, room: this.#room, now, failed: this.#failed });
 		this.#sessions = new Sessions({
 			...{ settings, state, room: this.#room, now, report },
@@ -502,7 +502,7 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 		});
 		if (!will || byClient) return;
 		const publish = () => this.#publishWill({ id, principal, own, clientId, permissions }, will);
-		if (will.delay > 0 && keep > 0) this.#wills.add(clientId, Math.min(will.delay, keep), publish);
+		if (will.delay > 0 && keep > 0) this.#wills.add(clientId, Math.min(will.delay, keep), will.message, publish);
 		else publish();
 	}
 

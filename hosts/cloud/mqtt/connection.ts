@@ -499,7 +499,8 @@ export class Connection implements Outlet {
 			case packetType.disconnect:
 				return this.#disconnect(packet.reasonCode, packet.sessionExpiry);
 			case packetType.auth:
-				throw new FrameError("Enhanced authentication is not supported.", reasonCode.badAuthenticationMethod);
+				// DISCONNECT has no code for a bad authentication method. To send this packet without having named one is an error.
+				throw new FrameError("Enhanced authentication is not supported.", reasonCode.protocolError);
 			default:
 			// A part of QoS 2, which the cloud has no part in: it neither sends such messages nor takes them.
 		}
