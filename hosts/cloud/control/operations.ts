@@ -2,6 +2,7 @@
 // own. Shapes and limits are those of the service's API model (version 2015-05-28).
 
 import type { Operation } from "./operation.js";
+import { authorizerOperations } from "./operations/authorizers.js";
 import { billingGroupOperations } from "./operations/billing-groups.js";
 import { certificateOperations } from "./operations/certificates.js";
 import { endpointOperations } from "./operations/endpoint.js";
@@ -16,6 +17,7 @@ import { thingOperations } from "./operations/things.js";
 
 /** All operations. */
 export const operations = {
+	...authorizerOperations,
 	...billingGroupOperations,
 	...certificateOperations,
 	...endpointOperations,

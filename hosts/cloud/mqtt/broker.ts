@@ -331,7 +331,7 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 				});
 				connection.end("FORBIDDEN_ACCESS");
 			});
-			connection.onceEnded(() => clearTimeout(timer));
+			connection.timers.add(timer);
 		}
 		this.#refreshLater(connection, answer);
 	}
@@ -351,9 +351,10 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 			this.#refreshLater(connection, answer);
 		};
 		const timer = this.#after(connection, refreshAfter, "the refresh of the authorization", () => {
+			connection.timers.delete(timer);
 			void guarded("the refresh of the authorization", connection.failed, again)();
 		});
-		connection.onceEnded(() => clearTimeout(timer));
+		connection.timers.add(timer);
 	}
 
 	#factsOf({ principal, own, clientId, sourceIp }: Connection) {

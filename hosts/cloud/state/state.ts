@@ -157,6 +157,24 @@ export interface TemplateRecord {
 	readonly lastModifiedDate: number;
 }
 
+/** A custom authorizer. */
+export interface AuthorizerRecord {
+	readonly authorizerName: string;
+	readonly authorizerFunctionArn: string;
+	/** Under which name clients send the token. */
+	readonly tokenKeyName?: string;
+	/** PEM by name. */
+	readonly tokenSigningPublicKeys: Readonly<Record<string, string>>;
+	readonly status: "ACTIVE" | "INACTIVE";
+	readonly signingDisabled: boolean;
+	/** Kept, and nothing else: each request over HTTPS is decided anew. */
+	readonly enableCachingForHttp: boolean;
+	readonly creationDate: number;
+	readonly lastModifiedDate: number;
+	/** The one that is asked when a client names none. */
+	readonly isDefault?: true;
+}
+
 /** Tags of the resource with this ARN. */
 export interface TagsRecord {
 	readonly arn: string;
@@ -422,6 +440,7 @@ export class State {
 	readonly thingTypes = this.#table<ThingTypeRecord>("thingTypes", {});
 	readonly billingGroups = this.#table<BillingGroupRecord>("billingGroups", {});
 	readonly templates = this.#table<TemplateRecord>("templates", {});
+	readonly authorizers = this.#table<AuthorizerRecord>("authorizers", {});
 	readonly tags = this.#table<TagsRecord>("tags", {});
 	readonly settings = this.#table<SettingsRecord>("settings", {});
 	readonly sessions = this.#table<SessionRecord>("sessions", {});
