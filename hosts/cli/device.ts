@@ -65,7 +65,17 @@ const options = {
 		type: "boolean",
 		help: "AWS makes the key pair and sends it; otherwise the device makes its own, whose private key never leaves it",
 	},
-	pipeline: { type: "boolean", help: "send the first request together with SUBSCRIBE: one round trip less" },
+	pipeline: {
+		type: "string",
+		value: "none|subscribe|connect",
+		default: "none",
+		help: "send the first request together with SUBSCRIBE, or with CONNECT and SUBSCRIBE: one or two round trips less",
+	},
+	"common-name": {
+		type: "string",
+		value: "PATTERN",
+		help: "the common name in the certificate request, as in esp32-{SerialNumber} (default: the serial number)",
+	},
 	topic: {
 		type: "string",
 		value: "TOPIC",
@@ -102,6 +112,7 @@ Deleting the image erases everything, including the serial number.`,
 			encoding: values.format,
 			keyPair: values.keys ? "keys" : "csr",
 			pipeline: values.pipeline,
+			...(values["common-name"] === undefined ? {} : { commonName: values["common-name"] }),
 		};
 		const reset = values["factory-reset"];
 		if (values.serial !== undefined) serialNumber(values.serial);
@@ -239,7 +250,11 @@ async function readClaim(certificate: string | undefined, key: string | undefine
 }
 
 /** The option that a member of the configuration comes from. */
-const OPTION: Readonly<Record<string, string>> = { thingName: "--thing-name", serialNumber: "--serial" };
+const OPTION: Readonly<Record<string, string>> = {
+	thingName: "--thing-name",
+	commonName: "--common-name",
+	serialNumber: "--serial",
+};
 
 /** Refuses what values.ts accepts and the device program does not. @throws UsageError */
 function check(configuration: Configuration, serialNumber: string): void {

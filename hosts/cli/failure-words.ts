@@ -125,7 +125,8 @@ export const failureWords: Readonly<Record<FailureCode, FailureWords>> = {
 	},
 	CREATE_HUNG_UP: {
 		meaning: "the connection ended while the device asked for a certificate",
-		advice: "if it keeps happening, allow iot:Publish on topic/$aws/certificates/create… (for a CSR create-from-csr)",
+		advice:
+			"if it keeps happening, allow iot:Publish on topic/$aws/certificates/create… (for a CSR create-from-csr); once with pipeline=connect, the service may not take packets ahead of CONNACK, and the device goes on without it",
 	},
 	CREATE_INVALID: {
 		meaning: "the service says that the request for a certificate is not valid",

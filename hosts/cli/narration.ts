@@ -135,6 +135,17 @@ export function narrateCloud(event: CloudEvent): Line | undefined {
 			return { text: `has nothing behind ${event.topic} for ${event.clientId}: ${event.explanation}`, mood: "bad" };
 		case "session.expired":
 			return { text: `ends the session of ${event.clientId}, which has expired`, mood: "quiet" };
+		case "shadow":
+			return narrateShadow(event);
+		case "job":
+			return { text: `${JOB[event.status]} job ${event.jobId}` };
+		case "job.execution":
+			return narrateExecution(event);
+		case "job.rejected":
+			return {
+				text: `rejects ${event.topic} of ${event.clientId ?? "HTTPS"} with ${event.code}: ${event.explanation}`,
+				mood: "bad",
+			};
 		case "certificate.expired":
 			return { text: `deletes certificate ${short(event.certificateId)}…, which has expired`, mood: "quiet" };
 		case "warning":
@@ -152,6 +163,31 @@ function narrateReply(event: CloudEvent & { readonly event: "reply" }): Line | u
 	if (outcome === "sent") return undefined;
 	const what = { ...OUTCOMES, unsubscribed: `${OUTCOMES.unsubscribed} ${topic}` }[outcome];
 	return { text: `answers ${operation} of ${clientId}, but ${what}`, mood: "bad" };
+}
+
+function narrateShadow(event: CloudEvent & { readonly event: "shadow" }): Line {
+	const { operation, thingName, shadowName, clientId = "HTTPS", version, delta, code, explanation } = event;
+	const shadow = `the shadow ${shadowName === undefined ? "" : `${shadowName} `}of ${thingName}`;
+	if (event.status === "rejected") {
+		return { text: `rejects ${operation} of ${shadow} by ${clientId} with ${code}: ${explanation}`, mood: "bad" };
+	}
+	if (operation === "delete") return { text: `deletes ${shadow} for ${clientId}` };
+	const differs = delta ? `; desired and not reported: ${delta.slice(0, 5).join(", ")}` : "";
+	return { text: `updates ${shadow} for ${clientId} to version ${version}${differs}`, mood: "good" };
+}
+
+const JOB = { IN_PROGRESS: "starts", COMPLETED: "has completed", CANCELED: "cancels", DELETED: "deletes" } as const;
+
+function narrateExecution(event: CloudEvent & { readonly event: "job.execution" }): Line {
+	const { jobId, thingName, executionNumber, status, explanation } = event;
+	const attempt = executionNumber === 1 ? "" : ` (execution ${executionNumber})`;
+	const why = explanation === undefined ? "" : `: ${explanation}`;
+	const text =
+		status === "QUEUED"
+			? `queues job ${jobId}${attempt} for ${thingName}`
+			: `job ${jobId}${attempt} of ${thingName} is ${status}${why}`;
+	if (status === "SUCCEEDED") return { text, mood: "good" };
+	return ["FAILED", "TIMED_OUT", "REJECTED"].includes(status) ? { text, mood: "bad" } : { text };
 }
 
 const OUTCOMES = {

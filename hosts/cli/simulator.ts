@@ -2,14 +2,16 @@
 // has sent its first message, during development (--watch), or for measurements and stress tests. Does not touch the
 // developer's claim or flash: it uses its own in a temporary folder.
 
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { root } from "../moddable/packages/root.js";
 import { command, helpText, UsageError, wholeNumber } from "./command.js";
 import { didYouMean } from "./nearest.js";
 import { Board, type BoardOptions } from "./simulator/board.js";
 import { cutPower, cutsInWords } from "./simulator/cuts.js";
 import { programName, runToEnd, SimulatorError, targets } from "./simulator/desktop.js";
+import { missingServers, tryForeignServers } from "./simulator/foreign.js";
 import { measureMemory, memoryInWords } from "./simulator/memory.js";
+import { ownFolder } from "./simulator/own-folder.js";
 import { progressLine } from "./simulator/progress.js";
 import { soak } from "./simulator/soak.js";
 import { narrated, watch } from "./simulator/watch.js";
@@ -38,6 +40,10 @@ const options = {
 		value: "N",
 		help: "cut the power at N random moments: with provisioning, with a factory reset, with a network that goes; count what is lost",
 	},
+	foreign: {
+		type: "boolean",
+		help: "let the device connect with its own identity to openssl s_server and to mosquitto, which demand a certificate",
+	},
 	seed: { type: "string", value: "N", help: "what happens by chance: the same again for the same N" },
 	certificate: { type: "string", value: "rsa|ecdsa", default: "rsa", help: "the kind of the server's certificate" },
 	manifest: { type: "string", value: "FILE", help: "the app to build (default: the firmware's own)" },
@@ -56,23 +62,32 @@ const simulator = command({
 and speak. It needs Linux and the Moddable SDK, and Xvfb where there is no screen.`,
 	async run(values) {
 		const { certificate, json } = values;
+		if (values.foreign) {
+			const missing = [...(process.env.MODDABLE ? [] : ["the Moddable SDK (MODDABLE)"]), ...missingServers()];
+			if (missing.length > 0) console.log(`simulator --foreign: without ${missing.join(" and ")}, this is skipped`);
+			if (!process.env.MODDABLE || missing.length > 1) return 0;
+		}
 		const boards = targets();
 		if (!boards.includes(values.target))
 			throw new UsageError(
 				`the SDK has no simulator of ${values.target}${didYouMean(values.target, boards) || `; it has ${boards.join(", ")}`}`,
 			);
-		const modes = (["watch", "memory", "cuts", "soak"] as const).filter((mode) => values[mode]);
+		const modes = (["watch", "memory", "cuts", "soak", "foreign"] as const).filter((mode) => values[mode]);
 		if (modes.length > 1) throw new UsageError(`--${modes[0]} and --${modes[1]} exclude each other`);
 		if (values.seed !== undefined && values.cuts === undefined && values.soak === undefined)
 			throw new UsageError("--seed belongs to --cuts or --soak");
-		if (json && (modes.length === 0 || values.watch))
+		if (json && (modes.length === 0 || values.watch || values.foreign))
 			throw new UsageError("--json belongs to --memory, --cuts or --soak");
 		const manifest = resolve(process.env.INIT_CWD ?? ".", values.manifest ?? join(root, "manifest.json"));
 		programName(manifest);
 		const seed = values.seed === undefined ? 1 : wholeNumber("seed", values.seed, 0, 0x7fffffff);
 		const progress = progressLine("builds the firmware: ");
+		const build = join(root, "build");
+		const output = await ownFolder(build, "simulator");
+		if (output !== join(build, "simulator"))
+			console.error(`another run is at work: this one builds in ${relative(process.cwd(), output)}`);
 		const common: BoardOptions = {
-			...{ manifest, certificate, platform: `sim/${values.target}`, output: "simulator" },
+			...{ manifest, certificate, platform: `sim/${values.target}`, output },
 			onProgress: progress.say,
 		};
 		if (values.soak !== undefined) {
@@ -112,6 +127,13 @@ and speak. It needs Linux and the Moddable SDK, and Xvfb where there is no scree
 			if (json) console.log(JSON.stringify(result));
 			else console.log(cutsInWords(result));
 			return result.lost.length === 0 ? 0 : 1;
+		}
+		if (values.foreign) {
+			const board = await Board.open(common);
+			await board.build();
+			progress.end();
+			await tryForeignServers(board, console.log);
+			return 0;
 		}
 		if (values.watch) {
 			const board = await Board.open({ ...common, ...narrated });

@@ -11,7 +11,9 @@ export interface ConnectionCost {
 	bytesReceived: number;
 	packetsSent: number;
 	packetsReceived: number;
-	/** How often, after CONNACK, the device sent a SUBSCRIBE or PUBLISH and then had to wait for the other side. */
+	/** How often, after TLS, the device sent a CONNECT, SUBSCRIBE or PUBLISH and then had to wait for the other side. */
+	roundTrips: number;
+	/** The same without those that CONNECT was part of. */
 	roundTripsAfterConnack: number;
 }
 
@@ -29,22 +31,22 @@ export class Wire implements Traffic {
 			bytesReceived: 0,
 			packetsSent: 0,
 			packetsReceived: 0,
+			roundTrips: 0,
 			roundTripsAfterConnack: 0,
 		};
 		this.connections.push(cost);
-		let accepted = false;
 		let waiting = false;
 		this.#up = parser();
 		this.#down = parser();
 		this.#up.on("packet", ({ cmd }: Packet) => {
 			cost.packetsSent += 1;
-			if (!accepted || waiting || (cmd !== "subscribe" && cmd !== "publish")) return;
+			if (waiting || (cmd !== "connect" && cmd !== "subscribe" && cmd !== "publish")) return;
 			waiting = true;
-			cost.roundTripsAfterConnack += 1;
+			cost.roundTrips += 1;
+			if (cmd !== "connect") cost.roundTripsAfterConnack += 1;
 		});
-		this.#down.on("packet", ({ cmd }: Packet) => {
+		this.#down.on("packet", () => {
 			cost.packetsReceived += 1;
-			if (cmd === "connack") accepted = true;
 			waiting = false;
 		});
 	}

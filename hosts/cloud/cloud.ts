@@ -16,14 +16,17 @@ import type { AccessKey, Callers } from "./control/iam.js";
 import { type ControlPlane, type ControlPlaneOptions, isLoopback, startControlPlane } from "./control/server.js";
 import { CustomAuthorizers } from "./gate/custom-authorizer.js";
 import { openHttpsGate } from "./gate/https.js";
+import { Jobs } from "./jobs/jobs.js";
 import { openBroker, sourceIpOf } from "./mqtt/broker.js";
 import { type ListenerOptions, openListener } from "./mqtt/listener.js";
+import { Messages } from "./mqtt/messages.js";
 import { type CertificateAuthority, openAuthority } from "./pki/authority.js";
 import { callFunction, type HookCommands } from "./provisioning/hook.js";
 import { Provisioning } from "./provisioning/provisioning.js";
 import { InterruptibleIssuer } from "./registry/interruptible-issuer.js";
 import { Registry } from "./registry/registry.js";
 import type { Setup } from "./setup/schema.js";
+import { Shadows } from "./shadow/shadows.js";
 import { KeptSettings } from "./state/kept-settings.js";
 import { openState, type Snapshot } from "./state/state.js";
 
@@ -114,7 +117,7 @@ export interface CloudOptions {
 /** Options of the control plane that are not this cloud's to decide. */
 export type OwnControlPlaneOptions = Omit<
 	ControlPlaneOptions,
-	"registry" | "events" | "metrics" | "settings" | "changeSettings" | "reset" | "connections"
+	"registry" | "services" | "events" | "metrics" | "settings" | "changeSettings" | "reset" | "connections"
 >;
 
 /** A running cloud. */
@@ -141,6 +144,12 @@ export interface Cloud {
 	readonly authority: CertificateAuthority;
 	/** Fleet provisioning without MQTT. */
 	readonly provisioning: Provisioning;
+	/** Device Shadow. Its methods are the operations of the data plane, callable without HTTP. */
+	readonly shadows: Shadows;
+	/** AWS IoT Jobs. Its methods are the operations of the control plane, those of `device` the ones that devices call. */
+	readonly jobs: Jobs;
+	/** Publishes messages without MQTT, and reads retained ones. */
+	readonly messages: Messages;
 	/** Live: a change takes effect at its next use. */
 	readonly settings: Settings;
 	/**
@@ -282,8 +291,13 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		const sweeper = setInterval(() => provisioning.sweep(), 60_000).unref();
 		closing.push(() => clearInterval(sweeper));
 		await apply?.applySetup(setup!, registry);
-		let broker = await openBroker({ registry, provisioning, settings, now, report });
+		const shadows = new Shadows({ state, settings, now, report });
+		const jobs = new Jobs({ registry, now, report });
+		closing.push(() => jobs.close());
+		const reserved = [shadows, jobs.device];
+		let broker = await openBroker({ registry, provisioning, reserved, settings, now, report });
 		closing.push(() => broker.close());
+		const messages = new Messages({ state, publisher: { publish: (message) => broker.publish(message) }, reserved });
 		/** Resolves when a reset is done; sockets that come meanwhile wait for it. */
 		let resetting: Promise<void> | undefined;
 		const { certificates } = settings.tls;
@@ -360,7 +374,8 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			metrics.clear();
 			events.clear();
 			for (const controlPlane of controlPlanes) controlPlane.forgetThrottles();
-			broker = await openBroker({ registry, provisioning, settings, now, report });
+			broker = await openBroker({ registry, provisioning, reserved, settings, now, report });
+			jobs.sweep();
 			report({ event: "reset", milliseconds: Math.round(performance.now() - started) });
 		};
 		const reset = async () => {
@@ -378,6 +393,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 				...more,
 				accessKeys: [...accessKeys, ...(more.accessKeys ?? [])],
 				registry,
+				services: { shadows, jobs, messages },
 				events,
 				metrics,
 				settings,
@@ -414,6 +430,9 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			registry,
 			authority,
 			provisioning,
+			shadows,
+			jobs,
+			messages,
 			settings,
 			changeSettings: (patch) => kept.change(patch),
 			events,

@@ -10,8 +10,8 @@ import type { Configuration } from "../../src/contract/configuration.js";
  * that is not JSON
  */
 export function readConfiguration(): Configuration {
-	const { endpoint, serverName, template, parameters, thingName, encoding, keyPair, claimAfterwards, pipeline } =
-		config;
+	const { endpoint, serverName, template, parameters, thingName, encoding, keyPair, claimAfterwards } = config;
+	const { commonName, pipeline } = config;
 	const settings = {
 		endpoint,
 		serverName,
@@ -21,7 +21,9 @@ export function readConfiguration(): Configuration {
 		encoding,
 		keyPair,
 		claimAfterwards,
-		pipeline: pipeline === "true" ? true : pipeline === "false" ? false : pipeline,
+		commonName,
+		// It used to be true or false.
+		pipeline: String(pipeline) === "true" ? "subscribe" : String(pipeline) === "false" ? "none" : pipeline,
 		port: number("port"),
 		keepAlive: number("keepAlive"),
 		startSpread: number("startSpread"),

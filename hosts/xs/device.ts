@@ -187,7 +187,7 @@ class PowerOn {
 						floor: clockFloor,
 						hasEcdsa,
 					};
-					return Buffer.from(JSON.stringify(settings));
+					return Buffer.from(asciiJson(settings));
 				}
 				case kinds.CLAIM_CERTIFICATE:
 					return claim === undefined || this.#board.claimErased() ? undefined : new Resource(claim.certificate);
@@ -390,3 +390,7 @@ class PowerOn {
 		if (typeof stop === "function") remote.stop = stop;
 	}
 }
+
+/** JSON that the engine reads right: its `String.fromArrayBuffer` takes each byte for a character. */
+const asciiJson = (value: object): string =>
+	JSON.stringify(value).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);

@@ -34,8 +34,27 @@ export interface CatalogueEntry {
 	readonly class: FailureClass;
 }
 
-const entry = (number: number, step: FailureStep, cls: FailureClass): CatalogueEntry =>
-	Object.freeze({ number, step, class: cls });
+/** Makes the entries of a step. */
+const entriesOf =
+	(step: FailureStep) =>
+	(number: number, cls: FailureClass): CatalogueEntry =>
+		Object.freeze({ number, step, class: cls });
+
+// Names, because in flash a text takes as many bytes again wherever it stands.
+const RETRY = "retry";
+const RECREATE = "recreate";
+const OPERATOR = "operator";
+const FATAL = "fatal";
+const start = entriesOf("start");
+const clock = entriesOf("clock");
+const network = entriesOf("network");
+const connect = entriesOf("connect");
+const subscribe = entriesOf("subscribe");
+const create = entriesOf("create");
+const register = entriesOf("register");
+const prove = entriesOf("prove");
+const store = entriesOf("store");
+const run = entriesOf("run");
 
 /**
  * Every failure by code. docs/failures.md is made from it and from the words in hosts/cli/failure-words.ts.
@@ -51,68 +70,68 @@ const entry = (number: number, step: FailureStep, cls: FailureClass): CatalogueE
  * ```
  */
 export const catalogue = Object.freeze({
-	CONFIGURATION_INVALID: entry(11, "start", "fatal"),
-	CLAIM_MISSING: entry(12, "start", "operator"),
-	KEY_PAIR_UNSUPPORTED: entry(13, "start", "fatal"),
-	CLAIM_NOT_ERASED: entry(14, "start", "operator"),
-	INTERNAL: entry(19, "start", "operator"),
+	CONFIGURATION_INVALID: start(11, FATAL),
+	CLAIM_MISSING: start(12, OPERATOR),
+	KEY_PAIR_UNSUPPORTED: start(13, FATAL),
+	CLAIM_NOT_ERASED: start(14, OPERATOR),
+	INTERNAL: start(19, OPERATOR),
 
-	CLOCK_UNSET: entry(21, "clock", "retry"),
-	CLOCK_BEHIND: entry(22, "clock", "retry"),
-	NETWORK_DOWN: entry(23, "network", "retry"),
-	NETWORK_REFUSED: entry(24, "network", "operator"),
+	CLOCK_UNSET: clock(21, RETRY),
+	CLOCK_BEHIND: clock(22, RETRY),
+	NETWORK_DOWN: network(23, RETRY),
+	NETWORK_REFUSED: network(24, OPERATOR),
 
-	HOST_UNKNOWN: entry(31, "connect", "retry"),
-	HOST_UNREACHABLE: entry(32, "connect", "retry"),
-	CONNECT_TIMEOUT: entry(33, "connect", "retry"),
-	TLS_FAILED: entry(34, "connect", "retry"),
-	SERVER_DATES: entry(35, "connect", "operator"),
-	SERVER_UNTRUSTED: entry(36, "connect", "operator"),
-	CLAIM_REFUSED: entry(37, "connect", "operator"),
-	CONNACK_REFUSED: entry(38, "connect", "retry"),
-	CONNECTION_LOST: entry(39, "connect", "retry"),
+	HOST_UNKNOWN: connect(31, RETRY),
+	HOST_UNREACHABLE: connect(32, RETRY),
+	CONNECT_TIMEOUT: connect(33, RETRY),
+	TLS_FAILED: connect(34, RETRY),
+	SERVER_DATES: connect(35, OPERATOR),
+	SERVER_UNTRUSTED: connect(36, OPERATOR),
+	CLAIM_REFUSED: connect(37, OPERATOR),
+	CONNACK_REFUSED: connect(38, RETRY),
+	CONNECTION_LOST: connect(39, RETRY),
 
-	SUBSCRIBE_REFUSED: entry(41, "subscribe", "operator"),
-	SUBSCRIBE_TIMEOUT: entry(42, "subscribe", "retry"),
-	SUBSCRIBE_HUNG_UP: entry(48, "subscribe", "retry"),
-	UNSUBSCRIBE_TIMEOUT: entry(49, "subscribe", "retry"),
-	PROTOCOL_ERROR: entry(43, "run", "retry"),
-	PACKET_TOO_LARGE: entry(44, "run", "retry"),
-	KEEP_ALIVE_TIMEOUT: entry(45, "run", "retry"),
-	SEND_QUEUE_FULL: entry(46, "run", "retry"),
-	PUBLISH_TIMEOUT: entry(47, "run", "retry"),
+	SUBSCRIBE_REFUSED: subscribe(41, OPERATOR),
+	SUBSCRIBE_TIMEOUT: subscribe(42, RETRY),
+	SUBSCRIBE_HUNG_UP: subscribe(48, RETRY),
+	UNSUBSCRIBE_TIMEOUT: subscribe(49, RETRY),
+	PROTOCOL_ERROR: run(43, RETRY),
+	PACKET_TOO_LARGE: run(44, RETRY),
+	KEEP_ALIVE_TIMEOUT: run(45, RETRY),
+	SEND_QUEUE_FULL: run(46, RETRY),
+	PUBLISH_TIMEOUT: run(47, RETRY),
 
-	CREATE_TIMEOUT: entry(51, "create", "retry"),
-	CREATE_HUNG_UP: entry(52, "create", "retry"),
-	CREATE_INVALID: entry(53, "create", "operator"),
-	CREATE_DENIED: entry(54, "create", "operator"),
-	CREATE_THROTTLED: entry(55, "create", "retry"),
-	CREATE_FAULT: entry(56, "create", "retry"),
-	CREATE_REPLY_MALFORMED: entry(57, "create", "retry"),
-	CERTIFICATE_MALFORMED: entry(58, "create", "retry"),
-	KEY_MISMATCH: entry(59, "create", "retry"),
+	CREATE_TIMEOUT: create(51, RETRY),
+	CREATE_HUNG_UP: create(52, RETRY),
+	CREATE_INVALID: create(53, OPERATOR),
+	CREATE_DENIED: create(54, OPERATOR),
+	CREATE_THROTTLED: create(55, RETRY),
+	CREATE_FAULT: create(56, RETRY),
+	CREATE_REPLY_MALFORMED: create(57, RETRY),
+	CERTIFICATE_MALFORMED: create(58, RETRY),
+	KEY_MISMATCH: create(59, RETRY),
 
-	REGISTER_TIMEOUT: entry(61, "register", "retry"),
-	REGISTER_HUNG_UP: entry(62, "register", "retry"),
-	REGISTER_INVALID: entry(63, "register", "operator"),
-	REGISTER_DENIED: entry(64, "register", "operator"),
-	TEMPLATE_UNKNOWN: entry(65, "register", "operator"),
-	RESOURCE_CONFLICT: entry(66, "register", "operator"),
-	REGISTER_THROTTLED: entry(67, "register", "retry"),
-	REGISTER_FAULT: entry(68, "register", "retry"),
-	REGISTER_REPLY_MALFORMED: entry(69, "register", "retry"),
-	THING_NAME_MISSING: entry(71, "register", "operator"),
-	TOKEN_REFUSED: entry(72, "register", "recreate"),
-	TOKEN_EXPIRED: entry(73, "register", "recreate"),
+	REGISTER_TIMEOUT: register(61, RETRY),
+	REGISTER_HUNG_UP: register(62, RETRY),
+	REGISTER_INVALID: register(63, OPERATOR),
+	REGISTER_DENIED: register(64, OPERATOR),
+	TEMPLATE_UNKNOWN: register(65, OPERATOR),
+	RESOURCE_CONFLICT: register(66, OPERATOR),
+	REGISTER_THROTTLED: register(67, RETRY),
+	REGISTER_FAULT: register(68, RETRY),
+	REGISTER_REPLY_MALFORMED: register(69, RETRY),
+	THING_NAME_MISSING: register(71, OPERATOR),
+	TOKEN_REFUSED: register(72, RECREATE),
+	TOKEN_EXPIRED: register(73, RECREATE),
 
-	IDENTITY_REFUSED: entry(81, "prove", "operator"),
-	APPLICATION_CLOSED: entry(82, "run", "retry"),
-	APPLICATION_FAILED: entry(83, "run", "operator"),
+	IDENTITY_REFUSED: prove(81, OPERATOR),
+	APPLICATION_CLOSED: run(82, RETRY),
+	APPLICATION_FAILED: run(83, OPERATOR),
 
-	STORE_FULL: entry(91, "store", "operator"),
-	STORE_WRITE_FAILED: entry(92, "store", "retry"),
-	STORE_READ_FAILED: entry(93, "store", "retry"),
-	STORE_NEWER: entry(94, "store", "fatal"),
+	STORE_FULL: store(91, OPERATOR),
+	STORE_WRITE_FAILED: store(92, RETRY),
+	STORE_READ_FAILED: store(93, RETRY),
+	STORE_NEWER: store(94, FATAL),
 } as const satisfies Record<string, CatalogueEntry>);
 
 /** A stable code, such as `REGISTER_DENIED`. */

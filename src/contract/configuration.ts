@@ -28,11 +28,22 @@ export interface Configuration {
 	 */
 	readonly keyPair?: "keys" | "csr";
 	/**
-	 * Whether the first request is sent right after SUBSCRIBE, without waiting for SUBACK: two round trips instead of three.
-	 * AWS does not promise that the subscription takes effect before it answers the request. If the device misses a reply for
-	 * that reason, its next attempt waits for SUBACK, and one unused certificate remains in the account. Default false.
+	 * The common name (CN) of the certificate request's subject, with `{Parameter}` for a parameter: printable, at most 64
+	 * characters (X.520, ub-common-name). Default: the first 64 characters of the serial number.
 	 */
-	readonly pipeline?: boolean;
+	readonly commonName?: string;
+	/**
+	 * What the first request is sent together with. After TLS a provisioning then takes
+	 * - `none` (default): four round trips. CONNACK and SUBACK are waited for.
+	 * - `subscribe`: three. The request follows SUBSCRIBE at once. AWS does not promise that the subscription takes effect before
+	 *   it answers the request. If the device misses a reply for that reason, one unused certificate remains in the account.
+	 * - `connect`: two. CONNECT, SUBSCRIBE and the request follow each other at once, as MQTT 3.1.1 (section 3.1.4) allows. Nobody
+	 *   has tried whether AWS takes it.
+	 *
+	 * It is tried once after each power-on, with the first connection whose TLS is up. Whatever becomes of that one, those after
+	 * it wait for everything.
+	 */
+	readonly pipeline?: "none" | "subscribe" | "connect";
 	/** What happens to the claim once the device has connected with its own identity. Default `keep`. */
 	readonly claimAfterwards?: "keep" | "erase";
 	/** MQTT keep-alive in seconds, 30 to 1200 (AWS's limits). Default 300. */
@@ -48,6 +59,10 @@ const PATTERNS = Object.freeze({
 	encoding: /^(cbor|json)$/,
 	keyPair: /^(keys|csr)$/,
 	claimAfterwards: /^(keep|erase)$/,
+	pipeline: /^(none|subscribe|connect)$/,
+	// Any text: what becomes of them with the parameters is checked below.
+	thingName: /^/,
+	commonName: /^/,
 });
 
 /** Checks a configuration. @throws Failure CONFIGURATION_INVALID with the name of the first member that is not valid */
@@ -64,7 +79,6 @@ export function checkConfiguration(configuration: Configuration, serialNumber: s
 		const value = configuration[member];
 		if (value !== undefined && !(Number.isInteger(value) && value >= least && value <= most)) refuse(member);
 	};
-	if (configuration.pipeline !== undefined && typeof configuration.pipeline !== "boolean") refuse("pipeline");
 	number("port", 1, 65_535);
 	number("keepAlive", 30, 1200);
 	number("startSpread", 0, 3_600_000);
@@ -72,6 +86,8 @@ export function checkConfiguration(configuration: Configuration, serialNumber: s
 		if (name === "" || typeof value !== "string") refuse(`parameters: ${name}`);
 	if (!/^[a-zA-Z0-9:_-]{1,100}$/.test(serialNumber)) refuse("serialNumber");
 	if (!/^[a-zA-Z0-9:_-]{1,128}$/.test(expectedThingName(configuration, serialNumber))) refuse("thingName");
+	// No control characters, and no half of a surrogate pair, which UTF-8 cannot encode.
+	if (!/^[ -~\xa0-\ud7ff\ue000-\u{10ffff}]{1,64}$/u.test(commonName(configuration, serialNumber))) refuse("commonName");
 }
 
 /** The parameters for RegisterThing: the configured ones and the serial number. */
@@ -81,10 +97,15 @@ export const templateParameters = (configuration: Configuration, SerialNumber: s
 });
 
 /** The name that the template is expected to give this device's thing. */
-export const expectedThingName = (configuration: Configuration, serialNumber: string): string => {
-	const parameters = templateParameters(configuration, serialNumber);
-	return (configuration.thingName ?? "{SerialNumber}").replace(
-		/\{(\w+)\}/g,
-		(whole, name) => parameters[name] ?? whole,
-	);
-};
+export const expectedThingName = (configuration: Configuration, serialNumber: string): string =>
+	fill(configuration.thingName ?? "{SerialNumber}", templateParameters(configuration, serialNumber));
+
+/** The common name of this device's certificate requests. A serial number may be longer than a common name can be. */
+export const commonName = (configuration: Configuration, serialNumber: string): string =>
+	configuration.commonName === undefined
+		? serialNumber.slice(0, 64)
+		: fill(configuration.commonName, templateParameters(configuration, serialNumber));
+
+/** Replaces each `{Parameter}` that there is. */
+const fill = (pattern: string, parameters: Readonly<Record<string, string>>): string =>
+	pattern.replace(/\{(\w+)\}/g, (whole, name) => parameters[name] ?? whole);

@@ -114,7 +114,7 @@ const algorithm = (curve: CurveName): Uint8Array =>
 function curveOf(wanted: Uint8Array | undefined): CurveName {
 	for (const [name, { identifier }] of Object.entries(CURVES))
 		if (wanted !== undefined && equalBytes(identifier, wanted)) return name as CurveName;
-	throw new Malformed("private key is on a curve that is not taken");
+	throw new Malformed("private key is on a curve other than P-256 and P-384");
 }
 
 /** Whether these bytes are a valid private key: at least 1 and below the order. */

@@ -1,7 +1,7 @@
 // Converts PEM text (RFC 7468) to DER and back. Parses strictly: rejects everything that is not valid PEM.
 
 import { Malformed } from "../base/malformed.js";
-import { encodeText } from "../base/utf8.js";
+import { textEncoder } from "../base/utf8.js";
 
 /** The label and the contents of a block. */
 export interface PemBlock {
@@ -55,9 +55,11 @@ function decodeBase64(text: string, start: number, end: number): Uint8Array {
 	try {
 		return fromBase64(text.slice(start, end), { lastChunkHandling: "strict" });
 	} catch {
-		throw new Malformed("PEM has what is not base64");
+		throw notBase64();
 	}
 }
+
+const notBase64 = (): Malformed => new Malformed("PEM has what is not base64");
 
 /** How many characters are decoded at a time. More would take more memory. */
 const PIECE = 128;
@@ -77,31 +79,34 @@ function decodeSymbols(text: string, start: number, end: number): Uint8Array {
 	for (let at = tail.length - 1; at >= 0 && /[=\s]/.test(tail[at]!); at--, last--) if (tail[at] === "=") padding += 1;
 	// Each group is written as four bytes; the next group overwrites the fourth.
 	const decoded = new DataView(new ArrayBuffer((((end - start) * 3) >> 2) + 4));
+	const encode = textEncoder();
 	let size = 0;
 	let symbols = "";
 	for (let at = start; at < last; at += PIECE) {
 		symbols += text.slice(at, Math.min(at + PIECE, last));
 		for (const blank of BLANKS) if (symbols.includes(blank)) symbols = symbols.replaceAll(blank, "");
 		const whole = symbols.length & ~3;
-		decodeGroups(symbols.slice(0, whole), decoded, size);
+		decodeGroups(encode(symbols.slice(0, whole)), whole, decoded, size);
 		size += (whole >> 2) * 3;
 		symbols = symbols.slice(whole);
 	}
 	if (padding > 2 || symbols.length + padding !== (padding && 4)) throw new Malformed("PEM is cut short");
 	if (padding > 0) {
 		// The missing symbols are decoded as zeros, and the spare bits must be zero.
-		const group = decodeGroups(symbols + "AA".slice(0, padding), decoded, size);
+		const group = decodeGroups(encode(symbols + "AA".slice(0, padding)), 4, decoded, size);
 		if ((group & ((1 << (8 * padding)) - 1)) !== 0) throw new Malformed("PEM has bits to spare");
 		size += 3 - padding;
 	}
 	return new Uint8Array(decoded.buffer, 0, size);
 }
 
-/** Decodes groups of four symbols, writes their bytes at offset `to`, and returns the bits of the last group. */
-function decodeGroups(symbols: string, decoded: DataView, to: number): number {
-	const bytes = encodeText(symbols);
+/**
+ * Decodes `count` symbols in groups of four, writes their bytes at offset `to`, and returns the bits of the last group.
+ * @param bytes the symbols in UTF-8: more bytes than symbols mean a character that is none
+ */
+function decodeGroups(bytes: Uint8Array, count: number, decoded: DataView, to: number): number {
 	const { length } = bytes;
-	if (length !== symbols.length) throw new Malformed("PEM has what is not base64");
+	if (length !== count) throw notBase64();
 	const view = new DataView(bytes.buffer, bytes.byteOffset, length);
 	const sextets = SEXTETS;
 	let group = 0;
@@ -113,7 +118,7 @@ function decodeGroups(symbols: string, decoded: DataView, to: number): number {
 			(sextets[(word >>> 16) & 0xff]! << 12) |
 			(sextets[(word >>> 8) & 0xff]! << 6) |
 			sextets[word & 0xff]!;
-		if (group < 0) throw new Malformed("PEM has what is not base64");
+		if (group < 0) throw notBase64();
 		decoded.setInt32(put, group << 8);
 		put += 3;
 	}

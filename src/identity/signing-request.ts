@@ -7,9 +7,6 @@ import { encodeBits, encodeDer, INTEGER, OBJECT_IDENTIFIER, SEQUENCE } from "./d
 import { type EcKey, ecPublicKey } from "./ec.js";
 import { encodePem } from "./pem.js";
 
-/** Longest common name (RFC 5280, appendix A.1: ub-common-name). */
-const NAME_LIMIT = 64;
-
 const SET = 0x31;
 const UTF8_STRING = 0x0c;
 const VERSION_0 = Uint8Array.of(INTEGER, 1, 0);
@@ -20,9 +17,9 @@ const COMMON_NAME = fromHex("550403");
 /** AlgorithmIdentifier: 1.2.840.10045.4.3.2, ecdsa-with-SHA256 (RFC 5758, 3.2). */
 const ECDSA_WITH_SHA256 = encodeDer(SEQUENCE, encodeDer(OBJECT_IDENTIFIER, fromHex("2a8648ce3d040302")));
 
-/** A signing request in PEM. A common name that is too long for X.509 is cut off. */
+/** A signing request in PEM. @param commonName 1 to 64 characters (RFC 5280, appendix A.1: ub-common-name) */
 export function signingRequest(key: EcKey, commonName: string, ecdsa: Ecdsa): string {
-	const name = encodeDer(UTF8_STRING, toUtf8(commonName.slice(0, NAME_LIMIT)));
+	const name = encodeDer(UTF8_STRING, toUtf8(commonName));
 	const attribute = encodeDer(SEQUENCE, encodeDer(OBJECT_IDENTIFIER, COMMON_NAME), name);
 	const subject = encodeDer(SEQUENCE, encodeDer(SET, attribute));
 	const toBeSigned = encodeDer(SEQUENCE, VERSION_0, subject, ecPublicKey(key), ATTRIBUTES);

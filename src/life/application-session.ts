@@ -26,6 +26,8 @@ const CALLS_LIMIT = 8;
 const PAYLOADS_LIMIT = 16_384;
 /** Filters that may have a handler of their own. AWS IoT accepts no more subscriptions on a connection. */
 const HANDLERS_LIMIT = 50;
+/** Where the application was, in a failure. What it throws when it is called ends the connection. */
+const WHEN_CALLED = "when called";
 /** Bytes of a will's payload, which is part of the CONNECT packet. */
 const WILL_LIMIT = 4_096;
 
@@ -39,61 +41,13 @@ export async function runApplication(
 	record: RecordOf<"proved">,
 	connection: Connection,
 ): Promise<void> {
-	const report = (failure: Failure): void => device.report({ event: "failure", failure: failure.report() });
-	let closed = false;
-	let stop: unknown;
-	const callStop = (): void => {
-		const callback = stop;
-		stop = undefined;
-		if (typeof callback === "function") attempt("when stopped", () => callback(), report);
-	};
+	const session = new Session(device, connection);
 	// Continues in a later turn, with an empty stack, so that the application has as much of the stack as possible.
 	await undefined;
 	try {
-		await new Promise<void>((resolve, reject) => {
-			let over = false;
-			const end = (failure: Failure): void => {
-				over = true;
-				reject(failure);
-			};
-			connection.onEnd = end;
-			if (connection.ended) return end(new Failure("CONNECTION_LOST"));
-			device.whenAsked(resolve);
-			if (device.reset !== undefined || device.stopped) return resolve();
-			attempt(
-				"when called",
-				() => device.application(contextOf(device, record, connection, end, report)),
-				(failure) => (over || closed ? report(failure) : end(failure)),
-				(given) => {
-					stop = given;
-					// An async application may return only after the connection has ended.
-					if (closed) callStop();
-				},
-			);
-		});
+		await new Promise<void>((resolve, reject) => session.begin(record, resolve, reject));
 	} finally {
-		closed = true;
-		connection.onMessage = undefined;
-		connection.close();
-		callStop();
-	}
-}
-
-/** Calls the application's code. An exception or rejection goes to `failed`; what it returns or resolves to goes to `done`. */
-function attempt(
-	where: string,
-	work: () => unknown,
-	failed: (failure: Failure) => void,
-	done?: (given: unknown) => void,
-): void {
-	const fail = (error: unknown): void => failed(new Failure("APPLICATION_FAILED", `${where}: ${describe(error)}`));
-	try {
-		const given = work();
-		// Not Promise.resolve: that reads members of a promise, and the application may have replaced those.
-		if (typeof given === "object" && given !== null) new Promise((resolve) => resolve(given)).then(done, fail);
-		else done?.(given);
-	} catch (error) {
-		fail(error);
+		session.finish();
 	}
 }
 
@@ -129,62 +83,179 @@ const identityOf = ({ thingName, certificateId, deviceConfiguration }: RecordOf<
 		...(deviceConfiguration && { deviceConfiguration: Object.freeze({ ...deviceConfiguration }) }),
 	});
 
-function contextOf(
-	device: Device,
-	record: RecordOf<"proved">,
-	connection: Connection,
-	end: (failure: Failure) => void,
-	report: (failure: Failure) => void,
-): ApplicationContext {
-	const { host } = device;
-	return Object.freeze({
-		identity: identityOf(record),
-		serialNumber: host.device.serialNumber,
-		firmwareVersion: host.device.firmwareVersion,
-		connection: openTo(connection, end, report),
-		factoryReset(identity: "forget" | "keep") {
-			if (identity !== "forget" && identity !== "keep") throw new TypeError('neither "forget" nor "keep"');
-			device.askReset(identity);
-		},
-	});
-}
-
-/** The object through which an application uses a connection. */
-function openTo(
-	connection: Connection,
-	end: (failure: Failure) => void,
-	report: (failure: Failure) => void,
-): ApplicationConnection {
-	let onMessage: MessageHandler | undefined;
-	const routes = new Routes<MessageHandler>();
-	let calls = 0;
-	let bytes = 0;
+/**
+ * One run of the application on one connection. A class, whose methods lie in flash: each closure would take ten slots of the
+ * heap or more for as long as the application runs.
+ */
+class Session {
+	readonly #device: Device;
+	readonly connection: Connection;
+	/** Ends the session with a failure. */
+	#reject: (failure: Failure) => void = () => {};
+	/** Whether a failure has ended it. */
+	#over = false;
+	/** Whether the connection has been closed and the application stopped. */
+	#closed = false;
+	/** What the application has returned. */
+	#stop: unknown;
+	onMessage: MessageHandler | undefined;
+	readonly #routes = new Routes<MessageHandler>();
+	#calls = 0;
+	#bytes = 0;
 	/** One promise for all refused calls, so that an application that calls without end does not use up the memory. */
-	let full: Promise<never> | undefined;
+	#full: Promise<never> | undefined;
 
-	// Without a handler, a rejection would restart the device, as an uncaught exception does.
-	const quiet = <T>(promise: Promise<T>): Promise<T> => {
-		promise.catch(() => {});
-		return promise;
-	};
-	const isFull = (size: number): boolean => calls >= CALLS_LIMIT || bytes + size > PAYLOADS_LIMIT;
+	constructor(device: Device, connection: Connection) {
+		this.#device = device;
+		this.connection = connection;
+	}
+
+	/** Calls the application. `resolve` is called when a reset or the end is requested, `reject` when the connection ends. */
+	begin(record: RecordOf<"proved">, resolve: () => void, reject: (failure: Failure) => void): void {
+		const device = this.#device;
+		const connection = this.connection;
+		this.#reject = reject;
+		connection.onEnd = (failure) => this.end(failure);
+		if (connection.ended) return this.end(new Failure("CONNECTION_LOST"));
+		device.whenAsked(resolve);
+		if (device.reset !== undefined || device.stopped) return resolve();
+		// In a later turn for the same reason as below. At most the messages of one read of the socket wait here.
+		connection.onMessage = (topic, payload) => void Promise.resolve().then(() => this.deliver(topic, payload));
+		this.attempt(
+			WHEN_CALLED,
+			() => device.application(this.contextOf(record)),
+			(given) => {
+				this.#stop = given;
+				// An async application may return only after the connection has ended.
+				if (this.#closed) this.callStop();
+			},
+		);
+	}
+
+	/** Calls the application's code. What it returns or resolves to goes to `done`. */
+	attempt(where: string, work: () => unknown, done?: (given: unknown) => void): void {
+		const fail = (error: unknown): void => {
+			const failure = new Failure("APPLICATION_FAILED", `${where}: ${describe(error)}`);
+			if (where === WHEN_CALLED && !this.#over && !this.#closed) this.end(failure);
+			else this.#device.report({ event: "failure", failure: failure.report() });
+		};
+		try {
+			const given = work();
+			// Not Promise.resolve: that reads members of a promise, and the application may have replaced those.
+			if (typeof given === "object" && given !== null) new Promise((resolve) => resolve(given)).then(done, fail);
+			else done?.(given);
+		} catch (error) {
+			fail(error);
+		}
+	}
+
+	/** Closes the connection and lets the application stop what it has started. */
+	finish(): void {
+		this.#closed = true;
+		this.#device.whenAsked();
+		this.connection.onMessage = undefined;
+		this.connection.close();
+		this.callStop();
+	}
+
+	end(failure: Failure): void {
+		this.#over = true;
+		this.#reject(failure);
+	}
+
+	callStop(): void {
+		const callback = this.#stop;
+		this.#stop = undefined;
+		if (typeof callback === "function") this.attempt("when stopped", () => callback());
+	}
+
+	contextOf(record: RecordOf<"proved">): ApplicationContext {
+		const device = this.#device;
+		const { serialNumber, firmwareVersion } = device.host.device;
+		return Object.freeze({
+			identity: identityOf(record),
+			serialNumber,
+			firmwareVersion,
+			connection: openTo(this, this.connection.clientId),
+			factoryReset(identity: "forget" | "keep") {
+				if (identity !== "forget" && identity !== "keep") throw new TypeError('neither "forget" nor "keep"');
+				device.askReset(identity);
+			},
+		});
+	}
+
+	deliver(topic: string, payload: Uint8Array): void {
+		const handlers = this.#routes.find(topic);
+		if (handlers.length === 0 && this.onMessage !== undefined) handlers.push(this.onMessage);
+		for (const handler of handlers) this.attempt("in onMessage", () => handler(topic, payload));
+	}
+
+	publish(topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1, retain = false): Promise<void> {
+		return this.call(() => {
+			const size = sizeOf(topic, payload, qos, retain);
+			if (this.isFull(size)) return undefined;
+			// Copied, because the application may change its buffer afterwards.
+			const body = typeof payload === "string" ? payload : new Uint8Array(payload);
+			return [size, () => this.connection.publish(topic, body, qos, retain)];
+		});
+	}
+
+	subscribe(filters: readonly string[], handler?: MessageHandler): Promise<void> {
+		return this.call(() => {
+			const checked = copyOf(filters);
+			if (handler === undefined) return [0, () => this.connection.subscribe(checked)];
+			if (typeof handler !== "function") throw new TypeError("the handler is not a function");
+			if (this.#routes.size + checked.length > HANDLERS_LIMIT)
+				throw new TypeError(`more than ${HANDLERS_LIMIT} handlers`);
+			// Set before the SUBACK, because messages may arrive before it.
+			this.#routes.set(checked, handler);
+			return [
+				0,
+				() =>
+					this.connection.subscribe(checked).catch((error) => {
+						this.#routes.delete(checked);
+						throw error;
+					}),
+			];
+		});
+	}
+
+	unsubscribe(filters: readonly string[]): Promise<void> {
+		return this.call(() => {
+			const checked = copyOf(filters);
+			this.#routes.delete(checked);
+			return [0, () => this.connection.unsubscribe(checked)];
+		});
+	}
+
+	close(): void {
+		this.onMessage = undefined;
+		this.#routes.clear();
+		this.connection.close();
+		this.end(new Failure("APPLICATION_CLOSED"));
+	}
+
+	isFull(size: number): boolean {
+		return this.#calls >= CALLS_LIMIT || this.#bytes + size > PAYLOADS_LIMIT;
+	}
+
 	/**
 	 * Carries out one call of the application. `prepare` throws when its arguments are invalid; otherwise it returns the bytes of
 	 * the payload and the work, or undefined when the call exceeds the limits.
 	 */
-	const call = (prepare: () => readonly [size: number, work: () => Promise<unknown>] | undefined): Promise<void> => {
+	call(prepare: () => readonly [size: number, work: () => Promise<unknown>] | undefined): Promise<void> {
 		try {
-			const prepared = isFull(0) ? undefined : prepare();
+			const prepared = this.isFull(0) ? undefined : prepare();
 			if (prepared === undefined) {
-				full ??= quiet(Promise.reject(ownError(new Failure("SEND_QUEUE_FULL"))));
-				return full;
+				this.#full ??= quiet(Promise.reject(ownError(new Failure("SEND_QUEUE_FULL"))));
+				return this.#full;
 			}
 			const [size, work] = prepared;
-			calls += 1;
-			bytes += size;
+			this.#calls += 1;
+			this.#bytes += size;
 			const done = (): void => {
-				calls -= 1;
-				bytes -= size;
+				this.#calls -= 1;
+				this.#bytes -= size;
 			};
 			// In a later turn, with an empty stack: the stack is small, and the application has used much of it already.
 			return quiet(
@@ -198,66 +269,35 @@ function openTo(
 		} catch (error) {
 			return quiet(Promise.reject(error));
 		}
-	};
+	}
+}
 
-	const deliver = (topic: string, payload: Uint8Array): void => {
-		const handlers = routes.find(topic);
-		if (handlers.length === 0 && onMessage !== undefined) handlers.push(onMessage);
-		for (const handler of handlers) attempt("in onMessage", () => handler(topic, payload), report);
-	};
-	// In a later turn for the same reason. At most the messages of one read of the socket wait here.
-	connection.onMessage = (topic, payload) => void Promise.resolve().then(() => deliver(topic, payload));
-	return Object.freeze({
-		clientId: connection.clientId,
+/** Without a handler, a rejection would restart the device, as an uncaught exception does. */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+	promise.catch(() => {});
+	return promise;
+}
+
+/** The object through which an application uses a connection. Nothing else of the session can be reached from it. */
+const openTo = (session: Session, clientId: string): ApplicationConnection =>
+	Object.freeze({
+		clientId,
 		get ended() {
-			return connection.ended;
+			return session.connection.ended;
 		},
 		get onMessage() {
-			return onMessage;
+			return session.onMessage;
 		},
 		set onMessage(given) {
 			if (given !== undefined && typeof given !== "function") throw new TypeError("onMessage is not a function");
-			onMessage = given;
+			session.onMessage = given;
 		},
-		publish: (topic: string, payload: Uint8Array | string, qos: 0 | 1 = 1, retain = false) =>
-			call(() => {
-				const size = sizeOf(topic, payload, qos, retain);
-				if (isFull(size)) return undefined;
-				// Copied, because the application may change its buffer afterwards.
-				const body = typeof payload === "string" ? payload : new Uint8Array(payload);
-				return [size, () => connection.publish(topic, body, qos, retain)];
-			}),
-		subscribe: (filters: readonly string[], handler?: MessageHandler) =>
-			call(() => {
-				const checked = copyOf(filters);
-				if (handler === undefined) return [0, () => connection.subscribe(checked)];
-				if (typeof handler !== "function") throw new TypeError("the handler is not a function");
-				if (routes.size + checked.length > HANDLERS_LIMIT) throw new TypeError(`more than ${HANDLERS_LIMIT} handlers`);
-				// Set before the SUBACK, because messages may arrive before it.
-				routes.set(checked, handler);
-				return [
-					0,
-					() =>
-						connection.subscribe(checked).catch((error) => {
-							routes.delete(checked);
-							throw error;
-						}),
-				];
-			}),
-		unsubscribe: (filters: readonly string[]) =>
-			call(() => {
-				const checked = copyOf(filters);
-				routes.delete(checked);
-				return [0, () => connection.unsubscribe(checked)];
-			}),
-		close() {
-			onMessage = undefined;
-			routes.clear();
-			connection.close();
-			end(new Failure("APPLICATION_CLOSED"));
-		},
+		publish: (topic: string, payload: Uint8Array | string, qos?: 0 | 1, retain?: boolean) =>
+			session.publish(topic, payload, qos, retain),
+		subscribe: (filters: readonly string[], handler?: MessageHandler) => session.subscribe(filters, handler),
+		unsubscribe: (filters: readonly string[]) => session.unsubscribe(filters),
+		close: () => session.close(),
 	});
-}
 
 /** A failure in the form that an application gets: a new Error, which shares nothing with the device program's objects. */
 const ownError = (failure: Failure): ConnectionError =>

@@ -3,6 +3,7 @@
 
 import { Failure } from "../base/failure.js";
 import { fromHex, toHex } from "../base/hex.js";
+import { commonName } from "../contract/configuration.js";
 import { equalBytes } from "../identity/der.js";
 import { encodeEcKey, isScalar, keyPair, newScalar } from "../identity/ec.js";
 import type { RecordOf } from "../identity/record.js";
@@ -53,7 +54,8 @@ async function ownKey(device: Device, record: Without): Promise<OwnKey> {
 		await device.keep({ ...kept, pendingKey: toHex(scalar) });
 	}
 	const key = keyPair(CURVE, scalar, undefined, ecdsa);
-	return { key: encodeEcKey(key), certificateSigningRequest: signingRequest(key, host.device.serialNumber, ecdsa) };
+	const name = commonName(host.configuration, host.device.serialNumber);
+	return { key: encodeEcKey(key), certificateSigningRequest: signingRequest(key, name, ecdsa) };
 }
 
 /**

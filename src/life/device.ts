@@ -45,6 +45,8 @@ export class Device {
 	/** The most recent connection, whether it is open or not. */
 	#opened: Connection | undefined;
 	#setByServer = false;
+	/** `pipeline` has been tried since power-on. */
+	#pipelined = false;
 	/** A server's certificate was refused because of its dates, so the clock itself may be wrong. */
 	#clockDoubted = false;
 
@@ -75,6 +77,7 @@ export class Device {
 			const timers: TimerId[] = [];
 			const end = (): void => {
 				for (const id of timers) timer.clear(id);
+				this.#onAsked = undefined;
 				resolve();
 			};
 			const endAfter = (pause: number): void => void timers.push(timer.set(end, pause));
@@ -109,8 +112,8 @@ export class Device {
 		this.#opened?.close();
 	}
 
-	/** Calls back when a factory reset or the end of the program is requested. Replaces the callback given before. */
-	whenAsked(callback: () => void): void {
+	/** Calls back when a factory reset or the end of the program is requested, until another callback or none is given. */
+	whenAsked(callback?: () => void): void {
 		this.#onAsked = callback;
 	}
 
@@ -175,17 +178,22 @@ export class Device {
 		if (this.exchange !== undefined && !this.exchange.ended) return this.exchange;
 		const claim = this.host.claim.read();
 		if (claim === undefined) throw new Failure("CLAIM_MISSING");
+		// Once only, so that a service that does not take it costs one attempt for each power-on.
+		const { pipeline = "none" } = this.#pipelined ? {} : this.host.configuration;
 		const connection = await this.#connect(
 			"claim",
 			`claim-${this.host.device.serialNumber}`,
 			claim,
 			PROVISIONING_PACKET,
+			undefined,
+			pipeline === "connect",
 		);
+		this.#pipelined = true;
 		this.exchange = new Exchange(this.host, connection);
 		const subscribed = this.exchange.subscribe();
-		// When pipelined, nobody awaits the subscription: if it fails, the request in progress fails with the same failure.
-		if (this.host.configuration.pipeline === true && this.backoff.attempts === 0) subscribed.catch(() => {});
-		else await subscribed;
+		// When pipelined, nobody awaits the subscription: if it fails, the request in progress fails as well.
+		if (pipeline === "none") await subscribed;
+		else subscribed.catch(() => {});
 		return this.exchange;
 	}
 
@@ -206,6 +214,7 @@ export class Device {
 		credentials: Credentials,
 		packetLimit: number,
 		will?: Will,
+		ahead = false,
 	): Promise<Connection> {
 		// Not by `prepare`: each async function more takes its part of the stack.
 		await this.#joinNetwork();
@@ -215,8 +224,11 @@ export class Device {
 		try {
 			const connection = new Connection(this.host, { role, clientId, credentials, packetLimit, will });
 			this.#opened = connection;
-			await connection.open();
-			this.report({ event: "connected", role, clientId });
+			if (ahead) await connection.secure();
+			const opened = connection.open().then(() => this.report({ event: "connected", role, clientId }));
+			// Ahead of CONNACK, nobody awaits it: if it does not come, the request in progress fails.
+			if (ahead) opened.catch(() => {});
+			else await opened;
 			return connection;
 		} catch (error) {
 			this.#clockDoubted = asFailure(error).code === "SERVER_DATES";
@@ -264,6 +276,7 @@ export class Device {
 			};
 			clock.synchronize((error) => {
 				timer.clear(limit);
+				this.#onAsked = undefined;
 				if (error === undefined) resolve();
 				else reject(new Failure("CLOCK_UNSET", error.message));
 			});

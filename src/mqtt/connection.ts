@@ -41,6 +41,8 @@ export interface ConnectionOptions {
 	readonly will?: Will | undefined;
 }
 
+const protocolError = (detail: string): Failure => new Failure("PROTOCOL_ERROR", detail);
+
 /** A call that waits for an acknowledgement. */
 interface Waiter {
 	resolve(packet: Packet): void;
@@ -60,7 +62,7 @@ export class Connection {
 	readonly #role: Role;
 	readonly #will: Will | undefined;
 	readonly #socket: Socket;
-	/** Keys: `connack`, `ping`, or `suback`/`unsuback`/`puback` with the packet id. */
+	/** Keys: `tls`, `connack`, `ping`, or `suback`/`unsuback`/`puback` with the packet id. */
 	readonly #waiting = new Map<string, Waiter>();
 	/** Packets that are not encoded yet, and the total size of their topics and payloads. */
 	#queue: Packet[] = [];
@@ -98,6 +100,7 @@ export class Connection {
 			onWritable: (count) =>
 				this.#guard(() => {
 					this.#secured = true;
+					this.#settle("tls");
 					this.#writable = count;
 					this.#flush();
 				}),
@@ -106,7 +109,15 @@ export class Connection {
 	}
 
 	/**
-	 * Sends CONNECT (clean session) and waits for CONNACK. Call it once, before anything else.
+	 * Waits until TLS is up, for a caller that does not wait for CONNACK before it sends more. Call it before `open`, or not at all.
+	 * @throws Failure of step `connect`
+	 */
+	secure(): Promise<unknown> {
+		return this.#wait("tls", CONNECT_LIMIT, "CONNECT_TIMEOUT");
+	}
+
+	/**
+	 * Sends CONNECT (clean session) and waits for CONNACK. Call it once, before anything else is sent.
 	 * @throws Failure of step `connect`, CLAIM_REFUSED or IDENTITY_REFUSED when the service refuses these credentials
 	 */
 	async open(): Promise<void> {
@@ -144,7 +155,7 @@ export class Connection {
 			messageId,
 			subscriptions: filters.map((topic) => ({ topic, qos: 1 as const })),
 		})) as { granted?: readonly (number | object)[] };
-		if (granted?.length !== filters.length) throw new Failure("PROTOCOL_ERROR", "SUBACK for another number of filters");
+		if (granted?.length !== filters.length) throw protocolError("SUBACK for another number of filters");
 		const refused = filters.filter((_, i) => (granted[i] as number) > 2);
 		if (refused.length > 0) throw new Failure("SUBSCRIBE_REFUSED", refused[0]);
 	}
@@ -200,30 +211,36 @@ export class Connection {
 
 	/** Sends a packet and waits for its acknowledgement. If that does not come within the limit, the connection ends. */
 	#request(key: string, limit: number, code: FailureCode, packet: Packet): Promise<Packet> {
+		return this.#wait(key, limit, code, () => {
+			if (this.#waiting.size >= IN_FLIGHT && key !== "ping") throw new Failure("SEND_QUEUE_FULL");
+			this.#send(packet);
+		});
+	}
+
+	/** @param begin called first; what it throws rejects the promise */
+	#wait(key: string, limit: number, code: FailureCode, begin?: () => void): Promise<Packet> {
 		const { timer } = this.#host;
 		return new Promise((resolve, reject) => {
-			if (this.#waiting.size >= IN_FLIGHT && key !== "ping") throw new Failure("SEND_QUEUE_FULL");
-			// If the packet cannot be sent, this throws, which rejects the promise.
-			this.#send(packet);
+			begin?.();
 			this.#waiting.set(key, { resolve, reject, timer: timer.set(() => this.#end(new Failure(code)), limit) });
 		});
 	}
 
-	#settle(key: string, packet: Packet): void {
+	#settle(key: string, packet?: Packet): void {
 		const waiter = this.#waiting.get(key);
 		// Unknown ids are ignored, because a late or repeated acknowledgement does no harm.
 		if (waiter === undefined) return;
 		this.#waiting.delete(key);
 		this.#host.timer.clear(waiter.timer);
-		waiter.resolve(packet);
+		waiter.resolve(packet!);
 	}
 
 	#receive(packet: Packet): void {
 		if (this.#ended) return;
-		if (!this.#accepted && packet.cmd !== "connack") throw new Failure("PROTOCOL_ERROR", "a packet ahead of CONNACK");
+		if (!this.#accepted && packet.cmd !== "connack") throw protocolError("a packet ahead of CONNACK");
 		switch (packet.cmd) {
 			case "connack":
-				if (!this.#waiting.has("connack")) throw new Failure("PROTOCOL_ERROR", "a second CONNACK");
+				if (!this.#waiting.has("connack")) throw protocolError("a second CONNACK");
 				// Set here and not in `open`, because the same read may bring the next packet as well.
 				this.#accepted = packet.returnCode === 0;
 				return this.#settle("connack", packet);
@@ -234,11 +251,11 @@ export class Connection {
 			case "pingresp":
 				return this.#settle("ping", packet);
 			case "publish":
-				if (packet.qos === 2) throw new Failure("PROTOCOL_ERROR", "a PUBLISH with QoS 2");
+				if (packet.qos === 2) throw protocolError("a PUBLISH with QoS 2");
 				if (packet.qos === 1) this.#send({ cmd: "puback", messageId: packet.messageId! });
 				return this.onMessage?.(packet.topic, packet.payload as Uint8Array);
 			default:
-				throw new Failure("PROTOCOL_ERROR", "a packet that only clients send");
+				throw protocolError("a packet that only clients send");
 		}
 	}
 
@@ -318,8 +335,9 @@ export class Connection {
 	#explain({ reason, message }: SocketError): Failure {
 		if (reason === "tls-client") return new Failure(this.#refused, message);
 		// TLS was established but no CONNACK came. AWS refuses a certificate or a CONNECT by closing the connection without a
-		// CONNACK.
-		if (reason === "closed" && this.#secured && !this.#accepted) return new Failure(this.#refused, message);
+		// CONNACK. Where more went out behind CONNECT, that may be why: the next attempt, which waits, will tell.
+		if (reason === "closed" && this.#secured && !this.#accepted && this.#waiting.size < 2)
+			return new Failure(this.#refused, message);
 		return new Failure(SOCKET_FAILURES[reason], message);
 	}
 }

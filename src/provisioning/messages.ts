@@ -17,6 +17,10 @@ const TOKEN_LIMIT = 2048;
 /** Longest PEM, characters. RSA-4096 certificates of an account's own authority (a certificate provider) are shorter. */
 const PEM_LIMIT = 6144;
 
+// Names, because in flash a text takes as many bytes again wherever it stands.
+const CREATE_MALFORMED = "CREATE_REPLY_MALFORMED";
+const REGISTER_MALFORMED = "REGISTER_REPLY_MALFORMED";
+
 /** The members of a reply by name. */
 type Members = ReadonlyMap<string, unknown>;
 
@@ -73,14 +77,13 @@ export function readIssuedCertificate(
 	ownKey?: Uint8Array,
 	ecdsa?: Ecdsa,
 ): IssuedCertificate {
-	const members = decode(encoding, payload, "CREATE_REPLY_MALFORMED");
-	const text = (name: string, limit: number): string => textMember(members, name, limit, "CREATE_REPLY_MALFORMED");
+	const members = decode(encoding, payload, CREATE_MALFORMED);
+	const text = (name: string, limit: number): string => textMember(members, name, limit, CREATE_MALFORMED);
 	const certificateId = text("certificateId", 64);
 	if (!/^[0-9a-f]{64}$/.test(certificateId))
-		throw new Failure("CREATE_REPLY_MALFORMED", "certificateId is not 64 hexadecimal digits");
+		throw new Failure(CREATE_MALFORMED, "certificateId is not 64 hexadecimal digits");
 	const ownershipToken = text("certificateOwnershipToken", TOKEN_LIMIT);
-	if (!isPlain(ownershipToken))
-		throw new Failure("CREATE_REPLY_MALFORMED", "certificateOwnershipToken is not plain text");
+	if (!isPlain(ownershipToken)) throw new Failure(CREATE_MALFORMED, "certificateOwnershipToken is not plain text");
 	const certificatePem = text("certificatePem", PEM_LIMIT);
 	const keyPem = ownKey === undefined ? text("privateKey", PEM_LIMIT) : undefined;
 	try {
@@ -97,19 +100,18 @@ export function readIssuedCertificate(
  * @throws Failure REGISTER_REPLY_MALFORMED, THING_NAME_MISSING
  */
 export function readRegistration(encoding: Encoding, payload: Uint8Array): Registration {
-	const members = decode(encoding, payload, "REGISTER_REPLY_MALFORMED");
+	const members = decode(encoding, payload, REGISTER_MALFORMED);
 	if (members.get("thingName") === undefined || members.get("thingName") === null)
 		throw new Failure("THING_NAME_MISSING");
-	const thingName = textMember(members, "thingName", 128, "REGISTER_REPLY_MALFORMED");
-	if (!/^[a-zA-Z0-9:_-]+$/.test(thingName))
-		throw new Failure("REGISTER_REPLY_MALFORMED", "thingName has other characters");
+	const thingName = textMember(members, "thingName", 128, REGISTER_MALFORMED);
+	if (!/^[a-zA-Z0-9:_-]+$/.test(thingName)) throw new Failure(REGISTER_MALFORMED, "thingName has other characters");
 
 	const deviceConfiguration: Record<string, string> = {};
 	const given = members.get("deviceConfiguration") ?? new Map();
-	if (!(given instanceof Map)) throw new Failure("REGISTER_REPLY_MALFORMED", "deviceConfiguration is not a map");
+	if (!(given instanceof Map)) throw new Failure(REGISTER_MALFORMED, "deviceConfiguration is not a map");
 	for (const [key, value] of given) {
 		if (typeof key !== "string" || (typeof value === "object" && value !== null) || value === undefined)
-			throw new Failure("REGISTER_REPLY_MALFORMED", "deviceConfiguration is not flat");
+			throw new Failure(REGISTER_MALFORMED, "deviceConfiguration is not flat");
 		// Defined, not assigned, so that a key named __proto__ is a key like any other.
 		Object.defineProperty(deviceConfiguration, key, { value: String(value), enumerable: true });
 	}

@@ -5,6 +5,7 @@ import { arch, cpus, type as systemName, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { buildEngine, EngineUnavailableError } from "../../hosts/xs/build.js";
+import { measureBrokers } from "./broker.js";
 import { measureFleet } from "./fleet.js";
 import { powerOnAtOnce } from "./mass-power-on.js";
 import { measureMemory } from "./memory.js";
@@ -12,13 +13,14 @@ import { render } from "./report.js";
 import type { Environment, Results } from "./results.js";
 import { measureRoundTrips } from "./round-trips.js";
 import { measureStorage } from "./storage.js";
+import { measureTls, whyNotTls } from "./tls.js";
 
 const usage = `usage: npm run bench [-- OPTIONS]
 
 Measures round trips, memory in XS, storage and fleets against local clouds, about a quarter of an hour in all, and writes
-test/bench/results. Parts that are not measured keep the results they had.
+test/bench/results. Parts that are not measured keep the results they had. The part tls needs the Moddable SDK and valgrind.
 
-  --only PART,…  measure only these: roundtrips, memory, storage, fleet, power-on
+  --only PART,…  measure only these: roundtrips, memory, storage, tls, fleet, broker, power-on
   --render       measure nothing, and write the page and its plots again from the results there are
   --quick        little of everything, to see that it works (half a minute); writes nothing
   --json         print the results as JSON, progress goes to standard error (npm's own lines: npm run --silent bench)
@@ -48,6 +50,14 @@ const parts: Readonly<Record<string, (quick: boolean) => Promise<Partial<Results
 		log(`storage: provisioning and ${boots} boots`);
 		return { storage: [await measureStorage("keys", boots), await measureStorage("csr", boots)] };
 	},
+	async tls(quick) {
+		const reason = whyNotTls();
+		if (reason !== undefined) {
+			log(`tls is left out: ${reason}`);
+			return {};
+		}
+		return { tls: await measureTls(quick ? 1 : 5, log) };
+	},
 	async fleet(quick) {
 		const fleet = [];
 		for (const throttled of [false, true])
@@ -56,6 +66,12 @@ const parts: Readonly<Record<string, (quick: boolean) => Promise<Partial<Results
 				fleet.push(await measureFleet({ devices, throttled }, log));
 			}
 		return { fleet };
+	},
+	async broker(quick) {
+		const plan = quick
+			? { messages: 2_000, runs: 1, idle: 20, size: 64 }
+			: { messages: 100_000, runs: 5, idle: 400, size: 64 };
+		return { brokers: await measureBrokers(plan, log) };
 	},
 	async "power-on"(quick) {
 		const massPowerOn = [];

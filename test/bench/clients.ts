@@ -23,6 +23,7 @@ export interface Client {
 	readonly name:
 		| "this project"
 		| "this project, pipelined"
+		| "this project, in two flights"
 		| "aws-iot-device-sdk-v2"
 		| "aws-iot-device-sdk-v2, first interface";
 	readonly encoding: "cbor" | "json";
@@ -36,9 +37,20 @@ const request = newRequest("bench");
 
 const newSerial = (): string => `bench-${randomBytes(6).toString("hex")}`;
 
+/** The device program by what its first request is sent together with. */
+const NAMES = {
+	none: "this project",
+	subscribe: "this project, pipelined",
+	connect: "this project, in two flights",
+} as const;
+
 /** The device program on the Node host, with nothing of an ESP32's slowness: no boot time, flash in memory. */
-const deviceProgram = (encoding: "cbor" | "json", kind: "keys" | "csr", pipeline = false): Client => ({
-	name: pipeline ? "this project, pipelined" : "this project",
+const deviceProgram = (
+	encoding: "cbor" | "json",
+	kind: "keys" | "csr",
+	pipeline: "none" | "subscribe" | "connect" = "none",
+): Client => ({
+	name: NAMES[pipeline],
 	encoding,
 	keyPair: kind,
 	async provision(endpoint) {
@@ -180,12 +192,14 @@ const withSubscriptions: AwsProvision = async (connection, serial, certificateSi
 export const clients: readonly Client[] = [
 	deviceProgram("cbor", "keys"),
 	deviceProgram("json", "keys"),
-	deviceProgram("cbor", "keys", true),
+	deviceProgram("cbor", "keys", "subscribe"),
+	deviceProgram("cbor", "keys", "connect"),
 	awsClient("aws-iot-device-sdk-v2", "keys", withRequestResponse),
 	awsClient("aws-iot-device-sdk-v2, first interface", "keys", withSubscriptions),
 	deviceProgram("cbor", "csr"),
 	deviceProgram("json", "csr"),
-	deviceProgram("cbor", "csr", true),
+	deviceProgram("cbor", "csr", "subscribe"),
+	deviceProgram("cbor", "csr", "connect"),
 	awsClient("aws-iot-device-sdk-v2", "csr", withRequestResponse),
 	awsClient("aws-iot-device-sdk-v2, first interface", "csr", withSubscriptions),
 ];

@@ -3,7 +3,7 @@
 // Run by hand: node --import tsx test/bench/instructions.ts
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -70,17 +70,20 @@ function nameOf({ kind, bytes }: Frame): string {
 
 /** Instructions of each profile, process by process in the order in which they began. The first is that of flash. */
 function profiles(folder: string): number[][] {
-	const processes = new Map<number, number[]>();
+	const processes = new Map<number, { began: number; parts: number[] }>();
 	for (const name of readdirSync(folder)) {
 		const [pid, part] = name.split(".").map(Number);
 		// Without a number: what came after the last frame.
 		if (part === undefined) continue;
-		const total = /^summary: (\d+)$/m.exec(readFileSync(join(folder, name), "utf8"))?.[1];
-		const parts = processes.get(pid!) ?? [];
-		parts[part - 1] = Number(total);
-		processes.set(pid!, parts);
+		const path = join(folder, name);
+		const total = /^summary: (\d+)$/m.exec(readFileSync(path, "utf8"))?.[1];
+		const process = processes.get(pid!) ?? { began: Number.POSITIVE_INFINITY, parts: [] };
+		// By time, because the numbers of processes begin again at some point.
+		process.began = Math.min(process.began, statSync(path).mtimeMs);
+		process.parts[part - 1] = Number(total);
+		processes.set(pid!, process);
 	}
-	return [...processes].sort(([a], [b]) => a - b).map(([, parts]) => parts);
+	return [...processes.values()].sort((a, b) => a.began - b.began).map(({ parts }) => parts);
 }
 
 /** Plays a provisioning and a power-on after it, under callgrind. `engine`: the variant `counted`. */

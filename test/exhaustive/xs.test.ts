@@ -11,18 +11,18 @@ import { sample } from "../support/sample.js";
 import type { Cut } from "../support/world.js";
 import { engineOrReason } from "../support/xs.js";
 import { agedPartition, cutsOn, NEXT } from "./nvs.js";
+import { WAYS } from "./ways.js";
 
 const { engine, skip } = await engineOrReason("ordinary");
 
-for (const keyPair of ["keys", "csr"] as const)
+for (const { name, options } of WAYS)
 	t.test(
-		`given a device in XS, by ${keyPair}, when the power fails at any packet or at the edges of any write, then it recovers`,
+		`given a device in XS, ${name}, when the power fails at any packet or at the edges of any write, then it recovers`,
 		{ skip },
 		async (test) => {
 			const flash = new Flash(engine, await deviceFirmware());
 			test.teardown(() => flash.close());
-			const configuration = { keyPair };
-			const { writes, packets } = await survey({ configuration });
+			const { writes, packets } = await survey(options);
 			const cuts: Cut[] = [];
 			for (let packet = 1; packet <= packets; packet++)
 				for (const gotThrough of [false, true]) cuts.push({ packet, gotThrough });
@@ -31,9 +31,9 @@ for (const keyPair of ["keys", "csr"] as const)
 					for (const bytes of new Set([0, 1, 7, size >> 2, size >> 1, size - 5, size - 1, size]))
 						if (bytes >= 0) cuts.push({ write: i + 1, bytes, tear });
 			const wrong: string[] = [];
-			const played = sample(test, cuts, keyPair === "keys" ? 13 : 31);
+			const played = sample(test, cuts, 31);
 			for (const cut of played) {
-				const defects = await playCut([cut], { configuration, machine: (options) => new XsDevice(flash, options) });
+				const defects = await playCut([cut], { ...options, machine: (given) => new XsDevice(flash, given) });
 				if (defects.length > 0) wrong.push(`${JSON.stringify(cut)}: ${defects.join("; ")}`);
 			}
 			test.same(wrong.slice(0, 5), [], `${wrong.length} of ${played.length} stories end wrong`);
@@ -47,24 +47,27 @@ t.test(
 	async (test) => {
 		const flash = new Flash(engine, await deviceFirmware());
 		test.teardown(() => flash.close());
-		for (const { pages, times } of [
-			{ pages: 6, times: 4 },
-			{ pages: 4, times: 2 },
-		]) {
+		for (const { pages, times, keyPair } of [
+			{ pages: 6, times: 4, keyPair: "keys" },
+			{ pages: 6, times: 4, keyPair: "csr" },
+			{ pages: 4, times: 2, keyPair: "keys" },
+			{ pages: 4, times: 2, keyPair: "csr" },
+		] as const) {
 			const image = await agedPartition(pages, times);
-			const { cuts } = await cutsOn(image);
+			const { cuts } = await cutsOn(image, keyPair);
 			const played = sample(test, cuts, 307);
 			const wrong: string[] = [];
 			for (const cut of played) {
 				const defects = await playCut([cut], {
 					flash: new NvsFlash(image),
 					issuedBefore: NEXT,
+					configuration: { keyPair },
 					machine: (options) => new XsDevice(flash, options),
 				});
 				if (defects.length > 0) wrong.push(`${JSON.stringify(cut)}: ${defects.join("; ")}`);
 			}
 			test.same(wrong.slice(0, 5), [], `${wrong.length} of ${played.length} stories end wrong`);
-			test.comment(`${pages * 4} KB: ${played.length} cuts at ${cuts.length} points`);
+			test.comment(`${pages * 4} KB by ${keyPair}: ${played.length} cuts at ${cuts.length} points`);
 		}
 	},
 );

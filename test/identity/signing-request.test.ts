@@ -14,12 +14,12 @@ const random = seededRandom(3);
 
 for (const curve of ["P-256", "P-384"] as const)
 	t.test(`given a key on ${curve}, then its request is signed with it and names the device`, async (test) => {
-		for (const name of ["240ac4000001", "a", "x".repeat(64), "x".repeat(100), "a:b_c-D"]) {
+		for (const name of ["240ac4000001", "a", "x".repeat(64), "a:b_c-D"]) {
 			const key = keyPair(curve, newScalar(curve, random), undefined, ecdsa);
 			const pem = signingRequest(key, name, ecdsa);
 			const request = new Pkcs10CertificateRequest(pem);
 			test.ok(await request.verify(), name);
-			test.equal(request.subject, `CN=${name.slice(0, 64)}`);
+			test.equal(request.subject, `CN=${name}`);
 			const point = Buffer.from(request.publicKey.rawData).subarray(-key.point.length);
 			test.equal(point.compare(key.point), 0);
 			const said = execFileSync("openssl", ["req", "-verify", "-noout", "-subject"], {
@@ -27,7 +27,7 @@ for (const curve of ["P-256", "P-384"] as const)
 				encoding: "utf8",
 				stdio: ["pipe", "pipe", "ignore"],
 			});
-			test.match(said, `CN = ${name.slice(0, 64)}`);
+			test.match(said, `CN = ${name}`);
 			test.notOk(pem.includes(Buffer.from(key.scalar).toString("base64").slice(3, 30)));
 		}
 	});

@@ -114,7 +114,13 @@ export async function makeChains(): Promise<Chain[]> {
 	] as const) {
 		add(`a chain of four, the ${which}`, undefined, cross, trusted, "abc-ats.iot.example.com");
 	}
-	add("a chain of four, a stranger's root", "no root that this device knows", cross, [root], "abc-ats.iot.example.com");
+	add(
+		"a chain of four, a stranger's root",
+		"no root certificate of this device",
+		cross,
+		[root],
+		"abc-ats.iot.example.com",
+	);
 	const ecRoot = await issue("Root CA 3", undefined, { ca: true, algorithm: { ...EC, hash: "SHA-384" } });
 	const onCurves = await issue("server", ecRoot, { names });
 	add("a chain to an ECDSA root, both kinds known", undefined, [der(onCurves)], [modern, ecRoot]);
@@ -131,14 +137,19 @@ export async function makeChains(): Promise<Chain[]> {
 		add(`RSA with ${hash}`, undefined, [der(await issue("server", authority, { names }))], [authority]);
 	}
 	const sha1 = await issue("Root", undefined, { ca: true, algorithm: { ...RSA, hash: "SHA-1" } });
-	add("RSA with SHA-1", "no root that this device knows", [der(await issue("server", sha1, { names }))], [sha1]);
+	add("RSA with SHA-1", "no root certificate of this device", [der(await issue("server", sha1, { names }))], [sha1]);
 	const rsaServer = der(await issue("server", rsaRoot, { names }));
 	for (const [what, signature] of [
 		["zeros", new Uint8Array(256)],
 		["one", new Uint8Array(256).fill(1, 255)],
 		["more than the modulus", new Uint8Array(256).fill(0xff)],
 	] as const) {
-		add(`an RSA signature of ${what}`, "no root that this device knows", [resigned(rsaServer, signature)], [rsaRoot]);
+		add(
+			`an RSA signature of ${what}`,
+			"no root certificate of this device",
+			[resigned(rsaServer, signature)],
+			[rsaRoot],
+		);
 	}
 
 	// Names.
@@ -240,7 +251,7 @@ export async function makeChains(): Promise<Chain[]> {
 			return new Uint8Array(Buffer.from(hex, "hex"));
 		}),
 	);
-	add("the signature's algorithm named differently within", "two signature algorithms", [
+	add("the signature's algorithm named differently within", "two different signature algorithms", [
 		altered(server, "06082a8648ce3d040302", "06082a8648ce3d040303"),
 	]);
 	let nested: Uint8Array = new Uint8Array();

@@ -347,6 +347,8 @@ t.test("given settings that cannot be right, one event says which, and nothing i
 		["no roots", ({ chip }) => chip.resources.delete("root.der"), /root\.der/],
 		["parameters that are no JSON", ({ chip }) => Object.assign(chip.config, { parameters: "{" }), /^parameters/],
 		["no template", ({ chip }) => delete chip.config.template, /^template/],
+		["a pipeline that there is not", ({ chip }) => Object.assign(chip.config, { pipeline: "yes" }), /^pipeline/],
+		["a common name too long", ({ chip }) => Object.assign(chip.config, { commonName: "x".repeat(65) }), /^commonName/],
 		["a port that is no number", ({ chip }) => Object.assign(chip.config, { port: "x" }), /^port/],
 	];
 	for (const [what, change, detail] of cases) {

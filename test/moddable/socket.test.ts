@@ -111,7 +111,7 @@ const cases: {
 	/** Upper limit in ms of virtual time. */
 	within?: number;
 }[] = [
-	{ what: "nobody there", reason: "connect", message: /nobody answers/ },
+	{ what: "nobody there", reason: "connect", message: /nothing answers/ },
 	{
 		what: "a name without an address",
 		before: ({ chip }) => chip.names.clear(),
@@ -160,7 +160,7 @@ const cases: {
 		what: "a hang-up at once",
 		listener: strange((wire) => wire.hangUp()),
 		reason: "tls",
-		message: /hung up during the handshake/,
+		message: /closed the connection during the handshake/,
 	},
 	{
 		what: "an alert about the client's certificate, from anybody",
@@ -187,7 +187,7 @@ const cases: {
 		what: "a network that is lost in the handshake",
 		listener: strange((_wire) => machine.chip.post(() => machine.chip.loseWiFi(), 3)),
 		reason: "tls",
-		message: /hung up during the handshake/,
+		message: /closed the connection during the handshake/,
 	},
 	{
 		what: "a hang-up later",
@@ -196,7 +196,7 @@ const cases: {
 			return { received: nothing };
 		}),
 		reason: "closed",
-		message: /hung up/,
+		message: /closed the connection/,
 	},
 	{
 		what: "a network that is lost later",
@@ -205,7 +205,7 @@ const cases: {
 			return { received: nothing };
 		}),
 		reason: "closed",
-		message: /hung up/,
+		message: /closed the connection/,
 	},
 ];
 
@@ -293,7 +293,7 @@ t.test("given a private key with another's point, the owner hears that it did no
 	const other = ecKeyIn((await issueCertificate(newKey("P-256"))).credentials.key)!;
 	owner.credentials = { ...ec!, key: encodeEcKey({ ...key, point: other.point }) };
 	await owner.play();
-	t.match(owner.errors, [{ reason: "tls", message: "a signature came out wrong" }]);
+	t.match(owner.errors, [{ reason: "tls", message: "the signature does not verify" }]);
 	t.same(owner.chip.aborts, []);
 });
 

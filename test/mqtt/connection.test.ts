@@ -88,6 +88,57 @@ t.test("given CONNACK, then nothing but CONNECT was sent before it", async (test
 });
 
 t.test(
+	"given a caller that does not wait for CONNACK, then all goes out once TLS is up, CONNECT first",
+	async (test) => {
+		const end = open();
+		const secured = end.connection.secure();
+		end.socket().onWritable(1000);
+		await secured;
+		const opened = end.connection.open();
+		const subscribed = end.connection.subscribe(["a"]);
+		const published = end.connection.publish("b", "x");
+		await settle();
+		test.same(
+			end.written.map((bytes) => bytes[0]! >> 4),
+			[1, 8, 3],
+		);
+		end.send(CONNACK, { cmd: "suback", messageId: 1, granted: [1] }, { cmd: "puback", messageId: 2 });
+		await Promise.all([opened, subscribed, published]);
+		end.connection.close();
+		test.equal(end.time.advance(), false, "no timer is left");
+	},
+);
+
+t.test("given TLS that does not come up, then waiting for it ends", async (test) => {
+	const end = open();
+	const secured = end.connection.secure();
+	end.time.advance();
+	await test.rejects(secured, { code: "CONNECT_TIMEOUT" });
+	const other = open();
+	const refused = other.connection.secure();
+	other.socket().onError({ reason: "tls-dates", message: "" });
+	await test.rejects(refused, { code: "SERVER_DATES" });
+});
+
+t.test(
+	"given a hang-up before CONNACK, then it is a refusal, unless something else went out that may be the reason",
+	async (test) => {
+		for (const [more, code] of [
+			[false, "IDENTITY_REFUSED"],
+			[true, "CONNECTION_LOST"],
+		] as const) {
+			const end = open();
+			end.socket().onWritable(1000);
+			const opened = end.connection.open();
+			if (more) end.connection.subscribe(["a"]).catch(() => {});
+			await settle();
+			end.socket().onError({ reason: "closed", message: "" });
+			await test.rejects(opened, { code });
+		}
+	},
+);
+
+t.test(
 	"given a connection that ends in the read that brought CONNACK, then it is not taken for a good one",
 	async (test) => {
 		const end = open();

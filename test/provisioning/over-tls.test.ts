@@ -29,11 +29,12 @@ interface Outcome {
 
 let serial = 0;
 
-/** Boots a device with empty flash until `done`, by default until it has been proved or has failed once. */
+/** Boots a device with empty flash until it has been proved, or has failed once with a code that is not one of `mayFail`. */
 async function bootDevice(
 	cloud: Cloud,
 	configuration: Partial<Configuration> = {},
 	options: Partial<SimulatedDeviceOptions> = {},
+	mayFail: readonly string[] = [],
 ): Promise<Outcome & { serialNumber: string }> {
 	serial += 1;
 	const serialNumber = `tls-${serial}`;
@@ -59,6 +60,7 @@ async function bootDevice(
 			onEvent: (event) => {
 				events.push(event);
 				if (event.event !== "failure" && event.event !== "proved") return;
+				if (event.event === "failure" && mayFail.includes(event.failure.code)) return;
 				// What is proved says hello.
 				const topic = `devices/${serialNumber}/hello`;
 				const heard = () =>
@@ -108,9 +110,61 @@ for (const keyPair of ["keys", "csr"] as const)
 			},
 		);
 
+for (const keyPair of ["keys", "csr"] as const)
+	t.test(
+		`given two flights, by ${keyPair}, then the request is on its way before CONNACK, and one connection suffices`,
+		async (test) => {
+			// Longer than the packets of a flight are apart, so that they are ahead of it on any machine.
+			changeSettings(rig.cloud.settings, { connection: { connackDelay: 500 } });
+			const from = rig.events.length;
+			const { events, failures } = await bootDevice(rig.cloud, { keyPair, pipeline: "connect" });
+			test.same(failures, []);
+			const order = events
+				.map(({ event }) => event)
+				.filter((event) => /^(connect|subscribed|request|reply)/.test(event));
+			test.same(order.slice(0, 7), [
+				...["connecting", "request", "connected", "subscribed", "reply"],
+				...["request", "reply"],
+			]);
+			const connected = since(from).filter(
+				(event) => event.event === "connected" && event.clientId.startsWith("claim-"),
+			);
+			test.equal(connected.length, 1);
+			changeSettings(rig.cloud.settings, { connection: { connackDelay: 0 } });
+		},
+	);
+
+for (const keyPair of ["keys", "csr"] as const)
+	t.test(
+		`given two flights, by ${keyPair}, when the broker hangs up on packets ahead of CONNACK, then the next attempt waits, and one certificate is issued`,
+		async (test) => {
+			const { connection } = rig.cloud.settings;
+			changeSettings(rig.cloud.settings, { connection: { connackDelay: 500, aheadOfConnack: "close" } });
+			const from = rig.events.length;
+			const { events, failures } = await bootDevice(rig.cloud, { keyPair, pipeline: "connect" }, {}, [
+				"CREATE_HUNG_UP",
+			]);
+			test.same(
+				failures.map(({ code }) => code),
+				["CREATE_HUNG_UP"],
+			);
+			test.ok(
+				since(from).some((event) => event.event === "violation" && event.explanation.includes("aheadOfConnack")),
+				"the cloud says why",
+			);
+			test.equal(
+				since(from).filter((event) => event.event === "provisioning" && event.operation.startsWith("Create")).length,
+				1,
+			);
+			test.ok(events.some(({ event }) => event === "proved"));
+			changeSettings(rig.cloud.settings, { connection: { connackDelay: 0, aheadOfConnack: "wait" } });
+			test.equal(connection.aheadOfConnack, "wait");
+		},
+	);
+
 t.test("given pipelining, when a subscription is refused, then the failure is the subscription's", async (test) => {
 	changeSettings(rig.cloud.settings, { connection: { subscribeDenied: "suback" } });
-	const { failures, events } = await bootDevice(rig.cloud, { pipeline: true, template: "not-in-the-policy" });
+	const { failures, events } = await bootDevice(rig.cloud, { pipeline: "subscribe", template: "not-in-the-policy" });
 	test.equal(failures[0]?.code, "SUBSCRIBE_REFUSED");
 	test.ok(
 		events.some(({ event }) => event === "request"),

@@ -1,10 +1,14 @@
 // A key that the device makes: it is in flash before anybody is asked about it, is asked about until a certificate for it is kept,
 // is the key of that one certificate, and never leaves the device.
 
+import { X509Certificate } from "node:crypto";
 import t from "tap";
 import { SimulatedDevice, type SimulatedDeviceOptions } from "../../hosts/node/device.js";
 import { ecdsa } from "../../hosts/node/ecdsa.js";
 import type { MemoryFlash } from "../../hosts/node/flash.js";
+import { XsDevice } from "../../hosts/xs/device.js";
+import { Flash } from "../../hosts/xs/engine.js";
+import { deviceFirmware } from "../../hosts/xs/modules.js";
 import { fromHex, toHex } from "../../src/base/hex.js";
 import type { Configuration } from "../../src/contract/configuration.js";
 import { keyPair } from "../../src/identity/ec.js";
@@ -12,7 +16,8 @@ import { ecKeyIn } from "../../src/identity/private-key.js";
 import type { CertificateRecord, DeviceRecord } from "../../src/identity/record.js";
 import { Store } from "../../src/identity/store.js";
 import type { Fate, Passing } from "../support/virtual-cloud.js";
-import { World, type WorldOptions } from "../support/world.js";
+import { SERIAL_NUMBER, World, type WorldOptions } from "../support/world.js";
+import { engineOrReason } from "../support/xs.js";
 
 const CSR: WorldOptions = { configuration: { keyPair: "csr" } };
 const load = (flash: MemoryFlash): DeviceRecord => new Store(flash, () => {}).load();
@@ -107,6 +112,32 @@ t.test(
 		test.equal(new Set(world.cloud.asked).size, 1);
 	},
 );
+
+const xs = await engineOrReason("ordinary");
+for (const machine of ["Node", "XS"])
+	t.test(
+		`given a common name of one's own, on ${machine}, then the request has it`,
+		{ skip: machine === "XS" && xs.skip },
+		async (test) => {
+			const flash = machine === "XS" ? new Flash(xs.engine!, await deviceFirmware()) : undefined;
+			test.teardown(() => flash?.close());
+			for (const [commonName, subject] of [
+				[undefined, SERIAL_NUMBER],
+				["Zürich {SerialNumber} {Batch} 😀", `Zürich ${SERIAL_NUMBER} {Batch} 😀`],
+				["日😀".repeat(32), "日😀".repeat(32)],
+			] as const) {
+				const world = await run({
+					configuration: { keyPair: "csr", ...(commonName !== undefined && { commonName }) },
+					...(flash && { machine: (options: SimulatedDeviceOptions) => new XsDevice(flash, options) }),
+				});
+				test.ok(world.running);
+				const store = new Store(world.flash, () => {});
+				const { certificate } = store.loadCredentials(store.load() as CertificateRecord)!;
+				// The virtual cloud copies the subject from the request.
+				test.equal(new X509Certificate(certificate).subject, `CN=${subject}`);
+			}
+		},
+	);
 
 t.test("given an identity that is put aside, then the next one has another key", async (test) => {
 	const world = await run({

@@ -60,17 +60,76 @@ const deniedIn64Bits: Packet = {
 /** The power fails while RegisterThing's reply is on its way. */
 const replyLostInCut: Cut = { packet: 11, gotThrough: false };
 
+/** A broker that takes no packet ahead of CONNACK. */
+const HANGS_UP = { connection: { aheadOfConnack: "close" as const } };
+
 export const stories: readonly Story[] = [
 	{ name: "by keys, in CBOR", boots: 2 },
 	{ name: "by keys, in JSON", given: { configuration: { encoding: "json" } }, boots: 2 },
 	{ name: "by signing request, in CBOR", given: { configuration: { keyPair: "csr" } }, boots: 2 },
 	{ name: "by signing request, in JSON", given: { configuration: { keyPair: "csr", encoding: "json" } }, boots: 2 },
-	{ name: "asked in the same flight as subscribed", given: { configuration: { pipeline: true } }, boots: 2 },
+	{ name: "asked in the same flight as subscribed", given: { configuration: { pipeline: "subscribe" } }, boots: 2 },
 	{
 		name: "asked in the same flight, but the answer is missed",
-		given: { configuration: { pipeline: true }, fate: to(reply("create"), "drop")() },
+		given: { configuration: { pipeline: "subscribe" }, fate: to(reply("create"), "drop")() },
 		failures: ["CREATE_TIMEOUT"],
 		certificates: 2,
+	},
+	{ name: "in two flights, by keys", given: { configuration: { pipeline: "connect" } }, boots: 2 },
+	{
+		name: "in two flights, by signing request",
+		given: { configuration: { pipeline: "connect", keyPair: "csr" } },
+		boots: 2,
+	},
+	{
+		name: "in two flights, to a broker that takes its time for CONNACK",
+		given: { configuration: { pipeline: "connect" }, settings: { connection: { connackDelay: 5000 } } },
+		boots: 2,
+	},
+	{
+		name: "in two flights, by keys, to a broker that hangs up on packets ahead of CONNACK",
+		given: { configuration: { pipeline: "connect" }, settings: HANGS_UP },
+		failures: ["CREATE_HUNG_UP"],
+		boots: 2,
+	},
+	{
+		name: "in two flights, by signing request, to a broker that hangs up on packets ahead of CONNACK",
+		given: { configuration: { pipeline: "connect", keyPair: "csr" }, settings: HANGS_UP },
+		failures: ["CREATE_HUNG_UP"],
+		boots: 2,
+	},
+	{
+		name: "in two flights, but the answer is missed",
+		given: { configuration: { pipeline: "connect" }, fate: to(reply("create"), "drop")() },
+		failures: ["CREATE_TIMEOUT"],
+		certificates: 2,
+	},
+	{
+		name: "in two flights, with a claim that is revoked",
+		given: { configuration: { pipeline: "connect" } },
+		before: ({ cloud }) =>
+			cloud.registry.certificates.updateCertificate({ certificateId: cloud.claimCertificateId, newStatus: "REVOKED" }),
+		failures: ["CREATE_HUNG_UP", "CLAIM_REFUSED"],
+		end: "waiting",
+		certificates: 0,
+	},
+	{
+		name: "in two flights, and the power fails while RegisterThing's reply is on its way",
+		given: { configuration: { pipeline: "connect" }, cuts: [replyLostInCut] },
+		failures: ["TOKEN_REFUSED"],
+		boots: 2,
+	},
+	{
+		name: "a common name of one's own",
+		given: { configuration: { keyPair: "csr", commonName: "sensor Zürich {SerialNumber}" } },
+		boots: 2,
+	},
+	{
+		name: "a common name of 65 characters",
+		given: { configuration: { keyPair: "csr", commonName: "é".repeat(65) } },
+		failures: ["CONFIGURATION_INVALID"],
+		end: "halted",
+		certificates: 0,
 	},
 	{ name: "on port 443", given: { configuration: { port: 443 } }, boots: 2 },
 	{

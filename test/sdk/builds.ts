@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { parseArgs } from "node:util";
 import { atEnd, findSdk, runToEnd, SimulatorError } from "../../hosts/cli/simulator/desktop.js";
+import { ownFolder } from "../../hosts/cli/simulator/own-folder.js";
 import { buildPackages } from "../../hosts/moddable/packages/build.js";
 import { root } from "../../hosts/moddable/packages/root.js";
 
@@ -19,7 +20,6 @@ const BUILDS = [
 	["examples/moddable-app/manifest.json", ["esp32"]],
 	["examples/product/manifest.json", ["esp32", "esp32/esp32c3"]],
 ] as const;
-const output = join(root, "build/sdk-builds");
 /** Size of a slot on an ESP32 in bytes. */
 const SLOT = 16;
 
@@ -81,7 +81,7 @@ function sizes(path: string): { readonly bytecode: number; readonly heap: number
 }
 
 /** The folder for mcconfig's intermediate files. */
-function temporary(platform: string, debug: boolean, name: string): string {
+function temporary(output: string, platform: string, debug: boolean, name: string): string {
 	const [kind, board] = platform.split("/");
 	const folders = kind === "esp32" ? ["esp32", ...(board ? [board] : [])] : ["lin", board ?? "mc"];
 	return join(output, "tmp", ...folders, debug ? "debug" : "release", name);
@@ -91,6 +91,7 @@ async function main(): Promise<void> {
 	const { tools } = findSdk();
 	const { values } = parseArgs({ options: { platform: { type: "string", multiple: true, default: PLATFORMS } } });
 	await buildPackages();
+	const output = await ownFolder(join(root, "build"), "sdk-builds");
 	mkdirSync(output, { recursive: true });
 	const claim = mkdtempSync(join(tmpdir(), "fleet-claim-"));
 	atEnd(() => rmSync(claim, { recursive: true, force: true }));
@@ -117,7 +118,7 @@ async function main(): Promise<void> {
 		for (const platform of platforms.filter((name) => values.platform.includes(name)))
 			for (const debug of [true, false]) {
 				const isEsp32 = platform.startsWith("esp32");
-				const image = join(temporary(platform, debug, NAME), "mc.xs.c");
+				const image = join(temporary(output, platform, debug, NAME), "mc.xs.c");
 				const { code, printed } = await run({ ...base, ...(isEsp32 && idf) }, [
 					...(debug ? ["-d"] : []),
 					...["-m", "-p", platform, "-o", output, "-t", isEsp32 ? image : "build"],

@@ -18,6 +18,7 @@ import {
 	SimulatorError,
 	startProgram,
 } from "../../hosts/cli/simulator/desktop.js";
+import { ownFolder } from "../../hosts/cli/simulator/own-folder.js";
 import { buildPackages } from "../../hosts/moddable/packages/build.js";
 import { root } from "../../hosts/moddable/packages/root.js";
 import { makeChains, WILD } from "../moddable/chains.js";
@@ -59,7 +60,9 @@ async function startServers(rsaRoot: Party, ecRoot: Party): Promise<ServerCase[]
 	await strange("three bytes in plain text", "tls", speak, afterHello("+OK"));
 	await strange("an answer in plain text", "tls", speak, afterHello("HTTP/1.1 400 Bad Request\r\n\r\n"));
 	await strange("a greeting in plain text", "tls", speak, (socket) => socket.write("220 mail ready\r\n"));
-	await strange("a hang-up after the hello", "tls", "hung up", (socket) => socket.once("data", () => socket.end()));
+	await strange("a hang-up after the hello", "tls", "closed the connection", (socket) =>
+		socket.once("data", () => socket.end()),
+	);
 	await strange("a reset", "tls", "", (socket) => socket.once("data", () => socket.resetAndDestroy()));
 	await strange("a record of 64 KB", "tls", "65535 bytes", afterHello(Buffer.of(22, 3, 3, 255, 255)));
 	await strange("a record of 18,433 bytes", "tls", "18433 bytes", afterHello(Buffer.of(22, 3, 3, 0x48, 1)));
@@ -69,8 +72,8 @@ async function startServers(rsaRoot: Party, ecRoot: Party): Promise<ServerCase[]
 	}
 	await strange("close_notify from anybody", "tls", "broke off", afterHello(record(21, Uint8Array.of(1, 0))));
 	await strange("an alert cut short", "tls", "", afterHello(record(21, Uint8Array.of(2))));
-	await strange("data in the clear", "tls", "no place", afterHello(record(23, Buffer.from("data"))));
-	await strange("a request for another hello", "tls", "out of turn", afterHello(record(22, Buffer.of(0, 0, 0, 0))));
+	await strange("data in the clear", "tls", "unexpected type", afterHello(record(23, Buffer.from("data"))));
+	await strange("a request for another hello", "tls", "out of order", afterHello(record(22, Buffer.of(0, 0, 0, 0))));
 	await strange("noise", "tls", "", afterHello(Buffer.alloc(5000, 0x16)));
 	await strange(
 		"the certificate of 187 bytes",
@@ -97,7 +100,7 @@ async function startServers(rsaRoot: Party, ecRoot: Party): Promise<ServerCase[]
 	for (const key of EC_KINDS) servers.push({ ...servers.at(-1)!, what: `the same, with a client key on ${key}`, key });
 	servers.push({ ...servers.at(-1)!, what: "the same by the name localhost", host: "localhost" });
 	servers.push({ what: "a name without an address", host: "nobody.invalid", port: 1, reason: "resolve" });
-	servers.push({ what: "a port where nobody listens", port: 1, reason: "connect", message: "nobody answers" });
+	servers.push({ what: "a port where nobody listens", port: 1, reason: "connect", message: "nothing answers" });
 	await good("a server with AES-CBC", rsa, "open", { ciphers: "ECDHE-RSA-AES128-SHA256" });
 	const judge = { rejectUnauthorized: true, ca: pem(rsaRoot) };
 	await good("a server that judges the client's certificate", rsa, "open", judge);
@@ -155,17 +158,21 @@ async function main(): Promise<void> {
 			seeds: [...trusted.flatMap(({ certificates }) => certificates), WILD].map(hex),
 		},
 	};
-	mkdirSync(join(root, "build/sdk-tests"), { recursive: true });
-	writeFileSync(join(root, "build/sdk-tests/cases.js"), `export default ${JSON.stringify(cases)};\n`);
+	const output = await ownFolder(join(root, "build"), "sdk-tests");
+	mkdirSync(output, { recursive: true });
+	writeFileSync(join(output, "cases.js"), `export default ${JSON.stringify(cases)};\n`);
 
 	await buildPackages();
-	const program = await buildProgram({ name: "sdk-tests", manifest: join(root, "test/sdk/manifest.json") });
+	const program = await buildProgram({
+		...{ output, manifest: join(root, "test/sdk/manifest.json") },
+		env: { SDK_TESTS: output },
+	});
 	let finish = (_failures: number) => {};
 	const done = new Promise<number>((resolve) => {
 		finish = resolve;
 	});
 	const { ended } = await startProgram(program, {
-		folder: join(root, "build/sdk-tests"),
+		folder: output,
 		// The test cases throw many exceptions, all of which are caught.
 		exceptions: false,
 		onLine(line) {

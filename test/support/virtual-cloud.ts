@@ -316,6 +316,8 @@ class Link {
 	readonly #held: { up?: Packet; down?: Packet } = {};
 	#incoming: Uint8Array[] = [];
 	#clientId: string | undefined;
+	/** What waits for CONNACK; undefined once that has gone out. */
+	#ahead: Packet[] | undefined = [];
 	#deviceOpen = true;
 	#cloudOpen = true;
 
@@ -423,7 +425,12 @@ class Link {
 			this.#cloud.noteConnect(packet.clientId);
 			if (!this.#cloud.mayConnect(this.#certificateId, packet.clientId)) return this.#hangUp("closed");
 			this.#clientId = packet.clientId;
-			return this.#send({ cmd: "connack", returnCode: 0, sessionPresent: false });
+			// Like the broker, answers in a later turn.
+			return void this.#cloud.time.set(() => this.#accept(), this.#cloud.settings.connection.connackDelay);
+		}
+		if (this.#ahead !== undefined) {
+			if (this.#cloud.settings.connection.aheadOfConnack === "close") return this.#hangUp("closed");
+			return void this.#ahead.push(packet);
 		}
 		switch (packet.cmd) {
 			case "subscribe":
@@ -441,6 +448,13 @@ class Link {
 			case "disconnect":
 				this.#cloudOpen = false;
 		}
+	}
+
+	#accept(): void {
+		this.#send({ cmd: "connack", returnCode: 0, sessionPresent: false });
+		const ahead = this.#ahead ?? [];
+		this.#ahead = undefined;
+		for (const packet of ahead) this.#atCloud(packet);
 	}
 
 	async #publish(packet: Extract<Packet, { cmd: "publish" }>): Promise<void> {

@@ -25,7 +25,7 @@ export interface BoardOptions {
 	readonly platform: string;
 	/** The server's certificate. */
 	readonly certificate: "rsa" | "ecdsa";
-	/** Name of the folder in build/. */
+	/** Folder for the build's output, which no other process uses. */
 	readonly output: string;
 	/** Further `name=value` pairs for the manifest's config. */
 	readonly settings?: readonly string[];
@@ -121,7 +121,7 @@ export class Board {
 		await buildPackages();
 		const manifest = creation === undefined ? this.#options.manifest : this.#manifestWith(creation);
 		const built = await buildProgram({
-			...{ name: output, manifest, platform },
+			...{ output, manifest, platform },
 			env: { FLEET_CLAIM: this.#claim, FLEET_PACKAGE: root },
 			settings: [
 				`endpoint=${this.cloud.host}`,
@@ -163,6 +163,11 @@ export class Board {
 		// Written to a new file, because the running program may be this file.
 		rmSync(this.#program, { force: true });
 		writeFileSync(this.#program, program);
+	}
+
+	/** The kind of the server's certificate. */
+	get certificate(): "rsa" | "ecdsa" {
+		return this.#options.certificate;
 	}
 
 	get on(): boolean {

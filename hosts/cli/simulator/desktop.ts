@@ -63,8 +63,11 @@ export const targets = (): string[] =>
 
 /** What to build and how. */
 export interface BuildOptions {
-	/** Folder in build/ for the output. It is kept, because compiling XS itself takes long and is needed only once. */
-	readonly name: string;
+	/**
+	 * Folder for the output, which no other process uses (`ownFolder`). It is kept, because compiling XS itself takes long and
+	 * is needed only once.
+	 */
+	readonly output: string;
 	readonly manifest: string;
 	/** The platform, as for mcconfig. Default `lin`, which has no screen. */
 	readonly platform?: string;
@@ -77,8 +80,7 @@ export interface BuildOptions {
 
 /** Builds a manifest's program. Returns its path. @throws SimulatorError with the compilers' messages */
 export async function buildProgram(options: BuildOptions): Promise<string> {
-	const { name, manifest, platform = "lin", env = {}, settings = [] } = options;
-	const output = join(root, "build", name);
+	const { output, manifest, platform = "lin", env = {}, settings = [] } = options;
 	mkdirSync(output, { recursive: true });
 	const path = [join(root, "node_modules/.bin"), findSdk().tools, process.env.PATH].join(delimiter);
 	const target = `${platform.replace(/^sim\//, "") === "lin" ? "mc" : platform.replace(/^sim\//, "")}/debug/${programName(manifest)}`;
@@ -171,6 +173,8 @@ export interface RunningProgram {
 export interface StartOptions extends DebuggerOptions {
 	/** A folder for the simulator's own files, used only by this run. */
 	readonly folder: string;
+	/** A command, such as valgrind with its options, that runs the simulator. */
+	readonly under?: readonly string[];
 	/** Further environment variables. */
 	readonly env?: Readonly<Record<string, string>>;
 }
@@ -188,7 +192,11 @@ export async function startProgram(program: string, options: StartOptions): Prom
 	});
 	const stopListening = endWith(() => xsbug.close());
 	const port = await xsbug.listen();
-	const simulator = spawn(ownName(join(tools, "mcsim")), [join(sdk, "build/simulators"), program], {
+	const [command, ...args] = [
+		...(options.under ?? []),
+		...[ownName(join(tools, "mcsim"), options.folder), join(sdk, "build/simulators"), program],
+	];
+	const simulator = spawn(command!, args, {
 		env: {
 			...process.env,
 			...options.env,
@@ -239,8 +247,8 @@ export async function startProgram(program: string, options: StartOptions): Prom
 }
 
 /** The simulator under a different name, because `mcconfig` ends every process called mcsim when it starts a program. */
-function ownName(path: string): string {
-	const link = join(root, "build/fleet-simulator");
+function ownName(path: string, folder: string): string {
+	const link = join(folder, "fleet-simulator");
 	rmSync(link, { force: true });
 	symlinkSync(path, link);
 	return link;

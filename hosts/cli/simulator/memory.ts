@@ -106,31 +106,35 @@ export async function measureMemory(common: BoardOptions, say: (text: string) =>
 	}
 	const modules = await measureModules(common, say);
 	const during = { slots: together.slots, chunks: together.chunk };
-	const left = (amount: Amount) => ({
-		esp32: {
-			slots: esp32.slots - amount.slots,
-			chunks: esp32.chunk - amount.chunks,
-			bytes: (esp32.slots - amount.slots) * SLOT + esp32.chunk - amount.chunks,
-		},
-		esp32c3: {
-			bytes: PRESETS.esp32c3.static - PRESETS.esp32c3.stack * SLOT - amount.slots * SLOT - amount.chunks,
-		},
-	});
 	return {
 		certificates: INTERMEDIATES + 1,
 		least: { ...during, stack },
 		deepest: Math.round(deepest),
 		idle,
-		left: {
-			esp32: { during: left(during).esp32, after: left(idle).esp32 },
-			esp32c3: { during: left(during).esp32c3, after: left(idle).esp32c3 },
-		},
+		left: leftOf(during, idle),
 		modules,
 	};
 }
 
+/** What remains of each preset, when so much is needed during TLS, and afterwards. */
+export function leftOf(during: Amount, after: Amount): Memory["left"] {
+	const { esp32, esp32c3 } = PRESETS;
+	const ofEsp32 = ({ slots, chunks }: Amount): Left => ({
+		slots: esp32.slots - slots,
+		chunks: esp32.chunk - chunks,
+		bytes: (esp32.slots - slots) * SLOT + esp32.chunk - chunks,
+	});
+	const ofEsp32c3 = ({ slots, chunks }: Amount): Left => ({
+		bytes: esp32c3.static - (esp32c3.stack + slots) * SLOT - chunks,
+	});
+	return {
+		esp32: { during: ofEsp32(during), after: ofEsp32(after) },
+		esp32c3: { during: ofEsp32c3(during), after: ofEsp32c3(after) },
+	};
+}
+
 /** The smallest multiple of `step` above `low` with which `play` completes. It is known to complete with `high`. */
-async function least(
+export async function least(
 	low: number,
 	high: number,
 	step: number,
@@ -180,7 +184,8 @@ async function measureModules(common: BoardOptions, say: (text: string) => void)
 		const board = await Board.open({
 			...common,
 			...{ manifest: join(root, `test/sdk/memory/${name}.json`), main: "main", creation: PRESETS.esp32 },
-			settings: [`extra=${addressOf(server).port}`],
+			// Under names of their own, because make does not notice that a module of the same name comes from another file.
+			settings: [`app=memory/${name}`, `extraPort=${addressOf(server).port}`],
 			onTrace: (line) => {
 				ready ||= line === "ready";
 			},

@@ -20,7 +20,7 @@ export interface RelayOptions {
 export class Relay {
 	/** The port, which stays the same in every state. */
 	readonly port: number;
-	readonly #to: RelayOptions;
+	#to: RelayOptions;
 	#server: Server | undefined;
 	#network: Network = "up";
 	readonly #pairs = new Set<Pair>();
@@ -38,6 +38,11 @@ export class Relay {
 
 	get network(): Network {
 		return this.#network;
+	}
+
+	/** Leads connections that are made from now on to another server. */
+	lead(to: RelayOptions): void {
+		this.#to = to;
 	}
 
 	/**

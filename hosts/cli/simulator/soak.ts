@@ -50,12 +50,12 @@ export async function soak(board: Board, minutes: number, seed: number, say: (li
 	const rest = async (what: string): Promise<Sample> => {
 		await board.until("the device has not spoken", LIMIT, () => board.spoken());
 		// A ping, or work after a message, uses memory for a moment. The smallest value is what an idle device uses.
-		let least: Sample = {};
-		for (let looks = 0; looks < LOOKS; looks++) {
+		const samples: Sample[] = [];
+		while (samples.length < LOOKS) {
 			await pause(board, KEEP_ALIVE / LOOKS);
-			const sample = await board.collect();
-			if (least["Slot used"] === undefined || sample["Slot used"]! <= least["Slot used"]) least = sample;
+			samples.push(await board.collect());
 		}
+		const least = leastOf(samples);
 		say(`${style.dim(clockTime())}  ${what}: ${SAME.map((name) => `${name} ${least[name]}`).join(", ")}`);
 		return least;
 	};
@@ -83,10 +83,21 @@ export async function soak(board: Board, minutes: number, seed: number, say: (li
 	}
 	const after = await rest("at the end");
 	count();
-	for (const name of SAME)
-		if (after[name] !== before[name])
-			throw new SimulatorError(`${name}: ${before[name]} before, ${after[name]} afterwards`);
+	const changed = changes(before, after);
+	if (changed.length > 0) throw new SimulatorError(changed.join("; "));
 	return { minutes, outages, connections, failures, before, after };
+}
+
+/** The sample with the fewest slots in use, the last one if there are several. */
+export function leastOf(samples: readonly Sample[]): Sample {
+	return samples.reduce((least, sample) => (sample["Slot used"]! <= least["Slot used"]! ? sample : least));
+}
+
+/** What is not the same afterwards although the device is in the same state, in words. A missing figure counts as a change. */
+export function changes(before: Sample, after: Sample): string[] {
+	return SAME.filter((name) => before[name] === undefined || after[name] !== before[name]).map(
+		(name) => `${name}: ${before[name]} before, ${after[name]} afterwards`,
+	);
 }
 
 /** Waits, and rejects when the program ends. */

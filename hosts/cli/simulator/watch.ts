@@ -2,6 +2,9 @@
 // in words what both do, and reads commands from standard input. A failed build does not affect what is running.
 
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import type { CloudEvent } from "../../cloud/base/events.js";
+import type { Cloud } from "../../cloud/cloud.js";
 import { CommandError } from "../command.js";
 import { narrateCloud, narrateDevice } from "../narration.js";
 import { bytes, clockTime, hanging, type Line, line, style } from "../terminal.js";
@@ -9,6 +12,7 @@ import type { Board, BoardOptions } from "./board.js";
 import { CLOCKS, type Command, commandHelp, readCommand } from "./commands.js";
 import { SimulatorError } from "./desktop.js";
 import { watchFiles } from "./files.js";
+import type { Relay } from "./relay.js";
 
 /** How long the command `wait` waits, in ms. */
 const PATIENCE = 5 * 60_000;
@@ -36,8 +40,26 @@ function tell(who: keyof typeof WHO, told: Line): void {
 
 const say = (text: string, mood: NonNullable<Line["mood"]> = "good") => tell("simulator", { text, mood });
 
-/** Settles when the user ends the session, with `quit` or at the end of standard input. */
-export function watch(board: Board, folders: readonly string[], build: () => Promise<void>): Promise<void> {
+/** What is watched: a board, without what only other tools need. */
+export type WatchedBoard = Pick<
+	Board,
+	"on" | "powerOn" | "powerOff" | "holdButton" | "collect" | "until" | "spoken"
+> & {
+	readonly seen: readonly Pick<CloudEvent, "sequence">[];
+	readonly relay: Pick<Relay, "change">;
+	readonly cloud: Pick<Cloud, "settings" | "changeSettings">;
+};
+
+/**
+ * Settles when the user ends the session, with `quit` or at the end of `input`.
+ * @param folders whose changes cause a build
+ */
+export function watch(
+	board: WatchedBoard,
+	folders: readonly string[],
+	build: () => Promise<void>,
+	input: Readable & { readonly isTTY?: boolean } = process.stdin,
+): Promise<void> {
 	let clock: keyof typeof CLOCKS = "right";
 	/** The cloud's last event before the period that `wait` waits for. */
 	let since = 0;
@@ -67,26 +89,31 @@ export function watch(board: Board, folders: readonly string[], build: () => Pro
 		if (!built) throw new SimulatorError("there is nothing to switch on before a build has succeeded");
 		await board.powerOn(clock === "right" ? {} : { FLEET_CLOCK_OFFSET: String(CLOCKS[clock]) });
 	};
-	const again = async (): Promise<void> => {
+	const again = async (switchOn: () => unknown = () => then(on)): Promise<void> => {
 		dirty = building;
 		if (building) return;
 		building = true;
 		const begun = Date.now();
+		let failure: unknown;
 		try {
 			await build();
 			built = true;
-			say(`built in ${((Date.now() - begun) / 1000).toFixed(1)} s; switches it on`);
-			then(on);
 		} catch (error) {
-			if (!(error instanceof SimulatorError)) throw error;
-			// The complete message, as the compiler printed it.
-			console.log(style.red(error.message));
-			say(`the build failed${board.on ? "; what runs goes on" : ""}. It is tried again when a file changes`, "bad");
+			failure = error;
 		}
 		building = false;
-		if (dirty) await again();
+		if (failure instanceof SimulatorError) {
+			// The complete message, as the compiler printed it.
+			console.log(style.red(failure.message));
+			say(`the build failed${board.on ? "; what runs goes on" : ""}. It is tried again when a file changes`, "bad");
+		} else if (failure !== undefined) throw failure;
+		else {
+			say(`built in ${((Date.now() - begun) / 1000).toFixed(1)} s; switches it on`);
+			await switchOn();
+		}
+		if (dirty) void again();
 	};
-	const steps: Readonly<Record<Exclude<Command["name"], "quit">, (command: Command) => unknown>> = {
+	const steps: Readonly<Record<Exclude<Command["name"], "quit" | "help">, (command: Command) => unknown>> = {
 		cut: async () => {
 			await off();
 			say("the power was cut; switches it on again");
@@ -128,41 +155,52 @@ export function watch(board: Board, folders: readonly string[], build: () => Pro
 			say("the device has spoken as itself");
 		},
 		build: () => void again(),
-		help: () => console.log(commandHelp()),
 	};
 	return new Promise((resolve) => {
-		then(again);
+		// Commands that are typed meanwhile come after the first build, and after its program has been switched on.
+		then(() => again(on));
 		const files = watchFiles(folders, (changed) => {
 			say(`${changed} has changed: builds again`);
-			again();
+			void again();
 		});
-		const input = createInterface({ input: process.stdin });
+		const lines = createInterface({ input });
 		const end = () => {
 			files.close();
-			input.close();
+			lines.close();
 			resolve();
 		};
-		input.on("line", (text) => {
+		lines.on("line", (text) => {
 			const command = readCommand(text);
 			if (command === undefined) return;
 			if (typeof command === "string") say(command, "bad");
-			else if (command.name !== "quit") then(() => steps[command.name as keyof typeof steps](command));
+			else if (command.name === "help") console.log(commandHelp());
+			else if (command.name !== "quit") {
+				if (building && !built) say(`${command.name}: as soon as the first build has ended`, "quiet");
+				then(() => steps[command.name as keyof typeof steps](command));
+			}
 			// A person should not have to wait for the work that is under way; a script's commands are executed one after the
 			// other.
-			else if (process.stdin.isTTY) end();
+			else if (input.isTTY) end();
 			else then(end);
 		});
-		input.on("close", () => then(end));
+		lines.on("close", () => then(end));
 	});
 }
 
+/** Which requests a command means. A device sends only one of the two for a certificate, as its setting `keyPair` says. */
+const OPERATIONS = {
+	create: ["CreateKeysAndCertificate", "CreateCertificateFromCsr"],
+	register: ["RegisterThing"],
+} as const;
+
 /** Makes the cloud corrupt its next replies. */
-function fault(board: Board, command: Command): void {
+function fault(board: WatchedBoard, command: Command): void {
 	if (command.name !== "refuse" && command.name !== "lose") return;
 	const { name, reply, times } = command;
-	const operation = reply === "create" ? "CreateKeysAndCertificate" : "RegisterThing";
 	const action = name === "refuse" ? "reject" : "drop";
-	board.cloud.changeSettings({ faults: [...board.cloud.settings.faults, { operation, times, action }] });
+	const faults = OPERATIONS[reply].map((operation) => ({ operation, times, action }) as const);
+	board.cloud.changeSettings({ faults: [...board.cloud.settings.faults, ...faults] });
 	const replies = times === 1 ? "the next reply" : `the next ${times} replies`;
-	say(`the cloud will ${name} ${replies} to ${operation}${board.spoken() ? ": after forget, for instance" : ""}`);
+	const to = reply === "create" ? "a request for a certificate" : "RegisterThing";
+	say(`the cloud will ${name} ${replies} to ${to}${board.spoken() ? ": after forget, for instance" : ""}`);
 }

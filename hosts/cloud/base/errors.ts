@@ -1,6 +1,6 @@
 // The errors of AWS IoT's control plane, as the registry throws them. A message never holds a key, a token or a PEM body.
 
-/** Error types and their HTTP status, from the service's API model (throttling is 400, a broken limit 410, a wrong state 406). */
+/** Error types and their HTTP status, from the service's API model (throttling is 400, or 429 in the data planes, a broken limit 410, a wrong state 406). */
 export const AWS_ERROR_STATUS = {
 	InvalidRequestException: 400,
 	InvalidResponseException: 400,
@@ -12,15 +12,20 @@ export const AWS_ERROR_STATUS = {
 	UnauthorizedException: 401,
 	AccessDeniedException: 403,
 	ResourceNotFoundException: 404,
+	MethodNotAllowedException: 405,
 	CertificateStateException: 406,
 	CertificateConflictException: 409,
+	ConflictException: 409,
 	ConflictingResourceUpdateException: 409,
 	DeleteConflictException: 409,
 	ResourceAlreadyExistsException: 409,
 	ResourceConflictsException: 409,
 	VersionConflictException: 409,
 	VersionsLimitExceededException: 409,
+	InvalidStateTransitionException: 409,
 	LimitExceededException: 410,
+	TerminalStateException: 410,
+	UnsupportedDocumentEncodingException: 415,
 	InternalFailureException: 500,
 	ServiceUnavailableException: 503,
 	// Errors of the HTTP side, before any operation is called. AWS gives them these names for every service.

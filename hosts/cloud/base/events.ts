@@ -138,6 +138,49 @@ export type CloudEventBody =
 			readonly certificateId: string;
 			readonly reason: "token" | "temporaryClaim";
 	  }
+	/** A device shadow was changed, or a request for one was rejected. */
+	| {
+			readonly event: "shadow";
+			readonly operation: "get" | "update" | "delete";
+			readonly thingName: string;
+			/** Absent for the classic shadow. */
+			readonly shadowName?: string;
+			/** Absent when it came over HTTPS. */
+			readonly clientId?: string;
+			readonly status: "accepted" | "rejected";
+			readonly version?: number;
+			/** Names of what is desired and not reported. */
+			readonly delta?: readonly string[];
+			/** Of the rejection, as in HTTP. */
+			readonly code?: number;
+			readonly explanation?: string;
+	  }
+	/** A job was made, has ended, or was deleted. */
+	| {
+			readonly event: "job";
+			readonly jobId: string;
+			readonly status: "IN_PROGRESS" | "CANCELED" | "COMPLETED" | "DELETED";
+	  }
+	/** An execution of a job was queued, or has changed. */
+	| {
+			readonly event: "job.execution";
+			readonly jobId: string;
+			readonly thingName: string;
+			readonly executionNumber: number;
+			readonly status: string;
+			readonly explanation?: string;
+	  }
+	/** A device's request to Jobs was rejected. */
+	| {
+			readonly event: "job.rejected";
+			readonly thingName: string;
+			readonly topic: string;
+			/** Absent when it came over HTTPS. */
+			readonly clientId?: string;
+			/** As in the reply, such as `VersionMismatch`. */
+			readonly code: string;
+			readonly explanation: string;
+	  }
 	| { readonly event: "warning"; readonly message: string }
 	/** Everything is as it was at the start, or at the last checkpoint: connections have ended, earlier events are forgotten. */
 	| { readonly event: "reset"; readonly milliseconds: number };

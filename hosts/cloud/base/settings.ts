@@ -198,6 +198,14 @@ export const SETTINGS = {
 	},
 	/** Connections of MQTT clients. */
 	connection: {
+		/** How much longer CONNACK takes. */
+		connackDelay: number(0),
+		/**
+		 * What happens to packets that arrive before CONNACK has gone out: they wait for it, or the connection is closed. MQTT 3.1.1
+		 * (section 3.1.4) allows clients to send them. Nobody has tried it with AWS. `close` is only certain with a `connackDelay` that
+		 * is longer than the packets of one flight are apart.
+		 */
+		aheadOfConnack: oneOf(["wait", "close"], "wait"),
 		/** What a client of MQTT 3.1.1 sees when policies refuse its CONNECT: a close without a CONNACK, or a CONNACK with this code. */
 		connectDenied: oneOf(["close", 5, 7], "close"),
 		/** What a client of MQTT 3.1.1 sees when policies refuse its SUBSCRIBE: a close, or a SUBACK with 0x80. */
@@ -342,6 +350,17 @@ export const SETTINGS = {
 		oneTemplate: flag(true),
 		/** Whether its open connections are dropped when it ends. */
 		dropAtEnd: flag(true),
+	},
+	/** Device shadows. Numbers are AWS's quotas where it has one. */
+	shadow: {
+		/** Size of the two sections of a shadow's state together, as JSON. */
+		documentBytes: number(8192),
+		/** How many levels of objects and lists a section may have. With those around it, these are the 8 levels of AWS's quota. */
+		levels: whole(6, 100),
+		/** How often the shadows of one thing can be asked for. `null` in a patch is no limit. */
+		requests: optional<Throttle>(isThrottle, { rate: 20, burst: 20 }),
+		/** How many shadows there may be in the account. AWS has no limit. */
+		maximum: number(100_000),
 	},
 	/** Key pairs that are made in advance for CreateKeysAndCertificate. */
 	keyPairs: {

@@ -109,6 +109,8 @@ function digest(text: string): Buffer {
 function isRefusal(event: CloudEvent): boolean {
 	return (
 		["refused", "denied", "violation", "unauthorized", "unsupported"].includes(event.event) ||
+		event.event === "job.rejected" ||
+		(event.event === "shadow" && event.status === "rejected") ||
 		(event.event === "provisioning" && event.status === "Failure")
 	);
 }

@@ -3,6 +3,7 @@
 
 import type { Settings } from "../base/settings.js";
 import type { Registry } from "../registry/registry.js";
+import type { Services } from "./services.js";
 import type { Members, Shape, Structure, Value } from "./shapes.js";
 
 type Empty = Record<never, never>;
@@ -19,25 +20,34 @@ export interface Operation {
 	readonly bodyMembers: Members;
 	/** Required text in a header: member name → header name. */
 	readonly headerMembers: Readonly<Record<string, string>>;
+	/** The same for headers that need not be there. */
+	readonly optionalHeaderMembers: Readonly<Record<string, string>>;
+	/** The member that is the whole body as it came, for an operation whose body is not JSON of its members. */
+	readonly payloadMember?: string;
 	/** The resources that IAM must allow the action on: whole ARNs, or what follows `arn:aws:iot:REGION:ACCOUNT:`. None: `*`. */
 	resources(input: Readonly<Record<string, unknown>>): readonly string[];
 	/**
-	 * Carries it out. Returns the members of the response, or nothing for an empty one; a promise where a certificate is signed.
+	 * Carries it out. Returns the members of the response, bytes for a response that is them, or nothing for an empty one; a promise
+	 * of it where a certificate is signed or a message is sent.
 	 * @throws AwsError
 	 */
-	handle(registry: Registry, input: Readonly<Record<string, unknown>>, settings: Settings): unknown;
+	handle(registry: Registry, input: Readonly<Record<string, unknown>>, settings: Settings, services: Services): unknown;
 }
 
-interface Parts<P, Q, B, H> {
+interface Parts<P, Q, B, H, O, M extends string> {
 	path?: P;
 	query?: Q;
 	body?: B;
 	header?: H;
-	resources?(input: OperationInput<P, Q, B, H>): readonly string[];
-	handle(registry: Registry, input: OperationInput<P, Q, B, H>, settings: Settings): unknown;
+	optionalHeader?: O;
+	payload?: M;
+	resources?(input: OperationInput<P, Q, B, H, O, M>): readonly string[];
+	handle(registry: Registry, input: OperationInput<P, Q, B, H, O, M>, settings: Settings, services: Services): unknown;
 }
 
-type OperationInput<P, Q, B, H> = { [K in keyof P]: Value<P[K]> } & { [K in keyof H]: string } & Structure<Q> &
+type OperationInput<P, Q, B, H, O, M extends string> = { [K in keyof P]: Value<P[K]> } & {
+	[K in keyof H]: string;
+} & { [K in keyof O]?: string } & { [K in M]: Uint8Array } & Structure<Q> &
 	Structure<B>;
 
 /**
@@ -49,7 +59,9 @@ export function operation<
 	const Q extends ShapesByName = Empty,
 	const B extends ShapesByName = Empty,
 	const H extends Record<string, string> = Empty,
->(http: `${string} /${string}`, parts: Parts<P, Q, B, H>): Operation {
+	const O extends Record<string, string> = Empty,
+	const M extends string = never,
+>(http: `${string} /${string}`, parts: Parts<P, Q, B, H, O, M>): Operation {
 	const [method, path] = http.split(" ") as [string, string];
 	return {
 		method,
@@ -58,8 +70,10 @@ export function operation<
 		queryMembers: (parts.query ?? {}) as Members,
 		bodyMembers: (parts.body ?? {}) as Members,
 		headerMembers: parts.header ?? {},
+		optionalHeaderMembers: parts.optionalHeader ?? {},
+		...(parts.payload !== undefined && { payloadMember: parts.payload }),
 		// The input was read and checked by the members of this very operation.
 		resources: (input) => parts.resources?.(input as never) ?? [],
-		handle: (registry, input, settings) => parts.handle(registry, input as never, settings),
+		handle: (registry, input, settings, services) => parts.handle(registry, input as never, settings, services),
 	};
 }

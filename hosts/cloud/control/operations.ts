@@ -5,7 +5,9 @@ import type { Operation } from "./operation.js";
 import { authorizerOperations } from "./operations/authorizers.js";
 import { billingGroupOperations } from "./operations/billing-groups.js";
 import { certificateOperations } from "./operations/certificates.js";
+import { dataOperations } from "./operations/data.js";
 import { endpointOperations } from "./operations/endpoint.js";
+import { deviceJobOperations, jobOperations } from "./operations/jobs.js";
 import { policyOperations } from "./operations/policies.js";
 import { registerThingOperation } from "./operations/register-thing.js";
 import { tagOperations } from "./operations/tags.js";
@@ -14,8 +16,9 @@ import { thingGroupOperations } from "./operations/thing-groups.js";
 import { thingPrincipalOperations } from "./operations/thing-principals.js";
 import { thingTypeOperations } from "./operations/thing-types.js";
 import { thingOperations } from "./operations/things.js";
+import type { ServiceName } from "./services.js";
 
-/** All operations. */
+/** All operations of the control plane. */
 export const operations = {
 	...authorizerOperations,
 	...billingGroupOperations,
@@ -29,7 +32,15 @@ export const operations = {
 	...thingPrincipalOperations,
 	...thingTypeOperations,
 	...thingOperations,
+	...jobOperations,
 } satisfies Readonly<Record<string, Operation>>;
 
-/** Name of an operation. */
+/** Name of an operation of the control plane. */
 export type OperationName = keyof typeof operations;
+
+/** All operations by service. Different services may have operations of one name, and of one method and path. */
+export const operationsOf: Readonly<Record<ServiceName, Readonly<Record<string, Operation>>>> = {
+	iot: operations,
+	iotdata: dataOperations,
+	"iot-jobs-data": deviceJobOperations,
+};

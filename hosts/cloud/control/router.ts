@@ -2,12 +2,16 @@
 // ARN. Must never decode a path before it has split it.
 
 import { AwsError } from "../base/errors.js";
-import { type OperationName, operations } from "./operations.js";
+import type { Operation } from "./operation.js";
+import { operationsOf } from "./operations.js";
+import type { ServiceName } from "./services.js";
 import { splitOnce } from "./split.js";
 
 /** The operation of a request, with the segments of its path members, not decoded yet. */
 export interface Route {
-	name: OperationName;
+	service: ServiceName;
+	name: string;
+	operation: Operation;
 	/** Member name → raw text. */
 	path: Readonly<Record<string, string>>;
 	/** Raw query, without the question mark. */
@@ -15,21 +19,35 @@ export interface Route {
 }
 
 interface Pattern {
-	name: OperationName;
+	service: ServiceName;
+	name: string;
+	operation: Operation;
 	method: string;
 	segments: readonly string[];
 }
 
 // Patterns with fewer members first, so that a fixed segment wins over a member.
-const PATTERNS: readonly Pattern[] = Object.entries(operations)
-	.map(([name, { method, path }]) => ({ name: name as OperationName, method, segments: path.split("/") }))
-	.sort((a, b) => memberCount(a) - memberCount(b));
+const PATTERNS: readonly Pattern[] = Object.entries(operationsOf).flatMap(([service, operations]) =>
+	Object.entries(operations)
+		.map(([name, operation]) => ({
+			service: service as ServiceName,
+			name,
+			operation,
+			method: operation.method,
+			segments: operation.path.split("/"),
+		}))
+		.sort((a, b) => memberCount(a) - memberCount(b)),
+);
 
-/** Finds the operation of a request. @throws AwsError UnknownOperationException when there is none */
-export function route(method: string, target: string): Route {
+/**
+ * Finds the operation of a request. Without a service, that of the control plane comes first.
+ * @throws AwsError UnknownOperationException when there is none
+ */
+export function route(method: string, target: string, service?: ServiceName): Route {
 	const [path, query] = splitOnce(target, "?");
 	const segments = path.split("/");
 	for (const pattern of PATTERNS) {
+		if (service !== undefined && pattern.service !== service) continue;
 		if (pattern.method !== method || pattern.segments.length !== segments.length) continue;
 		const members: Record<string, string> = {};
 		const fits = pattern.segments.every((part, index) => {
@@ -38,7 +56,10 @@ export function route(method: string, target: string): Route {
 			members[part.slice(1, -1)] = segment;
 			return segment !== "";
 		});
-		if (fits) return { name: pattern.name, path: members, query };
+		if (fits) {
+			const { service, name, operation } = pattern;
+			return { service, name, operation, path: members, query };
+		}
 	}
 	throw new AwsError("UnknownOperationException", `There is no operation ${method} ${path.slice(0, 256)} here.`);
 }

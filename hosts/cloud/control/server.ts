@@ -17,10 +17,10 @@ import { limitConnections, oneAfterTheOther } from "./connections.js";
 import { type AccessKey, globalConditions } from "./iam.js";
 import { answerLocally, isLocalPath } from "./local.js";
 import type { Operation } from "./operation.js";
-import { type OperationName, operations } from "./operations.js";
 import { EventCounts, prometheusText } from "./prometheus.js";
 import { answerXml, errorXml, isQuery, type QueryRequest, queryServices, readQuery } from "./query.js";
 import { decode, parseQuery, type Route, route } from "./router.js";
+import { type Services, serviceOf } from "./services.js";
 import { fromText, membersFromJson, plainName, violations } from "./shapes.js";
 import { checkSignature, headerValue, type RequestHead, readSignature, type SigningScope } from "./sigv4.js";
 
@@ -28,6 +28,8 @@ import { checkSignature, headerValue, type RequestHead, readSignature, type Sign
 export interface ControlPlaneOptions {
 	/** Carries the operations out. */
 	registry: Registry;
+	/** Carry out the operations of the data planes. */
+	services: Services;
 	/** Refusals are reported here. Served under `/_local/`, like the two members that follow. */
 	events: EventLog;
 	/** Served as `GET /_local/metrics`. */
@@ -178,7 +180,11 @@ function answerer(
 				const requestId = randomUUID();
 				const asked = await query(request, target);
 				sendXml(response, 200, answerXml(asked.request, asked.members, requestId), requestId);
-			} else sendJson(response, 200, (await perform(request, target)) ?? {});
+				return;
+			}
+			const answer = (await perform(request, target)) ?? {};
+			if (answer instanceof Uint8Array) sendBytes(response, 200, answer);
+			else sendJson(response, 200, answer);
 		} catch (error) {
 			if (!(error instanceof AwsError)) {
 				const [path] = request.url!.split("?") as [string];
@@ -189,20 +195,22 @@ function answerer(
 	};
 
 	async function perform(request: IncomingMessage, target: string): Promise<unknown> {
-		const found = route(request.method!, target);
 		const head: RequestHead = { method: request.method!, target, rawHeaders: request.rawHeaders };
-		const { caller, body } = await authenticate(request, head, `iot:${found.name}`, {
+		const found = route(request.method!, target, serviceOf(head));
+		const { operation } = found;
+		// IAM has a prefix of its own for one of the services (service authorization reference).
+		const action = `${found.service === "iot-jobs-data" ? "iotjobsdata" : "iot"}:${found.name}`;
+		const { caller, body } = await authenticate(request, head, action, {
 			// Older clients (AWS command line 2.9) sign for `execute-api`.
-			services: ["iot", "execute-api"],
+			services: ["iot", "iotdata", "iot-jobs-data", "execute-api"],
 			regions: [registry.state.account.region],
 		});
-		if (!throttles.current.take(found.name, options.settings.controlPlane.throttle[found.name])) {
+		if (!throttles.current.take(action, options.settings.controlPlane.throttle[found.name])) {
 			throw new AwsError("ThrottlingException", "Rate exceeded");
 		}
-		const operation: Operation = operations[found.name];
 		const input = readInput(operation, found, head, body);
-		if (caller) authorize(caller, found.name, input, request);
-		return operation.handle(registry, input, options.settings);
+		if (caller) authorize(caller, operation, action, input, request);
+		return operation.handle(registry, input, options.settings, options.services);
 	}
 
 	/** Carries out an action of STS or IAM. */
@@ -270,17 +278,18 @@ function answerer(
 
 	function authorize(
 		caller: AccessKey,
-		name: OperationName,
+		operation: Operation,
+		action: string,
 		input: Readonly<Record<string, unknown>>,
 		request: IncomingMessage,
 	): void {
 		const { region, accountId } = registry.state.account;
-		const resources = (operations[name] as Operation)
+		const resources = operation
 			.resources(input)
 			.map((resource) => (resource.startsWith("arn:") ? resource : `arn:aws:iot:${region}:${accountId}:${resource}`));
 		const known = new Map(Object.entries(requestContext(caller, request, region, now())));
 		for (const resource of resources.length > 0 ? resources : ["*"]) {
-			demand(caller, `iot:${name}`, resource, new Map([...known, ...tagContext(registry, resource, input)]));
+			demand(caller, action, resource, new Map([...known, ...tagContext(registry, resource, input)]));
 		}
 		// Passing a role to AWS IoT needs a permission of its own (IAM user guide, "Passing a role to an AWS service").
 		if (typeof input.provisioningRoleArn === "string") {
@@ -347,13 +356,14 @@ function readInput(operation: Operation, found: Route, head: RequestHead, body: 
 		operation.bodyMembers,
 		Object.keys(operation.bodyMembers).length > 0 ? parseJson(body) : {},
 	);
+	if (operation.payloadMember !== undefined) input[operation.payloadMember] = body;
 	const query = parseQuery(found.query);
 	for (const [starred, shape] of Object.entries(operation.queryMembers)) {
 		const name = plainName(starred);
 		const text = query.get(name);
 		if (text !== undefined) input[name] = fromText(shape, text, name);
 	}
-	for (const [name, header] of Object.entries(operation.headerMembers)) {
+	for (const [name, header] of Object.entries({ ...operation.headerMembers, ...operation.optionalHeaderMembers })) {
 		const text = headerValue(head, header);
 		if (text !== undefined) input[name] = text;
 	}
@@ -371,7 +381,7 @@ function readInput(operation: Operation, found: Route, head: RequestHead, body: 
 	return input;
 }
 
-/** All members in headers are principals. Node bounds the head they come in. */
+/** All members in headers that must be there are principals. Node bounds the head they come in. */
 const principal = { type: "string", max: 2048 } as const;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -431,15 +441,24 @@ function refuseForeignSites(request: IncomingMessage, hostNames: readonly string
 }
 
 function sendJson(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
-	const text = JSON.stringify(body);
+	sendBytes(response, status, Buffer.from(JSON.stringify(body)), headers);
+}
+
+/** Sends bytes, which are JSON. */
+function sendBytes(
+	response: ServerResponse,
+	status: number,
+	body: Uint8Array,
+	headers: Record<string, string> = {},
+): void {
 	response.writeHead(status, {
 		"Content-Type": "application/json",
-		"Content-Length": Buffer.byteLength(text),
+		"Content-Length": body.length,
 		"x-amzn-RequestId": randomUUID(),
 		"Cache-Control": "no-store",
 		...headers,
 	});
-	response.end(text);
+	response.end(body);
 }
 
 function sendXml(response: ServerResponse, status: number, text: string, requestId: string): void {
@@ -465,7 +484,11 @@ function sendError(request: IncomingMessage, response: ServerResponse, error: un
 		sendXml(response, status, text, requestId);
 	} else {
 		const { name, status, message, members } = known;
-		sendJson(response, status, { message, ...members }, { "x-amzn-ErrorType": name });
+		const { method = "", url = "", rawHeaders } = request;
+		const service = serviceOf({ method, target: url, rawHeaders });
+		// The data planes have another status for this error (API models).
+		const code = name === "ThrottlingException" && (service ?? "iot") !== "iot" ? 429 : status;
+		sendJson(response, code, { message, ...members }, { "x-amzn-ErrorType": name });
 	}
 	drain(request);
 }

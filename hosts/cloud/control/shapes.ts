@@ -13,8 +13,10 @@ export type Shape =
 			readonly opaque?: true;
 	  })
 	| { readonly type: "integer"; readonly min?: number; readonly max?: number }
+	/** A number that need not be whole. */
+	| { readonly type: "double"; readonly min?: number; readonly max?: number }
 	| { readonly type: "boolean" }
-	| { readonly type: "list"; readonly member: Shape }
+	| { readonly type: "list"; readonly member: Shape; readonly min?: number; readonly max?: number }
 	| { readonly type: "map"; readonly key: Shape; readonly value: Shape }
 	| { readonly type: "structure"; readonly members: Members };
 
@@ -26,7 +28,7 @@ export type Value<S> = S extends { enum: readonly (infer E)[] }
 	? E
 	: S extends { type: "string" }
 		? string
-		: S extends { type: "integer" }
+		: S extends { type: "integer" | "double" }
 			? number
 			: S extends { type: "boolean" }
 				? boolean
@@ -74,6 +76,9 @@ export function fromJson(shape: Shape, json: unknown, at: string): unknown {
 		case "integer":
 			if (Number.isSafeInteger(json)) return json;
 			throw notConvertible(at, "an Integer");
+		case "double":
+			if (typeof json === "number" && Number.isFinite(json)) return json;
+			throw notConvertible(at, "a Double");
 		case "list":
 			if (Array.isArray(json))
 				return json.map((item, index) => fromJson(shape.member, item, `${at}.${index + 1}.member`));
@@ -124,9 +129,10 @@ export function plainName(starred: string): string {
 function violationsOf(shape: Shape, value: unknown, at: string): string[] {
 	switch (shape.type) {
 		case "list":
-			return (value as unknown[]).flatMap((item, index) =>
-				violationsOf(shape.member, item, `${at}.${index + 1}.member`),
-			);
+			return [
+				...brokenRules(shape, value).map((rule) => `Value at '${at}' failed to satisfy constraint: ${rule}`),
+				...(value as unknown[]).flatMap((item, index) => violationsOf(shape.member, item, `${at}.${index + 1}.member`)),
+			];
 		case "structure":
 			return violations(shape.members, value as Record<string, unknown>, `${at}.`);
 		case "map": {
@@ -152,11 +158,11 @@ interface Rule {
 }
 
 function rules(shape: Shape): Rule[] {
-	if (shape.type !== "string" && shape.type !== "integer") return [];
+	if (shape.type === "boolean" || shape.type === "map" || shape.type === "structure") return [];
 	const { min, max } = shape;
-	const size =
-		shape.type === "string" ? (value: unknown) => (value as string).length : (value: unknown) => value as number;
-	const what = shape.type === "string" ? "length" : "value";
+	const isNumber = shape.type === "integer" || shape.type === "double";
+	const size = (value: unknown) => (isNumber ? (value as number) : (value as string | unknown[]).length);
+	const what = isNumber ? "value" : "length";
 	const found: Rule[] = [];
 	if (max !== undefined) {
 		found.push({ text: `Member must have ${what} less than or equal to ${max}`, holds: (value) => size(value) <= max });

@@ -3,6 +3,7 @@
 // and limits are the connection's.
 
 import { randomUUID } from "node:crypto";
+import { setTimeout as setTimeoutAsync } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import type { CloudEventBody } from "../base/events.js";
 import { type Failed, guarded, LONGEST_TIMER, messageOf } from "../base/guard.js";
@@ -14,7 +15,7 @@ import { parseProvisioningTopic, whyNothingComes, whyNotPublished } from "../pro
 import { fingerprint } from "../registry/certificates.js";
 import type { Registry } from "../registry/registry.js";
 import { Authorizer, type OwnPolicies, Permissions } from "./authorizer.js";
-import { type Client, Connection, type ConnectionHandler } from "./connection.js";
+import { type Client, Connection, type ConnectionHandler, Pace } from "./connection.js";
 import { FrameError, type packetType, reasonCode } from "./frames.js";
 import { detached, type Message, Room } from "./message.js";
 import type { ConnectPacket, Packet, WillPacket } from "./packets.js";
@@ -95,6 +96,7 @@ type SubscribePacket = Extract<Packet, { type: typeof packetType.subscribe }>;
 /** The broker. Open one with `openBroker`. */
 export class Broker implements MessagePublisher, ConnectionHandler {
 	readonly throttles: Throttles;
+	readonly #pace = new Pace();
 	readonly #options: BrokerOptions;
 	readonly #authorizer: Authorizer;
 	readonly #room: Room;
@@ -240,6 +242,7 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 		const connection = new Connection({
 			...{ client, settings, now },
 			throttles: this.throttles,
+			pace: this.#pace,
 			report: (event) => this.report(event),
 			handler: this,
 		});
@@ -300,7 +303,16 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 		const clientId = assigned ? `$GEN/${randomUUID()}` : packet.clientId;
 		connection.clientId = clientId;
 		const admission = this.#pending.get(connection);
-		if (admission) connection.wait(this.#admit(connection, packet, admission));
+		const { connackDelay, aheadOfConnack } = this.#options.settings.connection;
+		const decide = () => (admission ? this.#admit(connection, packet, admission) : this.#enter(connection, packet));
+		// Where packets ahead of CONNACK are not taken, those that came together with CONNECT are ahead of it.
+		if (connackDelay > 0 || aheadOfConnack === "close")
+			connection.wait(
+				setTimeoutAsync(Math.min(connackDelay, LONGEST_TIMER), undefined, { ref: false }).then(() =>
+					connection.ended ? undefined : decide(),
+				),
+			);
+		else if (admission) connection.wait(this.#admit(connection, packet, admission));
 		else this.#enter(connection, packet);
 	}
 

@@ -47,6 +47,32 @@ const MAXIMUM_OUTGOING = 1024 * 1024;
 /** Topic aliases in each direction. AWS takes 8 (awslabs/aws-crt-java#618). */
 const TOPIC_ALIASES = 8;
 
+/** Most bytes that all connections together take in one turn of the event loop. */
+const MAXIMUM_PER_TURN = MAXIMUM_OUTGOING / 4;
+
+/**
+ * Lets connections take no more in one turn of the event loop than their subscribers have room for: nothing leaves the process before
+ * the turn ends. Shared by all connections of a broker.
+ */
+export class Pace {
+	#taken = 0;
+	#waiting: (() => void)[] = [];
+
+	/** Counts bytes that were taken. True when it is enough; then `next` is called in the next turn. */
+	isEnough(bytes: number, next: () => void): boolean {
+		if (this.#taken === 0) setImmediate(this.#turn);
+		this.#taken += bytes;
+		if (this.#taken < MAXIMUM_PER_TURN) return false;
+		this.#waiting.push(next);
+		return true;
+	}
+
+	readonly #turn = (): void => {
+		this.#taken = 0;
+		for (const next of this.#waiting.splice(0)) next();
+	};
+}
+
 /** Decides over what a client asks for. An error that one of these throws ends the connection. */
 export interface ConnectionHandler {
 	connect(connection: Connection, packet: ConnectPacket): void;
@@ -76,6 +102,7 @@ export interface ConnectionOptions {
 	readonly client: Client;
 	readonly settings: Settings;
 	readonly throttles: Throttles;
+	readonly pace: Pace;
 	readonly now: () => number;
 	readonly report: (event: CloudEventBody) => void;
 	readonly handler: ConnectionHandler;
@@ -115,9 +142,11 @@ export class Connection implements Outlet {
 	#code: number | undefined;
 	/** QoS 1 messages whose PUBACK has not been sent, in the order of arrival. It may be sent once `done` is set. */
 	readonly #unacknowledged: { readonly packetId: number; done: boolean }[] = [];
+	/** Why nothing is taken off the socket: too many messages without their PUBACK, or enough was taken in this turn. */
 	#holding = false;
 	/** Packets that came while CONNECT is decided. */
 	#waiting: Buffer[] | undefined;
+	#pausing = false;
 	#corked = false;
 	#leavingOut = false;
 	#draining: NodeJS.Timeout | undefined;
@@ -246,7 +275,7 @@ export class Connection implements Outlet {
 	/** Lets what follows CONNECT wait until `decision` has settled: clients need not wait for CONNACK. */
 	wait(decision: Promise<unknown>): void {
 		this.#waiting = [];
-		this.#socket.pause();
+		if (this.#deciding) this.#socket.pause();
 		const goOn = guarded("CONNECT", this.failed, () => {
 			const frames = this.#waiting ?? [];
 			this.#waiting = undefined;
@@ -255,7 +284,7 @@ export class Connection implements Outlet {
 				this.#handle(frame);
 				if (this.#ended) return;
 			}
-			if (!this.#holding) this.#socket.resume();
+			this.#goOn();
 		});
 		decision.then(goOn, (error) => {
 			this.#waiting = undefined;
@@ -358,8 +387,22 @@ export class Connection implements Outlet {
 		}
 		if (!this.#holding || this.#unacknowledged.length >= this.#options.settings.limits.unacknowledged) return;
 		this.#holding = false;
-		if (!this.#ended) this.#socket.resume();
+		this.#goOn();
 	}
+
+	#goOn(): void {
+		if (!this.#holding && !this.#pausing && !this.#deciding && !this.#ended) this.#socket.resume();
+	}
+
+	/** Whether what follows CONNECT stays on the socket until CONNECT is decided. What must not come is seen when it comes. */
+	get #deciding(): boolean {
+		return this.#waiting !== undefined && this.#options.settings.connection.aheadOfConnack === "wait";
+	}
+
+	readonly #nextTurn = (): void => {
+		this.#pausing = false;
+		this.#goOn();
+	};
 
 	/** Ends the connection when nothing is heard for so long, ms. */
 	#watch(patience: number): void {
@@ -376,13 +419,18 @@ export class Connection implements Outlet {
 		this.#heard = performance.now();
 		try {
 			for (const frame of this.#reader.read(chunk, this.maximumPacket)) {
-				if (this.#waiting) this.#waiting.push(frame);
-				else this.#handle(frame);
+				if (!this.#waiting) this.#handle(frame);
+				else if (this.#deciding) this.#waiting.push(frame);
+				else
+					throw new FrameError("A packet came ahead of CONNACK, and the setting connection.aheadOfConnack is close.");
 				if (this.#ended) return;
 			}
 		} catch (error) {
 			this.#broken("a packet", error);
 		}
+		if (this.#pausing || !this.#options.pace.isEnough(chunk.length, this.#nextTurn)) return;
+		this.#pausing = true;
+		if (!this.#ended) this.#socket.pause();
 	}
 
 	#handle(frame: Buffer): void {

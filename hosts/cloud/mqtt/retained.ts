@@ -45,7 +45,7 @@ export class Retained {
 
 	/** Keeps a message in place of the one before it on its topic; an empty one only removes that. False when it does not fit. */
 	set(message: Message): boolean {
-		const { settings, room } = this.#options;
+		const { settings, room, now } = this.#options;
 		const before = this.#messages.get(message.topic);
 		if (before) this.#delete(before);
 		if (message.payload.length === 0) return true;
@@ -54,7 +54,7 @@ export class Retained {
 		this.#messages.set(kept.topic, kept);
 		room.take(kept);
 		const { retain: _, ...row } = kept;
-		this.#store(({ retained }) => retained.put(key(kept.topic), row));
+		this.#store(({ retained }) => retained.put(key(kept.topic), { ...row, lastModified: now() }));
 		return true;
 	}
 

@@ -1,59 +1,16 @@
 // The certificate authority of the local cloud: makes its root, its server certificates and device certificates. Its own private
 // keys never leave it but for the TLS server's; those of devices leave it only in the answer to CreateKeysAndCertificate.
 
-// @peculiar/x509 needs this to be loaded before it.
-import "reflect-metadata";
-import {
-	createPrivateKey,
-	createPublicKey,
-	generateKeyPair,
-	randomBytes,
-	webcrypto,
-	X509Certificate,
-} from "node:crypto";
+import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
-import { promisify } from "node:util";
-import * as x509 from "@peculiar/x509";
-import { AwsError } from "../base/errors.js";
-import { fingerprint } from "../registry/certificates.js";
 import type { CertificateIssuer, IssuedCertificate } from "../registry/context.js";
-import { forms } from "../registry/forms.js";
 import type { IdentityRecord, State } from "../state/state.js";
+import { type CertificateKeyPair, type KeyKind, type KeyPairPem, KeyPairPool, keyPairOf, newKeyPair } from "./keys.js";
+import type { Signer } from "./signing.js";
 
 const DAY = 86_400_000;
-const DEVICE_END = Date.UTC(2049, 11, 31, 23, 59, 59);
-const { subtle } = webcrypto;
-x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
-const generate = promisify(generateKeyPair);
-
-type KeyKind = "RSA" | "EC";
-type Subject = x509.Name | string;
-const ALGORITHMS = {
-	RSA: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
-	EC: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
-} as const;
-
-/**
- * The issuer of AWS's device certificates is a single OU of 66 characters in UTF-8, which looks like five names:
- * `OU=Amazon Web Services O=Amazon.com Inc. L=Seattle ST=Washington C=US`. Ours is as long, so that sizes agree.
- */
-const DEVICE_ISSUER = new x509.Name([
-	{ OU: [{ utf8String: "Local AWS IoT O=moddable-fleet-provisioning L=Nowhere ST=None C=ZZ" }] },
-]);
-/** Subject of a certificate whose key the service has made. */
-const KEYS_SUBJECT = new x509.Name([{ CN: [{ utf8String: "AWS IoT Certificate" }] }]);
-
-/** A key and its certificate, ready to sign. */
-interface Signer {
-	readonly certificate: x509.X509Certificate;
-	readonly key: webcrypto.CryptoKey;
-	readonly kind: KeyKind;
-}
-
-interface KeyPairPem {
-	readonly publicKeyPem: string;
-	readonly privateKeyPem: string;
-}
+/** Loads what signs, when it is needed: a start with kept keys does without. */
+const loadSigning = () => import("./signing.js");
 
 /** What the authority works with. */
 export interface AuthorityOptions {
@@ -99,14 +56,16 @@ export interface CertificateAuthority extends CertificateIssuer {
 /** Signs device certificates. Open it with `openAuthority`. */
 export class Authority implements CertificateAuthority {
 	readonly servers: ServerIdentities;
-	readonly #signers: Readonly<Record<KeyKind, Signer>>;
+	readonly #signers = new Map<KeyKind, Promise<Signer>>();
 	readonly #options: AuthorityOptions;
 	readonly #keyPairs: KeyPairPool;
+	readonly #identities: Identities;
 
-	constructor(options: AuthorityOptions, signers: Readonly<Record<KeyKind, Signer>>, servers: ServerIdentities) {
+	constructor(options: AuthorityOptions, identities: Identities, servers: ServerIdentities) {
 		this.#options = options;
-		this.#signers = signers;
+		this.#identities = identities;
 		this.servers = servers;
+		// Keys for devices are the first that are made in advance: the authority of their certificates comes with them.
 		this.#keyPairs = new KeyPairPool(options.keyPairs);
 	}
 
@@ -114,8 +73,8 @@ export class Authority implements CertificateAuthority {
 		return [...this.#options.state.identities.values()];
 	}
 
-	get rootCertificatePem(): string {
-		return withNewline(this.#signers[this.#options.issuer()].certificate.toString("pem"));
+	get rootCertificatePem(): string | undefined {
+		return this.#options.state.identities.get(deviceAuthority(this.#options.issuer()))?.certificatePem;
 	}
 
 	ready(): Promise<void> {
@@ -128,52 +87,74 @@ export class Authority implements CertificateAuthority {
 	}
 
 	async createKeysAndCertificate(): Promise<IssuedCertificate & KeyPairPem> {
+		const signer = this.#signer();
+		// An error of the signer is dealt with below, after the key pair.
+		signer.catch(() => {});
 		const pair = await this.#keyPairs.take();
-		return { ...(await this.#issue(new x509.PublicKey(pair.publicKeyPem), KEYS_SUBJECT)), ...pair };
+		const { issueForKey } = await loadSigning();
+		return { ...(await issueForKey(await signer, pair.publicKeyPem, this.#options.now())), ...pair };
 	}
 
 	/** Checks that the request is signed with its own key, and that AWS accepts such a key. */
 	async createCertificateFromCsr(certificateSigningRequest: string): Promise<IssuedCertificate> {
-		const refuse = (message: string) => new AwsError("InvalidRequestException", message);
-		if (certificateSigningRequest.length > forms.certificateSigningRequest.max) {
-			throw refuse(`The certificate signing request is longer than ${forms.certificateSigningRequest.max} characters`);
-		}
-		let request: x509.Pkcs10CertificateRequest;
-		let acceptable: boolean;
-		try {
-			if (!/-----BEGIN (NEW )?CERTIFICATE REQUEST-----/.test(certificateSigningRequest)) throw new Error("no PEM");
-			request = new x509.Pkcs10CertificateRequest(certificateSigningRequest);
-			const { asymmetricKeyType: type, asymmetricKeyDetails: details } = createPublicKey({
-				key: Buffer.from(request.publicKey.rawData),
-				format: "der",
-				type: "spki",
-			});
-			acceptable =
-				(type === "rsa" && details!.modulusLength! >= 2048 && details!.modulusLength! <= 8192) ||
-				(type === "ec" && ["prime256v1", "secp384r1", "secp521r1"].includes(details!.namedCurve!));
-		} catch {
-			throw refuse("The certificate signing request is not a PKCS#10 request in PEM form");
-		}
-		if (!acceptable) throw refuse("The key must be RSA of at least 2048 bits or on P-256, P-384 or P-521");
-		if (!(await request.verify().catch(() => false))) {
-			throw refuse("The signature of the certificate signing request does not match its key");
-		}
-		return this.#issue(request.publicKey, request.subjectName);
+		const { issueForRequest } = await loadSigning();
+		return issueForRequest(await this.#signer(), certificateSigningRequest, this.#options.now());
 	}
 
-	#issue(publicKey: x509.PublicKey, subject: Subject): Promise<IssuedCertificate> {
-		const signer = this.#signers[this.#options.issuer()];
-		return sign(signer, {
-			serialNumber: deviceSerialNumber(),
-			publicKey,
-			subject,
-			notBefore: this.#options.now() - 120_000,
-			notAfter: DEVICE_END,
-			extensions: [
-				new x509.BasicConstraintsExtension(false, undefined, true),
-				new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-			],
-		});
+	/** The authority of device certificates, made when the first of them is. */
+	#signer(): Promise<Signer> {
+		const kind = this.#options.issuer();
+		const kept = this.#signers.get(kind);
+		if (kept) return kept;
+		const made = this.#makeSigner(kind);
+		this.#signers.set(kind, made);
+		// What failed is tried again.
+		made.catch(() => this.#signers.delete(kind));
+		return made;
+	}
+
+	async #makeSigner(kind: KeyKind): Promise<Signer> {
+		const { DEVICE_ISSUER, signerOf } = await loadSigning();
+		return signerOf(await this.#identities.own(deviceAuthority(kind), kind, () => DEVICE_ISSUER), kind);
+	}
+}
+
+const deviceAuthority = (kind: KeyKind) => `devices-${kind}`;
+type RootSubject = Parameters<Awaited<ReturnType<typeof loadSigning>>["selfSigned"]>[2];
+
+/** The authority's own keys and certificates: made on first use, and kept in the state. */
+class Identities {
+	readonly #state: State;
+	readonly #now: () => number;
+
+	constructor({ state, now }: AuthorityOptions) {
+		this.#state = state;
+		this.#now = now;
+	}
+
+	/** What is kept under this name while it is fit, else what `make` makes of it, which is kept from then on. */
+	async keep(
+		name: string,
+		isFit: (kept: IdentityRecord) => boolean,
+		make: (kept: IdentityRecord | undefined) => Promise<IdentityRecord>,
+	): Promise<IdentityRecord> {
+		const kept = this.#state.identities.get(name);
+		if (kept && isFit(kept)) return kept;
+		const made = await make(kept);
+		this.#state.transaction(() => this.#state.identities.put(name, made));
+		return made;
+	}
+
+	/** A root of this name. */
+	own(name: string, kind: KeyKind, subject: () => RootSubject): Promise<IdentityRecord> {
+		return this.keep(
+			name,
+			() => true,
+			async () => {
+				const [pair, { selfSigned }] = await Promise.all([newKeyPair(kind), loadSigning()]);
+				return selfSigned(name, pair, subject(), this.#now());
+			},
+		);
 	}
 }
 
@@ -184,34 +165,27 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 		for (const identity of options.identities ?? [])
 			if (!state.identities.get(identity.name)) state.identities.put(identity.name, identity);
 	});
-	/** What is kept under this name while it is fit, else what `make` makes of it, which is kept from then on. */
-	const keep = async (
-		name: string,
-		isFit: (kept: IdentityRecord) => boolean,
-		make: (kept: IdentityRecord | undefined) => Promise<IdentityRecord>,
-	): Promise<IdentityRecord> => {
-		const kept = state.identities.get(name);
-		if (kept && isFit(kept)) return kept;
-		const made = await make(kept);
-		state.transaction(() => state.identities.put(name, made));
-		return made;
-	};
-	const own = (name: string, kind: KeyKind, subject: Subject) =>
-		keep(
-			name,
-			() => true,
-			() => selfSigned(name, kind, subject, now()),
-		);
+	const identities = new Identities(options);
 	const organization = "O=moddable-fleet-provisioning";
-	const [root, ecdsaRoot, rsa, ec] = await Promise.all([
-		own("root", "RSA", `CN=Local AWS IoT Root CA,${organization}`),
-		own("root-EC", "EC", `CN=Local AWS IoT Root CA (EC),${organization}`),
-		own("devices-RSA", "RSA", DEVICE_ISSUER),
-		own("devices-EC", "EC", DEVICE_ISSUER),
-	]);
-	const signers = { RSA: await signer(rsa, "RSA"), EC: await signer(ec, "EC") };
-	const names = ["localhost", "iot.localhost", "127.0.0.1", "::1", ...options.serverNames];
 	const { intermediates = 0 } = options;
+	const leafOf = (leaf: string) => (intermediates === 0 ? leaf : `${leaf}-${intermediates}`);
+	// All keys that are missing are made at once, and what signs is loaded meanwhile.
+	const pairs = new Map<string, Promise<CertificateKeyPair>>(
+		(
+			[
+				["server", "RSA"],
+				["server-EC", "EC"],
+			] as const
+		)
+			.filter(([leaf]) => !state.identities.has(leafOf(leaf)))
+			.map(([leaf, kind]) => [leaf, newKeyPair(kind)]),
+	);
+	for (const pair of pairs.values()) pair.catch(() => {});
+	const [root, ecdsaRoot] = await Promise.all([
+		identities.own("root", "RSA", () => `CN=Local AWS IoT Root CA,${organization}`),
+		identities.own("root-EC", "EC", () => `CN=Local AWS IoT Root CA (EC),${organization}`),
+	]);
+	const names = ["localhost", "iot.localhost", "127.0.0.1", "::1", ...options.serverNames];
 	const server = async (leaf: string, kind: KeyKind, root: IdentityRecord, rootKind: KeyKind) => {
 		// Its issuers, the root last. They depend on it, as do names: other roots and lengths have others.
 		const issuers = [root];
@@ -219,21 +193,25 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 			const name = `${root.name}-intermediate-${depth}`;
 			const subject = `CN=Local AWS IoT Intermediate ${depth},${organization}`;
 			const [above] = issuers as [IdentityRecord];
-			const issuer = await keep(
+			const issuer = await identities.keep(
 				name,
 				(kept) => isFit(kept, above, [], now()),
-				async () => intermediate(name, rootKind, subject, await signer(above, rootKind), now()),
+				async () => {
+					const { intermediate, signerOf } = await loadSigning();
+					return intermediate(name, await newKeyPair(rootKind), subject, await signerOf(above, rootKind), now());
+				},
 			);
 			issuers.unshift(issuer);
 		}
-		const name = intermediates === 0 ? leaf : `${leaf}-${intermediates}`;
+		const name = leafOf(leaf);
 		const [issuer] = issuers as [IdentityRecord];
-		const identity = await keep(
+		const identity = await identities.keep(
 			name,
 			(kept) => isFit(kept, issuer, names, now()),
 			async (kept) => {
-				const pair = kept ? keyPairOf(kept) : await newKeyPair(kind);
-				return serverIdentity(name, pair, await signer(issuer, rootKind), names, now());
+				const pair = kept ? keyPairOf(kept) : ((await pairs.get(leaf)) ?? (await newKeyPair(kind)));
+				const { serverIdentity, signerOf } = await loadSigning();
+				return serverIdentity(name, pair, await signerOf(issuer, rootKind), names, now());
 			},
 		);
 		const sent = [identity, ...issuers.slice(0, -1)];
@@ -243,125 +221,13 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 			root: root.certificatePem,
 		};
 	};
-	return new Authority(options, signers, {
+	return new Authority(options, identities, {
 		rsa: await server("server", "RSA", root, "RSA"),
 		ecdsa:
 			options.ecdsaRoot === "shared"
 				? await server("server-EC", "EC", root, "RSA")
 				: await server("server-EC", "EC", ecdsaRoot, "EC"),
 	});
-}
-
-/** A key pair that a certificate is made for. */
-interface CertificateKeyPair {
-	readonly kind: KeyKind;
-	readonly spki: x509.PublicKey;
-	readonly privateKeyPem: string;
-}
-
-async function newKeyPair(kind: KeyKind): Promise<CertificateKeyPair> {
-	const { publicKey, privateKey } =
-		kind === "RSA" ? await generate("rsa", { modulusLength: 2048 }) : await generate("ec", { namedCurve: "P-256" });
-	return {
-		kind,
-		spki: new x509.PublicKey(publicKey.export({ type: "spki", format: "der" })),
-		privateKeyPem: privateKey.export({ type: "pkcs8", format: "pem" }) as string,
-	};
-}
-
-/** The key pair that a certificate was made for: a server certificate is renewed with its key. */
-function keyPairOf({ privateKeyPem }: IdentityRecord): CertificateKeyPair {
-	const publicKey = createPublicKey(privateKeyPem);
-	return {
-		kind: publicKey.asymmetricKeyType === "rsa" ? "RSA" : "EC",
-		spki: new x509.PublicKey(publicKey.export({ type: "spki", format: "der" })),
-		privateKeyPem,
-	};
-}
-
-function importKey(privateKeyPem: string, kind: KeyKind): Promise<webcrypto.CryptoKey> {
-	const der = createPrivateKey(privateKeyPem).export({ type: "pkcs8", format: "der" });
-	return subtle.importKey("pkcs8", der, ALGORITHMS[kind], false, ["sign"]);
-}
-
-async function signer(identity: IdentityRecord, kind: KeyKind): Promise<Signer> {
-	return {
-		certificate: new x509.X509Certificate(identity.certificatePem),
-		key: await importKey(identity.privateKeyPem, kind),
-		kind,
-	};
-}
-
-async function selfSigned(name: string, kind: KeyKind, subject: Subject, now: number): Promise<IdentityRecord> {
-	const { spki, privateKeyPem } = await newKeyPair(kind);
-	const certificate = await x509.X509CertificateGenerator.create({
-		serialNumber: serialNumber(),
-		subject,
-		issuer: subject,
-		notBefore: wholeSeconds(now - DAY),
-		notAfter: wholeSeconds(now + 20 * 365 * DAY),
-		publicKey: spki,
-		signingKey: await importKey(privateKeyPem, kind),
-		signingAlgorithm: ALGORITHMS[kind],
-		extensions: [
-			new x509.BasicConstraintsExtension(true, undefined, true),
-			new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-			await x509.SubjectKeyIdentifierExtension.create(spki),
-		],
-	});
-	return { name, privateKeyPem, certificatePem: withNewline(certificate.toString("pem")) };
-}
-
-async function intermediate(
-	name: string,
-	kind: KeyKind,
-	subject: Subject,
-	issuer: Signer,
-	now: number,
-): Promise<IdentityRecord> {
-	const { spki, privateKeyPem } = await newKeyPair(kind);
-	const { certificatePem } = await sign(issuer, {
-		serialNumber: serialNumber(),
-		publicKey: spki,
-		subject,
-		notBefore: now - DAY,
-		notAfter: now + 10 * 365 * DAY,
-		extensions: [
-			new x509.BasicConstraintsExtension(true, undefined, true),
-			new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-			new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-		],
-	});
-	return { name, privateKeyPem, certificatePem };
-}
-
-async function serverIdentity(
-	name: string,
-	{ kind, spki, privateKeyPem }: CertificateKeyPair,
-	root: Signer,
-	names: readonly string[],
-	now: number,
-): Promise<IdentityRecord> {
-	const usage =
-		kind === "RSA"
-			? x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment
-			: x509.KeyUsageFlags.digitalSignature;
-	const { certificatePem } = await sign(root, {
-		serialNumber: serialNumber(),
-		publicKey: spki,
-		subject: `CN=${names[0]}`,
-		notBefore: now - DAY,
-		notAfter: now + 397 * DAY,
-		extensions: [
-			new x509.BasicConstraintsExtension(false, undefined, true),
-			new x509.KeyUsagesExtension(usage, true),
-			new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-			new x509.SubjectAlternativeNameExtension(
-				names.map((value) => ({ type: isIP(value) ? ("ip" as const) : ("dns" as const), value })),
-			),
-		],
-	});
-	return { name, privateKeyPem, certificatePem };
 }
 
 /** Whether a server certificate is from this root, and valid for all these names and for another month. */
@@ -372,118 +238,4 @@ function isFit(server: IdentityRecord, root: IdentityRecord, names: readonly str
 		Date.parse(certificate.validTo) > now + 30 * DAY &&
 		names.every((name) => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined)
 	);
-}
-
-/** What is signed: times in ms since 1970; both key identifiers are put before the other extensions, as AWS does. */
-interface ToBeSigned {
-	readonly serialNumber: string;
-	readonly publicKey: x509.PublicKey;
-	readonly subject: Subject;
-	readonly notBefore: number;
-	readonly notAfter: number;
-	readonly extensions: readonly x509.Extension[];
-}
-
-async function sign(signer: Signer, { publicKey, ...what }: ToBeSigned): Promise<IssuedCertificate> {
-	const certificate = await x509.X509CertificateGenerator.create({
-		serialNumber: what.serialNumber,
-		subject: what.subject,
-		issuer: signer.certificate.subjectName,
-		notBefore: wholeSeconds(what.notBefore),
-		notAfter: wholeSeconds(what.notAfter),
-		publicKey,
-		signingKey: signer.key,
-		signingAlgorithm: ALGORITHMS[signer.kind],
-		extensions: [
-			await x509.AuthorityKeyIdentifierExtension.create(signer.certificate),
-			await x509.SubjectKeyIdentifierExtension.create(publicKey),
-			...what.extensions,
-		],
-	});
-	return {
-		certificateId: fingerprint(new Uint8Array(certificate.rawData)),
-		certificatePem: withNewline(certificate.toString("pem")),
-		notBefore: certificate.notBefore.getTime(),
-		notAfter: certificate.notAfter.getTime(),
-	};
-}
-
-/** 16 random bytes, positive, never zero (RFC 5280 section 4.1.2.2). */
-function serialNumber(): string {
-	const bytes = randomBytes(16);
-	bytes[0] = (bytes[0]! & 0x7f) | 0x40;
-	return bytes.toString("hex");
-}
-
-/** 20 random bytes, as AWS has them: 21 in DER when the first bit is set, which is one more than RFC 5280 allows. */
-function deviceSerialNumber(): string {
-	return randomBytes(20).toString("hex");
-}
-
-function wholeSeconds(milliseconds: number): Date {
-	return new Date(Math.floor(milliseconds / 1000) * 1000);
-}
-
-function withNewline(pem: string): string {
-	return pem.endsWith("\n") ? pem : `${pem}\n`;
-}
-
-/** RSA-2048 key pairs, some of them made in advance on the threads of the runtime. */
-class KeyPairPool {
-	readonly #options: AuthorityOptions["keyPairs"];
-	readonly #pairs: KeyPairPem[] = [];
-	readonly #waiting: { resolve: (pair: KeyPairPem) => void; reject: (error: unknown) => void }[] = [];
-	#making = 0;
-	#closed = false;
-
-	constructor(options: AuthorityOptions["keyPairs"]) {
-		this.#options = options;
-		this.#fill();
-	}
-
-	take(): Promise<KeyPairPem> {
-		const pair = this.#pairs.shift();
-		const taken = pair
-			? Promise.resolve(pair)
-			: new Promise<KeyPairPem>((resolve, reject) => this.#waiting.push({ resolve, reject }));
-		this.#fill();
-		return taken;
-	}
-
-	close(): void {
-		this.#closed = true;
-	}
-
-	async ready(): Promise<void> {
-		while (!this.#closed && this.#pairs.length < this.#options.ahead)
-			await new Promise((resolve) => setTimeout(resolve, 20));
-	}
-
-	#fill(): void {
-		const ahead = () => (this.#closed ? 0 : this.#options.ahead);
-		const wanted = () => this.#waiting.length + ahead() - this.#pairs.length;
-		while (this.#making < Math.min(Math.max(this.#options.concurrency, 1), wanted())) {
-			this.#making++;
-			this.#make().finally(() => {
-				this.#making--;
-				this.#fill();
-			});
-		}
-	}
-
-	async #make(): Promise<void> {
-		try {
-			const { publicKey, privateKey } = await generate("rsa", {
-				modulusLength: 2048,
-				publicKeyEncoding: { type: "spki", format: "pem" },
-				privateKeyEncoding: { type: "pkcs1", format: "pem" },
-			});
-			const pair = { publicKeyPem: publicKey, privateKeyPem: privateKey };
-			const waiting = this.#waiting.shift();
-			if (waiting) waiting.resolve(pair);
-			else this.#pairs.push(pair);
-		} catch (error) {
-			this.#waiting.shift()?.reject(error);
-		}
-	}
 }

@@ -1,7 +1,6 @@
 // A certificate of the account together with its key, as somebody gets them who prepares a claim or a device.
 
 import type { Certificates } from "../registry/certificates.js";
-import { newRequest } from "./request.js";
 
 /** The kind of a key: RSA-2048, which the service makes; or EC on P-256, certified by a signing request. */
 export type CredentialKey = "rsa" | "ec";
@@ -12,6 +11,7 @@ export async function newCredentials(certificates: Certificates, key: Credential
 		const { keyPair, ...made } = await certificates.createKeysAndCertificate({ setAsActive });
 		return { ...made, privateKeyPem: keyPair.PrivateKey };
 	}
+	const { newRequest } = await import("./request.js");
 	const { privateKeyPem, certificateSigningRequest } = await newRequest("claim");
 	return {
 		...(await certificates.createCertificateFromCsr({ certificateSigningRequest, setAsActive })),

@@ -27,14 +27,12 @@ export function parseProvisioningTopic(topic: string): ProvisioningTopic | undef
 
 /** Services of AWS IoT that this cloud does not have, by the beginning of their topics and filters. */
 const SERVICES: readonly (readonly [RegExp, string])[] = [
-	[/^\$aws\/things\/[^/]+\/shadow(\/|$)/, "the Device Shadow service"],
-	[/^\$aws\/things\/[^/]+\/(jobs|jobExecution)(\/|$)/, "Jobs"],
 	[/^\$aws\/things\/[^/]+\/streams(\/|$)/, "MQTT-based file delivery"],
 	[/^\$aws\/things\/[^/]+\/defender(\/|$)/, "Device Defender"],
 	[/^\$aws\/things\/[^/]+\/tunnels(\/|$)/, "secure tunneling"],
 	[/^\$aws\/(commands|device_location|sitewise)\//, "the service behind it"],
 	[/^\$aws\/rules\//, "the rules engine (Basic Ingest)"],
-	[/^\$aws\/events\/job/, "Jobs"],
+	[/^\$aws\/events\/job/, "job events"],
 ];
 /** Topics that this cloud itself sends to, level by level. */
 const SENT_TO: readonly (readonly RegExp[])[] = [

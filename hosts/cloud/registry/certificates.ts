@@ -68,9 +68,10 @@ export class Certificates {
 		status?: string;
 		setAsActive?: boolean;
 	}) {
-		const root = new X509Certificate(this.#context.issuer.rootCertificatePem);
+		const { rootCertificatePem } = this.#context.issuer;
+		const root = rootCertificatePem === undefined ? undefined : new X509Certificate(rootCertificatePem);
 		const ca = request.caCertificatePem === undefined ? root : parseCertificate(request.caCertificatePem);
-		if (!ca.raw.equals(root.raw)) {
+		if (ca === undefined || root === undefined || !ca.raw.equals(root.raw)) {
 			throw new AwsError("CertificateValidationException", "The CA certificate is not registered");
 		}
 		const certificate = parseCertificate(request.certificatePem);

@@ -23,8 +23,11 @@ export interface CertificateIssuer {
 	>;
 	/** A certificate for a request. @throws AwsError InvalidRequestException when the request is not acceptable */
 	createCertificateFromCsr(certificateSigningRequest: string): Promise<IssuedCertificate>;
-	/** PEM of the authority's own certificate: counts as a registered CA in RegisterCertificate. */
-	readonly rootCertificatePem: string;
+	/**
+	 * PEM of the authority's own certificate: counts as a registered CA in RegisterCertificate. Absent until it has signed something,
+	 * since its key may be made only then.
+	 */
+	readonly rootCertificatePem: string | undefined;
 }
 
 /**
@@ -61,6 +64,7 @@ export type ArnKind =
 	| "thinggroup"
 	| "thingtype"
 	| "billinggroup"
+	| "job"
 	| "provisioningtemplate"
 	| "authorizer"
 	| "cacert"

@@ -17,6 +17,14 @@ const TAG_TEXT = "^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$";
 export const forms = {
 	/** Names of things, thing groups, thing types and billing groups. */
 	resourceName: { type: "string", min: 1, max: 128, pattern: "[a-zA-Z0-9:_-]+" },
+	shadowName: { type: "string", min: 1, max: 64, pattern: "[$a-zA-Z0-9:_-]+" },
+	jobId: { type: "string", min: 1, max: 64, pattern: "[a-zA-Z0-9_-]+" },
+	jobDocument: { type: "string", max: 32_768 },
+	/** Descriptions of jobs, and comments on them. */
+	jobDescription: { type: "string", max: 2028, pattern: "[^\\p{C}]+" },
+	reasonCode: { type: "string", max: 128, pattern: "[\\p{Upper}\\p{Digit}_]+" },
+	detailsKey: { type: "string", min: 1, max: 128, pattern: "[a-zA-Z0-9:_-]+" },
+	detailsValue: { type: "string", min: 1, pattern: "[^\\p{C}]+" },
 	attributeName: { type: "string", max: 128, pattern: "[a-zA-Z0-9_.,@/:#-]+" },
 	attributeValue: { type: "string", max: 800, pattern: "[a-zA-Z0-9_.,@/:#=\\[\\]-]*" },
 	/** Descriptions of thing groups, thing types and billing groups. */
@@ -61,8 +69,12 @@ const expressions = new Map<string, RegExp>();
 export function expressionOf(pattern: string): RegExp {
 	let expression = expressions.get(pattern);
 	if (!expression) {
-		// Java's \p{Graph} is the printable part of ASCII; everything else that the model uses means the same here.
-		expression = new RegExp(`^(?:${pattern.replace("\\p{Graph}", "\\x21-\\x7e")})$`, "u");
+		// Java's \p{Graph}, \p{Upper} and \p{Digit} are parts of ASCII; everything else that the model uses means the same here.
+		const ascii = pattern
+			.replace("\\p{Graph}", "\\x21-\\x7e")
+			.replace("\\p{Upper}", "A-Z")
+			.replace("\\p{Digit}", "0-9");
+		expression = new RegExp(`^(?:${ascii})$`, "u");
 		expressions.set(pattern, expression);
 	}
 	return expression;

@@ -13,7 +13,7 @@ export class InterruptibleIssuer implements CertificateIssuer {
 		this.#issuer = issuer;
 	}
 
-	get rootCertificatePem(): string {
+	get rootCertificatePem(): string | undefined {
 		return this.#issuer.rootCertificatePem;
 	}
 

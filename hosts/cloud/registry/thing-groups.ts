@@ -213,14 +213,20 @@ export class ThingGroups {
 	listThingsInThingGroup(request: Paging & { thingGroupName: string; recursive?: boolean }) {
 		const { state } = this.#context;
 		const { thingGroupName } = this.requireThingGroup(request.thingGroupName);
-		const groups = request.recursive
-			? [...state.thingGroups.keys()].filter((name) => this.ancestors(name).includes(thingGroupName))
-			: [thingGroupName];
-		const names = new Set(
-			groups.flatMap((name) => state.groupMembers.by("thingGroupName", name).map((row) => row.thingName)),
-		);
-		const { items, next } = page([...names], (name) => name, request.maxResults, request.nextToken);
+		const names = request.recursive
+			? this.thingsOf(thingGroupName)
+			: state.groupMembers.by("thingGroupName", thingGroupName).map(({ thingName }) => thingName);
+		const { items, next } = page(names, (name) => name, request.maxResults, request.nextToken);
 		return { things: items, ...(next && { nextToken: next }) };
+	}
+
+	/** Names of the things in a group and in the groups below it. */
+	thingsOf(thingGroupName: string): string[] {
+		const { state } = this.#context;
+		const groups = [...state.thingGroups.keys()].filter((name) => this.ancestors(name).includes(thingGroupName));
+		return [
+			...new Set(groups.flatMap((name) => state.groupMembers.by("thingGroupName", name).map((row) => row.thingName))),
+		];
 	}
 
 	/** The groups that a thing is a direct member of. */

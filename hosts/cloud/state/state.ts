@@ -6,8 +6,8 @@ import { mkdirSync, realpathSync, rmSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { open } from "lmdb";
 import { listen } from "../base/listen.js";
+import type { JsonObject } from "../base/object.js";
 
 /** Status of a certificate (API model, `CertificateStatus`). */
 export type CertificateStatus =
@@ -240,6 +240,117 @@ export interface RetainedRecord {
 	readonly properties?: Uint8Array;
 	/** ms since 1970: from then on nobody gets it. */
 	readonly expiresAt?: number;
+	/** ms since 1970; absent when it was stored by an earlier version of this program. */
+	readonly lastModified?: number;
+}
+
+/** A device shadow. Its sections and their metadata are objects of JSON. */
+export interface ShadowRecord {
+	readonly thingName: string;
+	/** Absent for the classic shadow. */
+	readonly shadowName?: string;
+	readonly desired?: JsonObject;
+	readonly reported?: JsonObject;
+	readonly metadata: { readonly desired?: JsonObject; readonly reported?: JsonObject };
+	/** Grows with every update, and goes on from the old one when a shadow is made again soon after its deletion. */
+	readonly version: number;
+	/** ms since 1970; present when it has been deleted, and only its version is remembered. */
+	readonly deletedAt?: number;
+}
+
+/** How fast a job's executions are queued (API model, `JobExecutionsRolloutConfig`). */
+export interface RolloutConfig {
+	readonly maximumPerMinute?: number;
+	readonly exponentialRate?: {
+		readonly baseRatePerMinute: number;
+		readonly incrementFactor: number;
+		readonly rateIncreaseCriteria: {
+			readonly numberOfNotifiedThings?: number;
+			readonly numberOfSucceededThings?: number;
+		};
+	};
+}
+
+/** When a job is canceled by itself (API model, `AbortConfig`). */
+export interface AbortConfig {
+	readonly criteriaList: readonly {
+		readonly failureType: "FAILED" | "REJECTED" | "TIMED_OUT" | "ALL";
+		readonly action: "CANCEL";
+		readonly thresholdPercentage: number;
+		readonly minNumberOfExecutedThings: number;
+	}[];
+}
+
+/** How often an execution is tried again (API model, `JobExecutionsRetryConfig`). */
+export interface RetryConfig {
+	readonly criteriaList: readonly {
+		readonly failureType: "FAILED" | "TIMED_OUT" | "ALL";
+		readonly numberOfRetries: number;
+	}[];
+}
+
+/** A job. All times are ms since 1970. */
+export interface JobRecord {
+	readonly jobId: string;
+	/** ARNs of things and thing groups. */
+	readonly targets: readonly string[];
+	readonly targetSelection: "SNAPSHOT" | "CONTINUOUS";
+	/** JSON. */
+	readonly document: string;
+	readonly description?: string;
+	readonly status: "IN_PROGRESS" | "CANCELED" | "COMPLETED";
+	readonly forceCanceled?: true;
+	readonly reasonCode?: string;
+	readonly comment?: string;
+	readonly createdAt: number;
+	readonly lastUpdatedAt: number;
+	readonly completedAt?: number;
+	/** Kept, but of no effect: there is no Amazon S3 here. */
+	readonly presignedUrlConfig?: { readonly roleArn?: string; readonly expiresInSec?: number };
+	readonly jobExecutionsRolloutConfig?: RolloutConfig;
+	readonly abortConfig?: AbortConfig;
+	readonly timeoutConfig?: { readonly inProgressTimeoutInMinutes?: number };
+	readonly jobExecutionsRetryConfig?: RetryConfig;
+	/** Names of things whose executions are not queued yet. */
+	readonly waiting: readonly string[];
+	/** How many executions were queued by the rollout. */
+	readonly notified: number;
+	readonly nextRolloutAt: number;
+}
+
+/** Status of a job execution (API model, `JobExecutionStatus`). */
+export type JobExecutionStatus =
+	| "QUEUED"
+	| "IN_PROGRESS"
+	| "SUCCEEDED"
+	| "FAILED"
+	| "TIMED_OUT"
+	| "REJECTED"
+	| "REMOVED"
+	| "CANCELED";
+
+/** One attempt of a thing at a job. All times are ms since 1970. */
+export interface JobExecutionRecord {
+	readonly jobId: string;
+	readonly thingName: string;
+	/** From 1, for each thing and job. */
+	readonly executionNumber: number;
+	readonly status: JobExecutionStatus;
+	readonly statusDetails?: Readonly<Record<string, string>>;
+	readonly forceCanceled?: true;
+	readonly queuedAt: number;
+	readonly startedAt?: number;
+	readonly lastUpdatedAt: number;
+	/** Grows with every change, from 1. */
+	readonly versionNumber: number;
+	/** 0 for the first attempt. */
+	readonly retryAttempt: number;
+	/** Grows from execution to execution of the account: the order in which they were queued. */
+	readonly sequence: number;
+	/** When the in-progress timer expires. */
+	readonly timeoutAt?: number;
+	/** When the step timer expires. */
+	readonly stepTimeoutAt?: number;
 }
 
 /** The account. Made up on first use and kept. */
@@ -447,6 +558,15 @@ export class State {
 	readonly queued = this.#table<QueuedRecord>("queued", {});
 	readonly retained = this.#table<RetainedRecord>("retained", {});
 	readonly roles = this.#table<RoleRecord>("roles", {});
+	readonly jobs = this.#table<JobRecord, "rollingOut" | "continuous">("jobs", {
+		rollingOut: (row) => (row.status === "IN_PROGRESS" && row.waiting.length > 0 ? "yes" : "no"),
+		continuous: (row) => (row.status === "IN_PROGRESS" && row.targetSelection === "CONTINUOUS" ? "yes" : "no"),
+	});
+	readonly jobExecutions = this.#table<JobExecutionRecord, "jobId" | "thingName">("jobExecutions", {
+		jobId: (row) => row.jobId,
+		thingName: (row) => row.thingName,
+	});
+	readonly shadows = this.#table<ShadowRecord, "thingName">("shadows", { thingName: (row) => row.thingName });
 
 	/** For `openState` alone. */
 	constructor(database: Database | undefined, release: () => Promise<void>) {
@@ -599,6 +719,8 @@ export async function openState(options: StateOptions = {}): Promise<State> {
 		// A directory that existed before keeps its mode, since it may serve others, too. The files are for their owner alone.
 		mkdirSync(directory, { recursive: true, mode: 0o700 });
 		release = await lock(directory);
+		// Loaded only here: a state in memory does without.
+		const { open } = await import("lmdb");
 		const mask = process.umask(0o077);
 		try {
 			// Commits reach the operating system at once (safe against kill -9) and the disk soon after (overlappingSync).

@@ -1,7 +1,8 @@
 // Bundles the two npm packages that the device program uses into ES modules that XS can run from flash, in build/packages/.
 // Never changes what the packages send or accept on the network.
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin, transform } from "esbuild";
@@ -39,6 +40,27 @@ const TARGET = "es2022";
 // Without Function, cbor-x generates no code at run time, as in its no-eval build.
 const GONE = { "globalThis.Buffer": "undefined", Buffer: "undefined", Function: "undefined" };
 
+/**
+ * Writes mqtt-packet's numeric constants where they are used: each would cost bytecode and flash as a property, and its use
+ * twice what a number costs.
+ */
+function withNumbers(code: string): string {
+	const constants = createRequire(import.meta.url)("mqtt-packet/constants");
+	const isNumber = (name: string) => typeof constants[name] === "number";
+	return code
+		.replace(/\b(?:protocol|constants)\.codes\.(\w+)/g, (_, name) => constants.codes[name])
+		.replace(/genHeader\('(\w+)'\)/g, (_, name) => `genHeader(${constants.codes[name]})`)
+		.replace(/^protocol\.(\w+) = .*\n/gm, (whole, name) => (isNumber(name) ? "" : whole))
+		.replace(/\b(?:protocol|constants)\.(\w+)/g, (whole, name) => (isNumber(name) ? `${constants[name]}` : whole));
+}
+
+/**
+ * Removes the texts of the packages' errors. The device program passes none of them on, because they may quote what came
+ * from the network.
+ */
+const withoutTexts = (code: string): string =>
+	code.replace(/new Error\((?:"[^"]*"(?: \+ (?:typeof )?\w+)?|`[^`]*`|constants\.\w+\[\w+\])\)/g, "new Error()");
+
 /** Applies the replacements, and removes code that can no longer be reached. */
 function replace(replacements: readonly Replacement[]): Plugin {
 	return {
@@ -52,8 +74,9 @@ function replace(replacements: readonly Replacement[]): Plugin {
 					if (replaced === contents) throw new Error(`${path} has changed: there is no ${from} in it any more`);
 					contents = replaced;
 				}
+				if (path.includes("mqtt-packet")) contents = withNumbers(contents);
 				const { code } = await transform(contents, { minifySyntax: true, target: TARGET, define: GONE });
-				return { contents: code };
+				return { contents: withoutTexts(code) };
 			});
 		},
 	};
@@ -100,7 +123,7 @@ export declare class Encoder extends Decoder {
 /** Writes all bundles, in about a tenth of a second. */
 export async function buildPackages(): Promise<void> {
 	mkdirSync(join(root, "build/packages"), { recursive: true });
-	for (const [path, text] of Object.entries(declarations())) writeFileSync(join(root, path), text);
+	for (const [path, text] of Object.entries(declarations())) keep(join(root, path), text);
 	for (const { path, entry, replacements } of bundles) {
 		const { outputFiles } = await build({
 			entryPoints: [shims + entry],
@@ -117,14 +140,21 @@ export async function buildPackages(): Promise<void> {
 				bl: `${shims}bl.js`,
 				buffer: `${shims}buffer.js`,
 				events: `${shims}events.js`,
-				"process-nextick-args": `${shims}nextTick.js`,
 			},
 			define: GONE,
 			plugins: [replace(replacements)],
 			logLevel: "warning",
 		});
-		writeFileSync(path, await withConstants(outputFiles[0]!.text));
+		keep(path, await withConstants(outputFiles[0]!.text));
 	}
+}
+
+/** Writes a file in one step, and only if it has changed, because another build may be reading it. */
+function keep(path: string, text: string): void {
+	if (existsSync(path) && readFileSync(path, "utf8") === text) return;
+	const fresh = `${path}.${process.pid}`;
+	writeFileSync(fresh, text);
+	renameSync(fresh, path);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await buildPackages();

@@ -120,7 +120,7 @@ export function readCertificate(der: Uint8Array): Certificate {
 	const fields = openDer(toBeSigned, SEQUENCE);
 	if (!equalBytes(fields.read(VERSION), VERSION_3)) throw new Malformed("is not of version 3");
 	if (!fields.read(INTEGER).length) throw new Malformed("has no serial number");
-	if (!equalBytes(fields.read(SEQUENCE), algorithm)) throw new Malformed("names two signature algorithms");
+	if (!equalBytes(fields.read(SEQUENCE), algorithm)) throw new Malformed("names two different signature algorithms");
 	const issuer = fields.read(SEQUENCE);
 	const validity = new DerReader(fields.read(SEQUENCE));
 	const notBefore = readTime(validity);
@@ -160,7 +160,8 @@ function readKey(info: DerReader): PublicKey | undefined {
 	}
 	const isP256 = equalBytes(algorithm, P256_KEY);
 	if (!isP256 && !equalBytes(algorithm, P384_KEY)) return undefined;
-	if (bits.length !== (isP256 ? 65 : 97) || bits[0] !== 4) throw new Malformed("has a key that is no point");
+	if (bits.length !== (isP256 ? 65 : 97) || bits[0] !== 4)
+		throw new Malformed("has an EC key that is not an uncompressed point");
 	return { curve: isP256 ? "secp256r1" : "secp384r1", point: bits };
 }
 

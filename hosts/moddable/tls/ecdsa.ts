@@ -58,7 +58,7 @@ export function sign({ curve: name, scalar, point }: EcKey, digest: Uint8Array):
 		const signature = encodeDer(SEQUENCE, integer(r, curve), integer(s, curve));
 		// A wrong signature, for example after a fault in the computation, could reveal the key.
 		const verifier = new ECDSA(ECPoint.fromOctetString(point), curve);
-		if (!verifier.verify(digest.slice().buffer, signature, true)) throw new Malformed("a signature came out wrong");
+		if (!verifier.verify(digest.slice().buffer, signature, true)) throw new Malformed("the signature does not verify");
 		return signature;
 	}
 }

@@ -118,7 +118,7 @@ export class Handshake {
 		if (record[0] === CHANGE_CIPHER_SPEC) {
 			// Before the client's own ChangeCipherSpec there are no session keys, or only keys that anybody can derive.
 			if (!this.#ownChange || this.#encrypted || this.#last !== SERVER_HELLO_DONE) {
-				throw new HandshakeError("tls", "a change of cipher out of turn");
+				throw new HandshakeError("tls", "ChangeCipherSpec out of order");
 			}
 			this.#encrypted = true;
 		} else if (record[0] === HANDSHAKE) {
@@ -126,7 +126,7 @@ export class Handshake {
 			else this.#readMessages(record.subarray(RECORD_HEAD));
 		} else if (record[0] !== ALERT) {
 			// The SDK's TLS would accept unencrypted data here and deliver it as the server's after the handshake.
-			throw new HandshakeError("tls", "a record that has no place in a handshake");
+			throw new HandshakeError("tls", "a record of an unexpected type");
 		}
 	}
 
@@ -134,7 +134,7 @@ export class Handshake {
 		for (let at = 0; at < messages.length; ) {
 			const type = messages[at]!;
 			const [body, next] = take(messages, at + 1);
-			if (!isInTurn(type, this.#last)) throw new HandshakeError("tls", "a message of the handshake out of turn");
+			if (!isInTurn(type, this.#last)) throw new HandshakeError("tls", "a handshake message out of order");
 			this.#last = type;
 			if (type === SERVER_HELLO) {
 				checkHello(body);
@@ -176,7 +176,7 @@ function isInTurn(type: number, last: number): boolean {
 function take(bytes: Uint8Array, at: number): [Uint8Array, number] {
 	const start = at + 3;
 	const end = start + ((bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!);
-	if (start > bytes.length || end > bytes.length) throw new HandshakeError("tls", "a message is cut short");
+	if (start > bytes.length || end > bytes.length) throw new HandshakeError("tls", "a truncated handshake message");
 	return [bytes.subarray(start, end), end];
 }
 
@@ -184,7 +184,7 @@ function take(bytes: Uint8Array, at: number): [Uint8Array, number] {
 function checkHello(body: Uint8Array): void {
 	const suite = SESSION_LENGTH + 1 + body[SESSION_LENGTH]!;
 	if (body[0] !== 3 || body[1] !== 3 || body[suite] !== ECDHE) {
-		throw new HandshakeError("tls", "the server does not choose TLS 1.2 with ECDHE");
+		throw new HandshakeError("tls", "the server did not choose TLS 1.2 with ECDHE");
 	}
 }
 
@@ -198,7 +198,7 @@ function readCertificates(body: Uint8Array): Certificate[] {
 		certificates.push(read(bytes, nameOf(certificates.length)));
 		at = next;
 	}
-	if (end !== body.length || !certificates.length) throw new HandshakeError("tls", "a bad list of certificates");
+	if (end !== body.length || !certificates.length) throw new HandshakeError("tls", "an invalid list of certificates");
 	return certificates;
 }
 
@@ -211,7 +211,8 @@ function read(bytes: Uint8Array, what: string): Certificate {
 	}
 }
 
-const nameOf = (index: number) => (index ? `authority ${index} of the server` : "the server's certificate");
+const nameOf = (index: number) =>
+	index ? `the server's intermediate certificate ${index}` : "the server's certificate";
 
 /**
  * Verifies the signature of ServerKeyExchange. The SDK's TLS verifies it again, but for RSA it compares only the hash, and
@@ -228,7 +229,7 @@ function checkKeyExchange(body: Uint8Array, randoms: Uint8Array, key: PublicKey)
 		// The SDK's TLS verifies ECDSA correctly apart from this.
 		(kind === ECDSA_SIGNATURE && isForCurve(signature, key));
 	if (body[0] !== NAMED_CURVE || body[at] !== SHA256 || length !== signature.length || !fits) {
-		throw new HandshakeError("tls", "the key exchange is not signed as it should be");
+		throw new HandshakeError("tls", "the signature of the key exchange is not valid");
 	}
 }
 
@@ -238,10 +239,10 @@ function checkRequest(body: Uint8Array): void {
 	const list = after(1 + body[0]!);
 	let at = list + 2;
 	for (let count = 0; at < body.length; count++) {
-		if (count === MOST_AUTHORITIES) throw new HandshakeError("tls", "too many names in the request for a certificate");
+		if (count === MOST_AUTHORITIES) throw new HandshakeError("tls", "too many names in CertificateRequest");
 		at = after(at);
 	}
-	if (at !== body.length || after(list) !== at) throw new HandshakeError("tls", "a bad request for a certificate");
+	if (at !== body.length || after(list) !== at) throw new HandshakeError("tls", "an invalid CertificateRequest");
 }
 
 /**
@@ -261,7 +262,7 @@ function checkServer(
 		const what = nameOf(index);
 		// findRoot has already verified the signature of the topmost certificate.
 		if (index < top && !isIssuedBy(certificate, issuer)) {
-			throw new HandshakeError("tls-server", `${what} is not signed by the next`);
+			throw new HandshakeError("tls-server", `${what} is not signed by the next one`);
 		}
 		checkDates(certificate, what);
 		if (certificate.obstacle) throw new HandshakeError("tls-server", `${what} ${certificate.obstacle}`);
@@ -270,8 +271,8 @@ function checkServer(
 	}
 	const { isAuthority, usage, forServers, names, key } = issuer;
 	const refuse = (rule: string) => new HandshakeError("tls-server", `the server's certificate ${rule}`);
-	if (isAuthority) throw refuse("is an authority's (basicConstraints)");
-	if (!(usage & DIGITAL_SIGNATURE)) throw refuse("is not for signatures (keyUsage)");
+	if (isAuthority) throw refuse("is a CA certificate (basicConstraints)");
+	if (!(usage & DIGITAL_SIGNATURE)) throw refuse("may not be used for signatures (keyUsage)");
 	if (!forServers) throw refuse("is not for servers (extendedKeyUsage)");
 	const wanted = serverName.toLowerCase();
 	if (!hasName(names, (tag, value) => isFor(wanted, tag, value))) throw refuse("is for another name");
@@ -292,7 +293,7 @@ function findRoot(certificates: readonly Certificate[], roots: readonly Uint8Arr
 		const issuer = anchors.find((anchor) => isIssuedBy(certificate, anchor));
 		if (issuer) return { issuer, top };
 	}
-	throw new HandshakeError("tls-server", "the server's certificate ends in no root that this device knows");
+	throw new HandshakeError("tls-server", "the server's chain ends in no root certificate of this device");
 }
 
 function isIssuedBy(certificate: Certificate, { subject, key }: Certificate): boolean {
@@ -325,10 +326,10 @@ function checkAuthority(
 	depth: number,
 ): void {
 	const refuse = (rule: string) => new HandshakeError("tls-server", `${what} ${rule}`);
-	if (!isAuthority) throw refuse("is no authority's (basicConstraints)");
+	if (!isAuthority) throw refuse("is not a CA certificate (basicConstraints)");
 	if (!(usage & KEY_CERT_SIGN)) throw refuse("may not sign certificates (keyUsage)");
 	if (!forServers) throw refuse("is not for servers (extendedKeyUsage)");
-	if (depth > pathLength) throw refuse("has too many authorities below it (pathLenConstraint)");
+	if (depth > pathLength) throw refuse("has too many CA certificates below it (pathLenConstraint)");
 }
 
 /**

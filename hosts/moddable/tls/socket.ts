@@ -270,9 +270,9 @@ class TlsSocket implements Socket {
 	/** Called by the wire: TCP could not connect, or the connection was lost. */
 	lost(): void {
 		if (this.#closed) return;
-		if (this.#stage === "connect") this.#fail("connect", "nobody answers there");
-		else if (this.#stage === "tls") this.#fail("tls", "the server hung up during the handshake");
-		else this.#fail("closed", "the server hung up");
+		if (this.#stage === "connect") this.#fail("connect", "nothing answers at this address");
+		else if (this.#stage === "tls") this.#fail("tls", "the server closed the connection during the handshake");
+		else this.#fail("closed", "the server closed the connection");
 	}
 
 	/** Handles an exception from TLS, from the handshake checks, or from the owner. */

@@ -6,8 +6,12 @@ import { EventLog, Metrics } from "../../../hosts/cloud/base/events.js";
 import { defaultSettings, type Settings } from "../../../hosts/cloud/base/settings.js";
 import { type AccessKey, ADMINISTRATOR_ACCESS, parseAccessKeys } from "../../../hosts/cloud/control/iam.js";
 import { type ControlPlaneOptions, startControlPlane } from "../../../hosts/cloud/control/server.js";
+import type { Services } from "../../../hosts/cloud/control/services.js";
+import { Jobs } from "../../../hosts/cloud/jobs/jobs.js";
+import { Messages } from "../../../hosts/cloud/mqtt/messages.js";
 import { type Authority, openAuthority } from "../../../hosts/cloud/pki/authority.js";
 import { type CertificateIssuer, Registry } from "../../../hosts/cloud/registry/registry.js";
+import { Shadows } from "../../../hosts/cloud/shadow/shadows.js";
 import { openState } from "../../../hosts/cloud/state/state.js";
 
 // The SDK's advice on Node versions does not belong in the output of tests.
@@ -72,6 +76,7 @@ export async function started(t: Test, options: Partial<ControlPlaneOptions> = {
 	const settings = defaultSettings();
 	const { url, close } = await startControlPlane({
 		registry,
+		services: servicesOf(registry, settings, events),
 		events,
 		metrics,
 		settings,
@@ -106,6 +111,16 @@ export async function started(t: Test, options: Partial<ControlPlaneOptions> = {
 			return client;
 		},
 	};
+}
+
+/** The services of the data planes without a broker: what they publish reaches nobody. */
+export function servicesOf(registry: Registry, settings: Settings, events: EventLog): Services {
+	const { state } = registry;
+	const common = { state, settings, now: Date.now, report: events.report.bind(events) };
+	const shadows = new Shadows(common);
+	const jobs = new Jobs({ registry, ...common });
+	const messages = new Messages({ state, publisher: { publish: async () => {} }, reserved: [shadows] });
+	return { shadows, jobs, messages };
 }
 
 /** What a call was refused with: error type, HTTP status and text; fails the test when the call succeeds. */

@@ -83,8 +83,26 @@ t.test("Other requests are refused with the reason", async (t) => {
 			/at least 2048 bits or on P-256/,
 		],
 		[csr + " ".repeat(4_096), /longer than 4096/],
+		[csr + csr, /more than one PEM block/],
+		[csr + makeRequest("y").csr, /more than one PEM block/],
+		[`-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n${csr}`, /more than one PEM block/],
 	] as const) {
 		await t.rejects(authority.createCertificateFromCsr(request), { name: "InvalidRequestException", message: reason });
+	}
+});
+
+t.test("A request may be signed with SHA-1, as at AWS, and its certificate is signed with SHA-256", async (t) => {
+	const authority = await open();
+	for (const key of [
+		["-newkey", "rsa:2048"],
+		["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+	]) {
+		const { csr } = makeRequest("old", "-sha1", ...key);
+		const shown = (type: "req" | "x509", pem: string) =>
+			openssl(([file]) => [type, "-in", file!, "-noout", "-text"], pem);
+		t.match(shown("req", csr), /Signature Algorithm: (sha1WithRSAEncryption|ecdsa-with-SHA1)/);
+		const { certificatePem } = await authority.createCertificateFromCsr(csr);
+		t.match(shown("x509", certificatePem), /Signature Algorithm: sha256WithRSAEncryption/);
 	}
 });
 
@@ -96,7 +114,7 @@ t.test("Certificates verify with OpenSSL, under an RSA and under an EC authority
 		const authority = await open(issuer);
 		const { certificatePem } = await authority.createKeysAndCertificate();
 		const verify = (files: string[]) => ["verify", "-x509_strict", "-CAfile", files[0]!, files[1]!];
-		t.match(openssl(verify, authority.rootCertificatePem, certificatePem), /: OK/);
+		t.match(openssl(verify, authority.rootCertificatePem!, certificatePem), /: OK/);
 		const text = openssl(([file]) => ["x509", "-in", file!, "-noout", "-text"], certificatePem);
 		t.match(text, new RegExp(`Signature Algorithm: ${algorithm}`));
 		t.match(text, /Subject: CN = AWS IoT Certificate/);

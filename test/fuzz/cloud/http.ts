@@ -9,7 +9,7 @@ import { provisioningTemplate } from "../../../hosts/cloud/base/samples.js";
 import { type OperationName, operations } from "../../../hosts/cloud/control/operations.js";
 import { startControlPlane } from "../../../hosts/cloud/control/server.js";
 import { type Members, plainName, type Shape } from "../../../hosts/cloud/control/shapes.js";
-import { type accessKey, administrator } from "../../cloud/control/started.js";
+import { type accessKey, administrator, servicesOf } from "../../cloud/control/started.js";
 import { anything } from "../json.js";
 import { mutate, type Random } from "../mutate.js";
 import { Defect, type Target } from "../target.js";
@@ -177,7 +177,15 @@ export const httpTarget: Target = {
 		const events = new EventLog(Date.now);
 		events.listen(faults.report);
 		const start = (accessKeys: readonly ReturnType<typeof accessKey>[]) =>
-			startControlPlane({ registry, events, metrics: new Metrics(), settings, accessKeys, requestTimeout: 20_000 });
+			startControlPlane({
+				registry,
+				services: servicesOf(registry, settings, events),
+				events,
+				metrics: new Metrics(),
+				settings,
+				accessKeys,
+				requestTimeout: 20_000,
+			});
 		const planes = [await start([]), await start([administrator])] as const;
 		const port = (index: number) => Number(new URL(planes[index % 2]!.url).port);
 		let count = 0;

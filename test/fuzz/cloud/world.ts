@@ -84,7 +84,11 @@ export class Faults {
 
 	/** To be given to a cloud as its `report`. */
 	readonly report = (event: CloudEventBody): void => {
-		if (event.event === "warning" && !/no room|Development mode|^The template .* has no /.test(event.message))
+		// A client that does not read, and more than fits, are no errors of the cloud.
+		if (
+			event.event === "warning" &&
+			!/no room|reads too slowly|Development mode|^The template .* has no /.test(event.message)
+		)
 			this.#seen ??= event.message;
 		if (event.event === "provisioning" && event.statusCode === 500)
 			this.#seen ??= `${event.operation} failed: ${event.explanation}`;

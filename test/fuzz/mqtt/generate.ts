@@ -30,7 +30,6 @@ const topics = [
 	"x".repeat(256),
 	"x".repeat(257),
 	"$SYS/a",
-	"$SYS/taken",
 	"$share/g/open/a",
 	"$aws",
 	"$aws/",
@@ -55,6 +54,14 @@ const filters = [
 	"$aws/#",
 ]
 	.concat(["$aws/events/#", "$aws/certificates/create/+", "$SYS/#", "$share/g/#", "/#", "+/b/#"])
+	.concat([
+		"$share/g/open/+",
+		"$share/h/open/#",
+		"$share/g/devices/dev-a/x",
+		"$share/g/",
+		"$share/+/a",
+		"$share/g/$aws/#",
+	])
 	.concat(requests.flatMap((topic) => [`${topic}/accepted`, `${topic}/rejected`, `${topic}/#`]));
 const payloads: readonly unknown[] = [
 	{},
@@ -95,7 +102,7 @@ function payload(random: Random, topic: string): Buffer {
 function properties(random: Random): object {
 	const all: readonly object[] = [
 		{ sessionExpiryInterval: random.pick([0, 1, 60, 2 ** 32 - 1]) },
-		{ receiveMaximum: random.pick([0, 1, 65_535]) },
+		{ receiveMaximum: random.pick([0, 1, 2, 65_535]) },
 		{ maximumPacketSize: random.pick([0, 1, 20, 200, 2 ** 32 - 1]) },
 		{ topicAliasMaximum: random.pick([0, 10]) },
 		{ requestResponseInformation: random.once(2) },
@@ -104,7 +111,7 @@ function properties(random: Random): object {
 		{ authenticationMethod: "m", authenticationData: Buffer.from("d") },
 		{ payloadFormatIndicator: random.once(2) },
 		{ messageExpiryInterval: random.pick([0, 1, 2 ** 32 - 1]) },
-		{ topicAlias: random.pick([0, 1, 65_535]) },
+		{ topicAlias: random.pick([0, 1, 1, 2, 8, 9, 65_535]) },
 		{ responseTopic: textOf(random, topics) },
 		{ correlationData: Buffer.from("c") },
 		{ subscriptionIdentifier: random.pick([1, 268_435_455]) },

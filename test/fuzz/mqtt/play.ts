@@ -84,10 +84,8 @@ class Player {
 			const packet = this.#received.subarray(0, at + length);
 			this.#received = this.#received.subarray(at + length);
 			const type = packet[0]! >> 4;
-			if (![2, 3, 4, 9, 11, 13, 14].includes(type)) {
-				// aedes answers the second half of a QoS 2 exchange even without a first half. That is harmless.
-				if (![5, 6, 7].includes(type)) this.defect ??= new Defect("wrong", `a client got a packet of type ${type}`);
-			}
+			if (![2, 3, 4, 9, 11, 13, 14].includes(type))
+				this.defect ??= new Defect("wrong", `a client got a packet of type ${type}`);
 			if (type === 3) this.#check(packet.toString("utf8", at + 2, at + 2 + packet.readUInt16BE(at)));
 			this.onPacket(packet);
 		}

@@ -6,7 +6,7 @@ import dns from "loopback";
 import config from "mc/config";
 
 export default function () {
-	const http = new HTTPClient({ host: "server", port: Number(config.extra), dns, socket: { io: TCP } });
+	const http = new HTTPClient({ host: "server", port: Number(config.extraPort), dns, socket: { io: TCP } });
 	http.request({
 		path: "/",
 		onHeaders() {},

@@ -7,7 +7,7 @@ import config from "mc/config";
 
 export default function () {
 	globalThis.kept = new MQTTClient({
-		...{ host: "server", port: Number(config.extra), id: "own", dns, socket: { io: TCP } },
+		...{ host: "server", port: Number(config.extraPort), id: "own", dns, socket: { io: TCP } },
 		onControl({ operation }) {
 			if (operation === MQTTClient.CONNACK) trace("ready\n");
 		},

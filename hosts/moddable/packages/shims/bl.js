@@ -1,71 +1,39 @@
-// The part of the package bl (a list of buffers) that mqtt-packet's parser uses. Does not copy data that lies in one buffer.
+// The part of the package bl (a list of buffers) that mqtt-packet's parser uses. It holds one piece, because the device gives
+// the parser one whole packet at a time.
 
-import { textOf } from "./text.js";
-
-/** append, consume, length, readUInt8, readUInt16BE, readUInt32BE, slice (a view if possible), toString. */
+/** append (to an empty list), consume, length, readUInt8, readUInt16BE, slice (a view), toString. */
 class BufferList {
-	#pieces = [];
+	#bytes;
 	#start = 0;
 	length = 0;
 
 	append(bytes) {
-		if (!(bytes instanceof Uint8Array)) throw new TypeError("bl: only a Uint8Array can be appended");
-		if (bytes.length) this.#pieces.push(bytes);
-		this.length += bytes.length;
-		return this;
+		if (this.length) throw new TypeError("bl: only one piece is provided");
+		this.#bytes = bytes;
+		this.#start = 0;
+		this.length = bytes.length;
 	}
 	consume(count) {
-		count = Math.min(count, this.length);
-		this.length -= count;
 		this.#start += count;
-		while (this.#pieces.length && this.#start >= this.#pieces[0].length) this.#start -= this.#pieces.shift().length;
-		return this;
+		this.length -= count;
 	}
 	readUInt8(position) {
-		if (!(position < this.length)) throw new RangeError("bl: read past the end");
-		position += this.#start;
-		for (const piece of this.#pieces) {
-			if (position < piece.length) return piece[position];
-			position -= piece.length;
-		}
+		if (!(position < this.length)) throw new RangeError();
+		return this.#bytes[this.#start + position];
 	}
 	readUInt16BE(position) {
 		return (this.readUInt8(position) << 8) | this.readUInt8(position + 1);
 	}
-	readUInt32BE(position) {
-		return this.readUInt16BE(position) * 65536 + this.readUInt16BE(position + 2);
-	}
 	slice(start, end) {
-		end = Math.min(end, this.length);
-		const length = Math.max(end - start, 0);
-		let offset = this.#start + start;
-		let result;
-		let filled = 0;
-		for (const piece of this.#pieces) {
-			if (offset >= piece.length) {
-				offset -= piece.length;
-				continue;
-			}
-			const part = piece.subarray(offset, offset + length - filled);
-			if (part.length === length) return part;
-			result ??= new Uint8Array(length);
-			result.set(part, filled);
-			filled += part.length;
-			if (filled === length) return result;
-			offset = 0;
-		}
-		return new Uint8Array(0);
+		return this.#bytes.subarray(this.#start + start, this.#start + Math.min(end, this.length));
 	}
-	toString(encoding, start, end) {
-		if (encoding !== "utf8") throw new TypeError(`bl: encoding ${encoding} is not provided`);
-		return textOf(this.slice(start, end));
+	/** Only topics are text. They must not have U+0000 (MQTT 3.1.1, 1.5.3), at which XS would end the text. */
+	toString(_encoding, start, end) {
+		const bytes = this.slice(start, end);
+		if (bytes.includes(0)) throw new TypeError();
+		return String.fromArrayBuffer(bytes.buffer, bytes.byteOffset, bytes.length);
 	}
 }
 Object.freeze(BufferList.prototype);
 
-function bl(bytes) {
-	if (bytes) throw new TypeError("bl: a list begins empty");
-	return new BufferList();
-}
-
-export default bl;
+export default () => new BufferList();

@@ -18,10 +18,4 @@ export class EventEmitter {
 		return true;
 	}
 }
-for (const name of ["addListener", "off", "once", "removeAllListeners", "removeListener"])
-	Object.defineProperty(EventEmitter.prototype, name, {
-		get() {
-			throw new TypeError(`EventEmitter: ${name} is not provided`);
-		},
-	});
 Object.freeze(EventEmitter.prototype);

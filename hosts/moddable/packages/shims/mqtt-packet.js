@@ -1,9 +1,8 @@
-// The exports of the mqtt-packet bundle: the same as the package's.
+// The exports of the mqtt-packet bundle: the part of the package that the device uses.
 
-import generate from "mqtt-packet/generate";
 import Parser from "mqtt-packet/parser";
 import writeToStream from "mqtt-packet/writeToStream";
 
 const { parser } = Parser;
 
-export { generate, parser, writeToStream };
+export { parser, writeToStream };
