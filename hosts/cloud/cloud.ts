@@ -16,10 +16,12 @@ import type { AccessKey, Callers } from "./control/iam.js";
 import { type ControlPlane, type ControlPlaneOptions, isLoopback, startControlPlane } from "./control/server.js";
 import { CustomAuthorizers } from "./gate/custom-authorizer.js";
 import { openHttpsGate } from "./gate/https.js";
+import { findRegistration } from "./gate/just-in-time.js";
 import { Jobs } from "./jobs/jobs.js";
-import { openBroker, sourceIpOf } from "./mqtt/broker.js";
+import { type BrokerOptions, openBroker, sourceIpOf } from "./mqtt/broker.js";
 import { type ListenerOptions, openListener } from "./mqtt/listener.js";
 import { Messages } from "./mqtt/messages.js";
+import type { CloudMessage } from "./mqtt/reserved.js";
 import { type CertificateAuthority, openAuthority } from "./pki/authority.js";
 import { callFunction, type HookCommands } from "./provisioning/hook.js";
 import { Provisioning } from "./provisioning/provisioning.js";
@@ -295,7 +297,12 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		const jobs = new Jobs({ registry, now, report });
 		closing.push(() => jobs.close());
 		const reserved = [shadows, jobs.device];
-		let broker = await openBroker({ registry, provisioning, reserved, settings, now, report });
+		const justInTime = { registry, settings, now, publish: (message: CloudMessage) => broker.publish(message) };
+		const brokerOptions: BrokerOptions = {
+			...{ registry, provisioning, reserved, settings, now, report },
+			findRegistration: (chain) => findRegistration(justInTime, chain),
+		};
+		let broker = await openBroker(brokerOptions);
 		closing.push(() => broker.close());
 		const messages = new Messages({ state, publisher: { publish: (message) => broker.publish(message) }, reserved });
 		/** Resolves when a reset is done; sockets that come meanwhile wait for it. */
@@ -374,7 +381,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			metrics.clear();
 			events.clear();
 			for (const controlPlane of controlPlanes) controlPlane.forgetThrottles();
-			broker = await openBroker({ registry, provisioning, reserved, settings, now, report });
+			broker = await openBroker(brokerOptions);
 			jobs.sweep();
 			report({ event: "reset", milliseconds: Math.round(performance.now() - started) });
 		};

@@ -4,6 +4,7 @@
 import type { Operation } from "./operation.js";
 import { authorizerOperations } from "./operations/authorizers.js";
 import { billingGroupOperations } from "./operations/billing-groups.js";
+import { caCertificateOperations } from "./operations/ca-certificates.js";
 import { certificateOperations } from "./operations/certificates.js";
 import { dataOperations } from "./operations/data.js";
 import { endpointOperations } from "./operations/endpoint.js";
@@ -22,6 +23,7 @@ import type { ServiceName } from "./services.js";
 export const operations = {
 	...authorizerOperations,
 	...billingGroupOperations,
+	...caCertificateOperations,
 	...certificateOperations,
 	...endpointOperations,
 	...policyOperations,

@@ -4,6 +4,8 @@
 import { AwsError } from "../base/errors.js";
 import type { State } from "../state/state.js";
 import { Authorizers } from "./authorizers.js";
+import { CaCertificates } from "./ca-certificates.js";
+import { CertificateProviders } from "./certificate-providers.js";
 import { BillingGroups } from "./billing-groups.js";
 import { Certificates } from "./certificates.js";
 import { arn, type CertificateIssuer, type InvokeFunction, type RegistryContext } from "./context.js";
@@ -65,6 +67,10 @@ export class Registry {
 	readonly billingGroups: BillingGroups;
 	/** Operations on provisioning templates, such as `createProvisioningTemplate`. */
 	readonly templates: Templates;
+	/** Operations on CA certificates, such as `registerCACertificate`. */
+	readonly caCertificates: CaCertificates;
+	/** Operations on certificate providers, such as `createCertificateProvider`. */
+	readonly certificateProviders: CertificateProviders;
 	/** Operations on custom authorizers, such as `createAuthorizer`. */
 	readonly authorizers: Authorizers;
 	/** Operations on tags, such as `tagResource`. */
@@ -91,6 +97,9 @@ export class Registry {
 		this.thingPrincipals = new ThingPrincipals(context, this.certificates, this.things);
 		this.thingGroups = new ThingGroups(context, this.things, this.tags);
 		this.templates = new Templates(context, this.tags);
+		this.caCertificates = new CaCertificates(context, this.tags, this.templates, this.certificates);
+		this.certificates.findIssuer = (certificate) => this.caCertificates.issuerOf(certificate);
+		this.certificateProviders = new CertificateProviders(context, this.tags);
 		this.authorizers = new Authorizers(context, this.tags);
 		this.roles = new Roles(context);
 	}

@@ -157,6 +157,36 @@ export interface TemplateRecord {
 	readonly lastModifiedDate: number;
 }
 
+/** What a CA registers devices with: a template of the account, or one of its own. */
+export interface RegistrationConfig {
+	readonly templateName?: string;
+	readonly templateBody?: string;
+	readonly roleArn?: string;
+}
+
+/** A CA certificate of the customer's own. */
+export interface CaCertificateRecord {
+	/** Lower-case hex SHA-256 of the certificate's DER. */
+	readonly certificateId: string;
+	readonly certificatePem: string;
+	readonly status: "ACTIVE" | "INACTIVE";
+	readonly autoRegistrationStatus: "ENABLE" | "DISABLE";
+	readonly registrationConfig?: RegistrationConfig;
+	readonly certificateMode: "DEFAULT" | "SNI_ONLY";
+	readonly creationDate: number;
+	readonly lastModifiedDate: number;
+	readonly customerVersion: number;
+	readonly generationId: string;
+}
+
+/** What signs in place of the cloud. */
+export interface CertificateProviderRecord {
+	readonly certificateProviderName: string;
+	readonly lambdaFunctionArn: string;
+	readonly creationDate: number;
+	readonly lastModifiedDate: number;
+}
+
 /** A custom authorizer. */
 export interface AuthorizerRecord {
 	readonly authorizerName: string;
@@ -359,6 +389,8 @@ export interface AccountRecord {
 	readonly region: string;
 	/** First label of the data endpoint, before `-ats`. */
 	readonly endpointPrefix: string;
+	/** What a verification certificate of a CA must name. */
+	readonly registrationCode?: string;
 }
 
 /** A certificate authority or server identity of this cloud: private key and certificate as PEM. */
@@ -551,6 +583,8 @@ export class State {
 	readonly thingTypes = this.#table<ThingTypeRecord>("thingTypes", {});
 	readonly billingGroups = this.#table<BillingGroupRecord>("billingGroups", {});
 	readonly templates = this.#table<TemplateRecord>("templates", {});
+	readonly caCertificates = this.#table<CaCertificateRecord>("caCertificates", {});
+	readonly certificateProviders = this.#table<CertificateProviderRecord>("certificateProviders", {});
 	readonly authorizers = this.#table<AuthorizerRecord>("authorizers", {});
 	readonly tags = this.#table<TagsRecord>("tags", {});
 	readonly settings = this.#table<SettingsRecord>("settings", {});
