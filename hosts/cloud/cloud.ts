@@ -337,7 +337,10 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			whenReady(socket, () => broker.accept(socket));
 		};
 		/** Whose signatures count: everybody that a control plane or the setup knows. Without anybody, and on loopback only, anyone's. */
-		const known: { readonly keys: Map<string, AccessKey>; signatures: Callers["signatures"] | undefined } = { keys: new Map(accessKeys.map((key) => [key.accessKeyId, key])), signatures: options.signatures };
+		const known: { readonly keys: Map<string, AccessKey>; signatures: Callers["signatures"] | undefined } = {
+			keys: new Map(accessKeys.map((key) => [key.accessKeyId, key])),
+			signatures: options.signatures,
+		};
 		const callers = (): Callers => ({
 			keys: known.keys,
 			signatures: known.signatures ?? (isLoopback(host) && known.keys.size === 0 ? "any" : "checked"),

@@ -101,11 +101,7 @@ export class CustomAuthorizers {
 		return { record, ...presented };
 	}
 
-	async #admit(
-		choose: () => Chosen,
-		transport: Transport,
-		facts: ConnectFacts,
-	): Promise<Admitted | Refusal> {
+	async #admit(choose: () => Chosen, transport: Transport, facts: ConnectFacts): Promise<Admitted | Refusal> {
 		const { connectionId, clientId, username, password } = facts;
 		let chosen: Chosen;
 		try {

@@ -80,7 +80,12 @@ export function openHttpsGate(options: HttpsGateOptions): HttpsGate {
 	const watch = (socket: Duplex) => {
 		clearTimeout(open.get(socket));
 		const late = () => {
-			report({ event: "refused", connectionId: "", reason: "HTTP timeout", explanation: "A request did not come in time." });
+			report({
+				event: "refused",
+				connectionId: "",
+				reason: "HTTP timeout",
+				explanation: "A request did not come in time.",
+			});
 			socket.destroy();
 		};
 		open.set(socket, setTimeout(late, Math.min(settings.connection.connectTimeout, LONGEST_TIMER)));
@@ -317,7 +322,8 @@ function readProperties(request: IncomingMessage, query: ReadonlyMap<string, str
 
 /** Base64 of a JSON list of objects with one member each. */
 function readUserProperties(header: string): [string, string][] {
-	const wrong = () => new HttpError(400, "x-amz-mqtt5-user-properties must be base64 of a JSON list such as [{\"name\": \"value\"}].");
+	const wrong = () =>
+		new HttpError(400, 'x-amz-mqtt5-user-properties must be base64 of a JSON list such as [{"name": "value"}].');
 	let list: unknown;
 	try {
 		list = JSON.parse(Buffer.from(header, "base64").toString());

@@ -109,7 +109,11 @@ async function register(
 }
 
 /** Carries the template out. @throws TemplateError, AwsError; then nothing has changed */
-function provision({ registry, settings }: JustInTimeOptions, record: CertificateRecord, body: string): string | undefined {
+function provision(
+	{ registry, settings }: JustInTimeOptions,
+	record: CertificateRecord,
+	body: string,
+): string | undefined {
 	const variables = new Map(certificateVariables(record));
 	const parameters = new Map<string, string>();
 	for (const [name, part] of Object.entries(PARAMETERS)) {

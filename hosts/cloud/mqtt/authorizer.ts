@@ -212,7 +212,10 @@ export class Permissions {
 }
 
 function clientVariables({ clientId, sourceIp }: ConnectionFacts): [string, string][] {
-	return [...(clientId === undefined ? [] : [["iot:ClientId", clientId] as [string, string]]), ["aws:SourceIp", sourceIp]];
+	return [
+		...(clientId === undefined ? [] : [["iot:ClientId", clientId] as [string, string]]),
+		["aws:SourceIp", sourceIp],
+	];
 }
 
 function ownVariables(own: OwnPolicies, facts: ConnectionFacts, attributes: readonly string[]): PolicyVariables {

@@ -4,7 +4,7 @@
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as setTimeoutAsync } from "node:timers/promises";
-import type { TLSSocket } from "node:tls";
+import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import type { CloudEventBody } from "../base/events.js";
 import { type Failed, guarded, LONGEST_TIMER, messageOf } from "../base/guard.js";
 import type { Settings } from "../base/settings.js";
@@ -328,7 +328,9 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 		if (connection.ended) return;
 		if ("reason" in answer) {
 			this.#reportRefusal(connection, answer);
-			return answer.silent ? connection.end("AUTH_ERROR") : connection.refuse("AUTH_ERROR", reasonCode.notAuthorized, 5);
+			return answer.silent
+				? connection.end("AUTH_ERROR")
+				: connection.refuse("AUTH_ERROR", reasonCode.notAuthorized, 5);
 		}
 		connection.principal = answer.principal;
 		connection.own = answer.own;
@@ -588,7 +590,9 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 		if (service) await service.handle({ topic, payload, ...(properties && { properties }), reply: async () => {} });
 		else if (topic.startsWith("$aws/")) {
 			const answered = parseProvisioningTopic(topic) !== undefined;
-			const why = answered ? "Provisioning answers on the connection that asks, and HTTPS has none." : whyNotPublished(topic);
+			const why = answered
+				? "Provisioning answers on the connection that asks, and HTTPS has none."
+				: whyNotPublished(topic);
 			this.#reportUnsupported(publisher, "iot:Publish", topic, why);
 		} else this.#route(message);
 		await this.#sessions.stored();
@@ -810,8 +814,9 @@ const MAXIMUM_CHAIN = 10;
 /** The certificates that a client has sent, its own first, DER. */
 function chainOf(socket: TLSSocket): Uint8Array[] {
 	const chain: Uint8Array[] = [];
-	let one = socket.getPeerX509Certificate();
-	while (one && chain.length < MAXIMUM_CHAIN && !chain.some((known) => one!.raw.equals(known))) {
+	let one: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+	// A root is its own issuer.
+	while (one?.raw && chain.length < MAXIMUM_CHAIN && !chain.some((known) => one!.raw.equals(known))) {
 		chain.push(one.raw);
 		one = one.issuerCertificate;
 	}

@@ -231,7 +231,10 @@ export class Authorizers {
 			name === undefined ? [...authorizers.values()].find(({ isDefault }) => isDefault) : authorizers.get(name);
 		if (!record && name === undefined) return undefined;
 		if (!record)
-			throw new AwsError("UnauthorizedException", `There is no authorizer ${name!.slice(0, 128)}: CreateAuthorizer makes one.`);
+			throw new AwsError(
+				"UnauthorizedException",
+				`There is no authorizer ${name!.slice(0, 128)}: CreateAuthorizer makes one.`,
+			);
 		if (record.status === "ACTIVE") return record;
 		throw new AwsError(
 			"UnauthorizedException",
@@ -240,7 +243,10 @@ export class Authorizers {
 	}
 
 	/** Why the token's signature does not count; `undefined` when it does, or needs none. */
-	whyUnsigned(record: AuthorizerRecord, { token, signature }: Pick<Presented, "token" | "signature">): string | undefined {
+	whyUnsigned(
+		record: AuthorizerRecord,
+		{ token, signature }: Pick<Presented, "token" | "signature">,
+	): string | undefined {
 		if (record.signingDisabled) return undefined;
 		const name = record.authorizerName;
 		if (token === undefined || token === "")
@@ -264,7 +270,8 @@ export class Authorizers {
 		const refuse = (explanation: string): AuthorizerAnswer => ({ isAuthenticated: false, explanation });
 		const record = this.#context.state.authorizers.get(name);
 		if (!record) return refuse(`The authorizer ${name} has been deleted.`);
-		if (this.#calls >= MAXIMUM_CALLS) return refuse(`More than ${MAXIMUM_CALLS} authorizations are under way: try again.`);
+		if (this.#calls >= MAXIMUM_CALLS)
+			return refuse(`More than ${MAXIMUM_CALLS} authorizations are under way: try again.`);
 		const { token, tls, http, mqtt, connectionId } = presented;
 		const event = {
 			...(token !== undefined && { token }),
@@ -296,7 +303,10 @@ export class Authorizers {
 	}
 
 	#require(authorizerName: string): AuthorizerRecord {
-		return requireRow(this.#context.state.authorizers.get(authorizerName), `Authorizer ${authorizerName} does not exist`);
+		return requireRow(
+			this.#context.state.authorizers.get(authorizerName),
+			`Authorizer ${authorizerName} does not exist`,
+		);
 	}
 
 	#requireDefault(): AuthorizerRecord {

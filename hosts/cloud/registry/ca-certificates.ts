@@ -3,8 +3,8 @@
 
 import { randomBytes, randomUUID, X509Certificate } from "node:crypto";
 import { AwsError } from "../base/errors.js";
-import { parseTemplate } from "../template/template.js";
 import type { CaCertificateRecord, RegistrationConfig } from "../state/state.js";
+import { parseTemplate } from "../template/template.js";
 import { type Certificates, fingerprint, parseCertificate } from "./certificates.js";
 import { arn, type RegistryContext, requireRow, seconds } from "./context.js";
 import { checkCertificateId, demand, type Tag } from "./limits.js";

@@ -4,9 +4,9 @@
 import { AwsError } from "../base/errors.js";
 import type { State } from "../state/state.js";
 import { Authorizers } from "./authorizers.js";
+import { BillingGroups } from "./billing-groups.js";
 import { CaCertificates } from "./ca-certificates.js";
 import { CertificateProviders } from "./certificate-providers.js";
-import { BillingGroups } from "./billing-groups.js";
 import { Certificates } from "./certificates.js";
 import { arn, type CertificateIssuer, type InvokeFunction, type RegistryContext } from "./context.js";
 import { Policies } from "./policies.js";

@@ -9,8 +9,10 @@ process.stdin.on("end", () => {
 	const wish = (mqtt.username ?? event.token ?? "").split("?")[0];
 	const password = Buffer.from(mqtt.password ?? "", "base64").toString();
 	const answer = {
-		isAuthenticated: wish !== "stranger" && (mqtt.username === undefined || password === "sesame" || event.token !== undefined),
-		principalId: wish === "nameless" ? "not a name!" : `who${event.protocols.join("")}${event.signatureVerified ? "signed" : ""}`,
+		isAuthenticated:
+			wish !== "stranger" && (mqtt.username === undefined || password === "sesame" || event.token !== undefined),
+		principalId:
+			wish === "nameless" ? "not a name!" : `who${event.protocols.join("")}${event.signatureVerified ? "signed" : ""}`,
 		policyDocuments: [
 			{
 				Version: "2012-10-17",

@@ -63,7 +63,10 @@ t.test("A user name and a password are asked about, and the answer's policies de
 		await t.rejects(open(rig, { username, password: "wrong", protocolVersion }), /Not authorized/);
 		t.match(last(rig, "refused"), { reason: "custom authorizer", explanation: /isAuthenticated false/ });
 	}
-	await t.rejects(open(rig, { username: "room", password: "sesame" }), "no authorizer is named, and there is no default");
+	await t.rejects(
+		open(rig, { username: "room", password: "sesame" }),
+		"no authorizer is named, and there is no default",
+	);
 	t.match(last(rig, "refused"), { explanation: /SetDefaultAuthorizer/ });
 	rig.cloud.registry.authorizers.setDefaultAuthorizer({ authorizerName: "names" });
 	const client = await open(rig, { username: "room", password: "sesame" });
@@ -120,7 +123,9 @@ t.test("A connection ends when the answer says so, and is asked about again when
 	const often = await open(rig, { username: `often?${name}`, password: "sesame", clientId: "often" });
 	rig.cloud.registry.authorizers.updateAuthorizer({ authorizerName: "names", authorizerFunctionArn: "arn:gone" });
 	await closed(often);
-	await eventually(() => rig.events.find((e) => e.event === "refused" && /nothing stands for arn:gone/.test(e.explanation)));
+	await eventually(() =>
+		rig.events.find((e) => e.event === "refused" && /nothing stands for arn:gone/.test(e.explanation)),
+	);
 });
 
 t.test("AWS's SDK makes an authorizer and tries it out", async (t) => {

@@ -28,7 +28,11 @@ t.test("A message published over HTTPS reaches subscribers, as far as certificat
 	const denied = await post(rig, "/topics/elsewhere", "no", proof);
 	t.equal(denied.status, 403);
 	t.match(last(rig, "denied"), { action: "iot:Publish", resource: topic("elsewhere") });
-	t.equal((await post(rig, "/topics/rooms/1?retain=true", "no", proof)).status, 403, "retaining is an action of its own");
+	t.equal(
+		(await post(rig, "/topics/rooms/1?retain=true", "no", proof)).status,
+		403,
+		"retaining is an action of its own",
+	);
 	t.equal((await post(rig, "/topics/rooms/1", "no")).status, 403, "no certificate");
 	t.match(last(rig, "refused"), { reason: "HTTP 403", explanation: /sent no certificate/ });
 	t.equal((await post(rig, "/topics/rooms/1?qos=2", "no", proof)).status, 400);

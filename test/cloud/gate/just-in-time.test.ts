@@ -75,7 +75,10 @@ t.test("A CA is registered by a certificate for the registration code, listed, c
 	t.equal(wrong.name, "RegistrationCodeValidationException");
 	const proof = ca.issue(`/CN=${registrationCode}`).certificatePem;
 	const stranger = makeCa("Maker");
-	t.equal((await refusal(register(stranger.issue(`/CN=${registrationCode}`).certificatePem))).name, "CertificateValidationException");
+	t.equal(
+		(await refusal(register(stranger.issue(`/CN=${registrationCode}`).certificatePem))).name,
+		"CertificateValidationException",
+	);
 	stranger.dispose();
 	const { certificateId, certificateArn } = await register(proof);
 	t.match(certificateArn, /:cacert\/[0-9a-f]{64}$/);
@@ -86,47 +89,56 @@ t.test("A CA is registered by a certificate for the registration code, listed, c
 	await client.send(new UpdateCACertificateCommand({ certificateId, newStatus: "ACTIVE" }));
 	const registered = await client.send(command);
 	const { certificates } = await client.send(new ListCertificatesByCACommand({ caCertificateId: certificateId }));
-	t.same(certificates?.map((one) => one.certificateId), [registered.certificateId]);
+	t.same(
+		certificates?.map((one) => one.certificateId),
+		[registered.certificateId],
+	);
 	const { certificateDescription } = await client.send(new DescribeCACertificateCommand({ certificateId }));
 	t.match(certificateDescription, { status: "ACTIVE", autoRegistrationStatus: "DISABLE", certificateMode: "DEFAULT" });
 	t.match(await reason(rig, withCa(ca.issue("/CN=two"), ca), "two"), /newAutoRegistrationStatus ENABLE/);
-	t.equal((await refusal(client.send(new DeleteCACertificateCommand({ certificateId })))).name, "CertificateStateException");
+	t.equal(
+		(await refusal(client.send(new DeleteCACertificateCommand({ certificateId })))).name,
+		"CertificateStateException",
+	);
 	await client.send(new UpdateCACertificateCommand({ certificateId, newStatus: "INACTIVE" }));
 	await client.send(new DeleteCACertificateCommand({ certificateId }));
 	t.same((await client.send(new ListCACertificatesCommand({}))).certificates, []);
 });
 
-t.test("A device of a registered CA is registered at its first CONNECT, which is closed, and told on a topic", async (t) => {
-	const { ca, rig, client } = await start(t);
-	const { certificateId: caCertificateId } = await client.send(
-		new RegisterCACertificateCommand({
-			...{ caCertificate: ca.certificatePem, certificateMode: "SNI_ONLY" },
-			...{ setAsActive: true, allowAutoRegistration: true },
-		}),
-	);
-	const watcher = await connect(rig, await identity(rig, "everything", everything), "watcher");
-	await watcher.subscribeAsync(`$aws/events/certificates/registered/${caCertificateId}`);
-	const told = new Promise<Buffer>((resolve) => watcher.once("message", (_, payload) => resolve(payload)));
-	const device = ca.issue("/CN=device-1");
-	t.match(await reason(rig, device, "device-1"), /registered just in time/);
-	const event = JSON.parse((await told).toString());
-	t.match(event, {
-		caCertificateId,
-		certificateStatus: "PENDING_ACTIVATION",
-		awsAccountId: rig.account.accountId,
-		certificateRegistrationTimestamp: null,
-	});
-	t.match(await reason(rig, device, "device-1"), /certificate PENDING_ACTIVATION/);
-	const { certificates, policies } = rig.cloud.registry;
-	certificates.updateCertificate({ certificateId: event.certificateId, newStatus: "ACTIVE" });
-	policies.attachPolicy({ policyName: "everything", target: certificates.arn(event.certificateId) });
-	const connected = await connect(rig, device, "device-1");
-	await connected.endAsync();
-	await watcher.endAsync();
-	const strangers = makeCa("Nobody");
-	t.match(await reason(rig, strangers.issue("/CN=x"), "x"), /^unknown certificate/);
-	strangers.dispose();
-});
+t.test(
+	"A device of a registered CA is registered at its first CONNECT, which is closed, and told on a topic",
+	async (t) => {
+		const { ca, rig, client } = await start(t);
+		const { certificateId: caCertificateId } = await client.send(
+			new RegisterCACertificateCommand({
+				...{ caCertificate: ca.certificatePem, certificateMode: "SNI_ONLY" },
+				...{ setAsActive: true, allowAutoRegistration: true },
+			}),
+		);
+		const watcher = await connect(rig, await identity(rig, "everything", everything), "watcher");
+		await watcher.subscribeAsync(`$aws/events/certificates/registered/${caCertificateId}`);
+		const told = new Promise<Buffer>((resolve) => watcher.once("message", (_, payload) => resolve(payload)));
+		const device = ca.issue("/CN=device-1");
+		t.match(await reason(rig, device, "device-1"), /registered just in time/);
+		const event = JSON.parse((await told).toString());
+		t.match(event, {
+			caCertificateId,
+			certificateStatus: "PENDING_ACTIVATION",
+			awsAccountId: rig.account.accountId,
+			certificateRegistrationTimestamp: null,
+		});
+		t.match(await reason(rig, device, "device-1"), /certificate PENDING_ACTIVATION/);
+		const { certificates, policies } = rig.cloud.registry;
+		certificates.updateCertificate({ certificateId: event.certificateId, newStatus: "ACTIVE" });
+		policies.attachPolicy({ policyName: "everything", target: certificates.arn(event.certificateId) });
+		const connected = await connect(rig, device, "device-1");
+		await connected.endAsync();
+		await watcher.endAsync();
+		const strangers = makeCa("Nobody");
+		t.match(await reason(rig, strangers.issue("/CN=x"), "x"), /^unknown certificate/);
+		strangers.dispose();
+	},
+);
 
 t.test("A CA's template provisions a device from the names in its certificate", async (t) => {
 	const { ca, rig, client } = await start(t);
@@ -184,7 +196,10 @@ t.test("A certificate provider signs in place of the cloud, and what it does wro
 	const signer = `${ca.folder}/signer.cjs`;
 	process.env.FLEET_TEST_SIGNER = signer;
 	const answer = (certificatePem: string) =>
-		writeFileSync(signer, `process.stdin.resume().on("end", () => console.log(${JSON.stringify(JSON.stringify({ certificatePem }))}))`);
+		writeFileSync(
+			signer,
+			`process.stdin.resume().on("end", () => console.log(${JSON.stringify(JSON.stringify({ certificatePem }))}))`,
+		);
 	answer(signed);
 	await client.send(
 		new CreateCertificateProviderCommand({
@@ -195,8 +210,7 @@ t.test("A certificate provider signs in place of the cloud, and what it does wro
 	);
 	const device = await connect(rig, rig.claim, "claim");
 	await subscribeToReplies(device, topics.csr("json"));
-	const ask = () =>
-		exchange(device, topics.csr("json"), JSON.stringify({ certificateSigningRequest: request.csr }));
+	const ask = () => exchange(device, topics.csr("json"), JSON.stringify({ certificateSigningRequest: request.csr }));
 	const reply = await ask();
 	t.ok(reply.accepted);
 	t.equal(JSON.parse(reply.payload.toString()).certificatePem, signed);

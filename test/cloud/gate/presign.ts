@@ -46,6 +46,7 @@ export async function presign(
 		{ signingDate: at, ...(expiresIn !== undefined && { expiresIn }) },
 	);
 	const query = Object.entries(signed.query ?? {}).map(([name, value]) => `${name}=${encodeURIComponent(`${value}`)}`);
-	if (sessionToken !== undefined && !tokenSigned) query.push(`X-Amz-Security-Token=${encodeURIComponent(sessionToken)}`);
+	if (sessionToken !== undefined && !tokenSigned)
+		query.push(`X-Amz-Security-Token=${encodeURIComponent(sessionToken)}`);
 	return `wss://localhost:${port}/mqtt?${query.join("&")}`;
 }

@@ -1,7 +1,7 @@
 // MQTT over WebSocket: AWS's SDK and MQTT.js connect with signatures, IAM decides, and strangers get an HTTP status and a reason.
 
 import { once } from "node:events";
-import { auth, io, iot, mqtt as crt } from "aws-iot-device-sdk-v2";
+import { auth, mqtt as crt, io, iot } from "aws-iot-device-sdk-v2";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import t from "tap";
 import { WebSocket } from "ws";
@@ -95,7 +95,10 @@ t.test("MQTT.js with a presigned URL publishes and receives in both versions, wi
 		t.match(last(rig, "denied"), { principal: user.principal, action: "iot:Publish" }, "and IAM refuses the rest");
 	}
 	await t.rejects(open(rig, await presign(rig.cloud.httpsPort, user), "stranger"));
-	t.match(last(rig, "denied"), { action: "iot:Connect", resource: "arn:aws:iot:us-east-1:123456789012:client/stranger" });
+	t.match(last(rig, "denied"), {
+		action: "iot:Connect",
+		resource: "arn:aws:iot:us-east-1:123456789012:client/stranger",
+	});
 });
 
 t.test("AWS's device SDK connects with its WebSocket builder, with a role's session token too", async (t) => {
@@ -134,7 +137,11 @@ t.test("A WebSocket that proves nothing is refused with a status, AWS's name and
 		[`wss://localhost:${port}/mqtt`, "MissingAuthenticationTokenException", /sign the URL/],
 		[signed.replace(/Signature=../, "Signature=00"), "InvalidSignatureException", /does not match/],
 		[signed.replace("AKIAUSER", "AKIANOBODY"), "UnrecognizedClientException", /security token/],
-		[`wss://localhost:${port}/mqtt?X-Amz-Algorithm=AWS4-HMAC-SHA256`, "IncompleteSignatureException", /lacks X-Amz-Cred/],
+		[
+			`wss://localhost:${port}/mqtt?X-Amz-Algorithm=AWS4-HMAC-SHA256`,
+			"IncompleteSignatureException",
+			/lacks X-Amz-Cred/,
+		],
 		[await presign(port, user, { service: "iot" }), "InvalidSignatureException", /iotdevicegateway/],
 		[await presign(port, user, { region: "eu-west-1" }), "InvalidSignatureException", /us-east-1/],
 		[
@@ -142,7 +149,11 @@ t.test("A WebSocket that proves nothing is refused with a status, AWS's name and
 			"InvalidSignatureException",
 			/expired/,
 		],
-		[await presign(port, role, { tokenSigned: true }), "InvalidSignatureException", /appended to the URL after signing/],
+		[
+			await presign(port, role, { tokenSigned: true }),
+			"InvalidSignatureException",
+			/appended to the URL after signing/,
+		],
 	];
 	for (const [url, type, reason] of cases) {
 		const answer = await refused(rig, url);
@@ -188,10 +199,15 @@ t.test("What breaks the rules of WebSocket or of MQTT ends its own connection al
 		const gone = once(socket, "close");
 		send(socket);
 		await gone;
-		await eventually(() => rig.events.some((e) => e.event === "violation" && explanation.test(e.explanation)) || undefined);
+		await eventually(
+			() => rig.events.some((e) => e.event === "violation" && explanation.test(e.explanation)) || undefined,
+		);
 		t.pass(what);
 	}
 	await client.publishAsync("still/here", "yes", { qos: 1 });
 	await client.endAsync();
-	t.notOk(rig.events.some(({ event }) => event === "warning"), "nothing failed in the cloud itself");
+	t.notOk(
+		rig.events.some(({ event }) => event === "warning"),
+		"nothing failed in the cloud itself",
+	);
 });
