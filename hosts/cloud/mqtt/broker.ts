@@ -164,12 +164,14 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 	}
 
 	#accept(socket: TLSSocket): void {
-		const { settings, findRegistration } = this.#options;
+		const { settings, registry, findRegistration } = this.#options;
+		// Before anything else asks for the certificate: Node gives the whole chain to the first one who asks only.
+		const chain = findRegistration && registry.state.caCertificates.size > 0 ? chainOf(socket) : [];
 		const proof = this.identify(socket);
 		const { principal = "" } = proof;
 		const client = { stream: socket, sourceIp: sourceIpOf(socket), principal };
 		if (!("reason" in proof)) return this.open({ ...client, expiration: proof.expiration });
-		const admission = proof.reason === "unknown certificate" ? findRegistration?.(chainOf(socket)) : undefined;
+		const admission = proof.reason === "unknown certificate" ? findRegistration?.(chain) : undefined;
 		if (admission) return this.open({ ...client, admission });
 		this.report({ event: "refused", connectionId: randomUUID(), ...proof });
 		socket.on("error", () => {});
