@@ -85,6 +85,7 @@ async function check() {
 		["types of src/, which may use nothing but the language", tsc, ["-p", "src"]],
 		["types of the hosts in Node, and of the tests", tsc, ["-p", "tsconfig.json"]],
 		["types of the host on the Moddable SDK", tsc, ["-p", "hosts/moddable"]],
+		["types of the web page, which may use nothing but a browser", tsc, ["-p", "hosts/cloud/console"]],
 		["format and lint", biome, ["check", "--error-on-warnings"]],
 	];
 	let failed = 0;

@@ -202,6 +202,7 @@ everything from other machines, which without it may not use /_local/ at all.`,
 				alpnPort: running.alpnPort,
 				httpsPort: running.httpsPort,
 				url: control.url,
+				page: pageAddress(control.url),
 				signatures: control.signatures,
 				accountId: account.accountId,
 				region: account.region,
@@ -216,7 +217,7 @@ everything from other machines, which without it may not use /_local/ at all.`,
 			const end = untilSignal();
 			if (json) console.log(JSON.stringify({ event: "started", ...facts }));
 			else if (printEvent === printLog) logLine("info", "A local AWS IoT is running.", { event: "started", ...facts });
-			else console.log(instructions(facts));
+			else console.log(instructions(facts, localToken ? undefined : control.pageToken));
 			printEarly();
 			await end;
 			return 0;
@@ -245,6 +246,8 @@ interface Facts {
 	readonly alpnPort: number;
 	readonly httpsPort: number;
 	readonly url: string;
+	/** Of the web page, where it is read-only: the token is for people. */
+	readonly page: string;
 	readonly signatures: ControlPlane["signatures"];
 	readonly accountId: string;
 	readonly region: string;
@@ -265,7 +268,18 @@ interface Facts {
 /** Whether clients reach a cloud that listens on this address by the name localhost. Not so for 127.0.0.2, for example. */
 const isLocalhost = (host: string): boolean => ["localhost", "127.0.0.1", "::1", "0.0.0.0", "::"].includes(host);
 
-function instructions(facts: Facts): string {
+/** The web page's address for a browser on this machine, which cannot open the address of all interfaces. */
+function pageAddress(url: string): string {
+	const address = new URL(url);
+	if (["0.0.0.0", "[::]"].includes(address.hostname)) address.hostname = "localhost";
+	return address.href;
+}
+
+/**
+ * How to use the cloud. `pageToken` was made up for this run, so it may be shown to whoever has started it; a browser sends the
+ * fragment, in which it stands, to nobody.
+ */
+function instructions(facts: Facts, pageToken: string | undefined): string {
 	const name = isLocalhost(facts.host) ? "localhost" : facts.host;
 	const rows = [
 		["account", `${facts.accountId} in ${facts.region}`],
@@ -273,6 +287,10 @@ function instructions(facts: Facts): string {
 		["MQTT over WebSocket", `wss://${name}:${facts.httpsPort}/mqtt; publishing over HTTPS on the same port`],
 		["names", `${name}${isIP(name) ? " (an address, so clients need not send a server name)" : ""}, ${facts.endpoint}`],
 		["control plane", facts.url],
+		[
+			"web page",
+			pageToken === undefined ? `${facts.page}, changes with FLEET_LOCAL_TOKEN` : `${facts.page}#token=${pageToken}`,
+		],
 		...(facts.template === undefined
 			? []
 			: [["template", `${facts.template}, with policies ${facts.claim} (claims) and ${facts.device} (devices)`]]),

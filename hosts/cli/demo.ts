@@ -60,7 +60,7 @@ that the device sends under its new identity. The exit code is 0 only if the clo
 		say(`${hanging("", "All on this machine: real TLS, real MQTT, nothing simulated but the chip.")}\n`);
 		const summary = await play(choices, tell);
 		if (json) console.log(JSON.stringify(summary, undefined, "\t"));
-		else say(`\n${conclusion(summary)}${keep === undefined ? "" : `\n\n${continuation(keep)}`}`);
+		else say(`\n${conclusion(summary)}\n\n${keep === undefined ? CLOUD_PAGE : continuation(keep)}`);
 		return 0;
 	},
 });
@@ -280,6 +280,9 @@ function conclusion(summary: Summary): string {
 		...rows.map(([name, value]) => hanging(`  ${name!.padEnd(13)}`, value!, textWidth())),
 	].join("\n");
 }
+
+/** Where somebody who wants to see more goes from here. */
+const CLOUD_PAGE = "The same cloud until Ctrl-C, with a web page at http://127.0.0.1:8880/: npx fleet cloud";
 
 /** The commands that continue with what was kept. */
 function continuation(folder: string): string {

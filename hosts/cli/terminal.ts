@@ -21,14 +21,16 @@ export const style = {
 	cyan: paint(36, 39),
 };
 
+// A terminal that was never told its width has 0 columns, which counts as unknown.
+
 /** Lines longer than this are hard to read, however wide the terminal is. */
 const WIDEST = 100;
 
 /** Width of texts such as the help, in characters: that of the terminal, but at most WIDEST. */
-export const textWidth = (): number => Math.min(process.stdout.columns ?? WIDEST, WIDEST);
+export const textWidth = (): number => Math.min(process.stdout.columns || WIDEST, WIDEST);
 
 /** Width of lines that report events: that of the terminal. Without a terminal, lines are never wrapped, so that `grep` works. */
-export const lineWidth = (stream: NodeJS.WriteStream = process.stdout): number => stream.columns ?? Infinity;
+export const lineWidth = (stream: NodeJS.WriteStream = process.stdout): number => stream.columns || Infinity;
 
 const thousands = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 

@@ -119,7 +119,15 @@ export interface CloudOptions {
 /** Options of the control plane that are not this cloud's to decide. */
 export type OwnControlPlaneOptions = Omit<
 	ControlPlaneOptions,
-	"registry" | "services" | "events" | "metrics" | "settings" | "changeSettings" | "reset" | "connections"
+	| "registry"
+	| "services"
+	| "events"
+	| "metrics"
+	| "settings"
+	| "changeSettings"
+	| "reset"
+	| "connections"
+	| "provisioning"
 >;
 
 /** A running cloud. */
@@ -410,6 +418,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 				changeSettings: (patch) => kept.change(patch),
 				reset,
 				connections: () => broker.connections,
+				provisioning,
 			});
 			controlPlanes.add(controlPlane);
 			for (const key of more.accessKeys ?? []) known.keys.set(key.accessKeyId, key);

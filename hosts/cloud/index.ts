@@ -47,11 +47,13 @@ export type {
 } from "./provisioning/provisioning.js";
 export type { BillingGroups } from "./registry/billing-groups.js";
 export type { Certificates } from "./registry/certificates.js";
+export type { Configurations, IndexingConfiguration, LoggingOptions } from "./registry/configurations.js";
 export type { ArnKind, CertificateIssuer, IssuedCertificate, RegistryContext } from "./registry/context.js";
 export type { Tag } from "./registry/limits.js";
 export type { Paging } from "./registry/paging.js";
 export type { Policies } from "./registry/policies.js";
 export type { Registry, RegistryOptions } from "./registry/registry.js";
+export type { RoleAliases } from "./registry/role-aliases.js";
 export type { Roles } from "./registry/roles.js";
 export type { Tags } from "./registry/tags.js";
 export type { Templates } from "./registry/templates.js";
@@ -59,6 +61,7 @@ export type { ThingGroups } from "./registry/thing-groups.js";
 export type { ThingPrincipals } from "./registry/thing-principals.js";
 export type { ThingTypes } from "./registry/thing-types.js";
 export type { Things } from "./registry/things.js";
+export type { TopicRulePayload, TopicRules } from "./registry/topic-rules.js";
 export type {
 	FileOrDocument,
 	Setup,

@@ -25,16 +25,16 @@ export const EC_PUBLIC_KEY = fromHex("2a8648ce3d0201");
  */
 const CURVES: Readonly<Record<CurveName, { readonly identifier: Uint8Array; readonly order: Uint8Array }>> =
 	Object.freeze({
-		"P-256": {
+		"P-256": Object.freeze({
 			identifier: fromHex("2a8648ce3d030107"),
 			order: fromHex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"),
-		},
-		"P-384": {
+		}),
+		"P-384": Object.freeze({
 			identifier: fromHex("2b81040022"),
 			order: fromHex(
 				"ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
 			),
-		},
+		}),
 	});
 
 /** A key pair, which is secret. */

@@ -69,7 +69,7 @@ const MEMBERS = Object.freeze({
 	created: TOKEN,
 	registering: TOKEN,
 	registered: THING,
-	refused: { ...THING, ...WITHOUT },
+	refused: Object.freeze({ ...THING, ...WITHOUT } as const),
 	proved: THING,
 } as const satisfies Record<DeviceState, Record<string, keyof Kinds | `${keyof Kinds}?`>>);
 

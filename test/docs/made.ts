@@ -1,10 +1,11 @@
-// Makes the tables of README.md and docs/failures.md that repeat what stands elsewhere: measured numbers, the catalogue of
-// failures; and the published schema of a setup. Run as a program it writes the pages (after `npm run bench`, or a change of the catalogue); the test beside it
-// compares.
+// Makes the tables of README.md, docs/failures.md and docs/firmware.md that repeat what stands elsewhere: measured numbers,
+// the catalogue of failures; and the published schema of a setup. Run as a program it writes the pages (after a measurement, or
+// a change of the catalogue); the test beside it compares.
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { table as failureTable } from "../../hosts/cli/failures.js";
+import type { Memory } from "../../hosts/cli/simulator/memory.js";
 import { setupSchema } from "../../hosts/cloud/setup/schema.js";
 import { bytecode } from "../bench/memory.js";
 import type { Results } from "../bench/results.js";
@@ -13,12 +14,14 @@ import type { Results } from "../bench/results.js";
 const SCHEMA = "docs/setup.schema.json";
 
 const root = new URL("../../", import.meta.url);
+const memory: Memory = JSON.parse(readFileSync(new URL("test/sdk/memory/results.json", root), "utf8"));
 const results: Results = JSON.parse(readFileSync(new URL("test/bench/results/results.json", root), "utf8"));
 
 /** Pages with a table in them, each between `<!-- NAME: … -->` and `<!-- /NAME -->`. */
 const made: readonly { readonly page: string; readonly name: string; readonly make: () => string }[] = [
 	{ page: "README.md", name: "measured", make: measuredTable },
 	{ page: "docs/failures.md", name: "failures", make: failureTable },
+	{ page: "docs/firmware.md", name: "memory", make: memoryTable },
 ];
 
 /** What is wanted of something that must be there. @throws Error */
@@ -29,6 +32,33 @@ function found<T>(value: T | undefined, what: string): T {
 
 const number = (value: number) => value.toLocaleString("en");
 const kilobytes = (bytes: number) => (bytes / 1024).toFixed(1);
+
+/** From `npm run simulator -- --memory`: what the firmware needs, what it leaves, and what other modules would take of it. */
+function memoryTable(): string {
+	const { least, idle, left, modules } = memory;
+	const { esp32, esp32c3 } = left;
+	const rows: (readonly (string | number)[])[] = [
+		["**needed** for everything, TLS included", least.slots, least.chunks, least.stack],
+		["needed while connected and idle", idle.slots, idle.chunks, ""],
+		["**left** on an ESP32, S3, C6, H2 during TLS", esp32.during.slots!, esp32.during.chunks!, 512 - least.stack],
+		["left on these while connected", esp32.after.slots!, esp32.after.chunks!, ""],
+		["**left** on an ESP32-C3 during TLS", "", `${number(esp32c3.during.bytes)}, slots included`, 512 - least.stack],
+		["left on it while connected", "", `${number(esp32c3.after.bytes)}, slots included`, ""],
+		...Object.entries(modules).map(([name, { slots, chunks }]) => [`**taken** by ${TAKERS[name]}`, slots, chunks, ""]),
+	];
+	return [
+		"| | slots | chunks, bytes | stack, slots |",
+		"|---|---|---|---|",
+		...rows.map((row) => `| ${row.map((cell) => (typeof cell === "number" ? number(cell) : cell)).join(" | ")} |`),
+	].join("\n");
+}
+
+/** The modules of the SDK that were measured, at work. */
+const TAKERS: Readonly<Record<string, string>> = {
+	Piu: "Piu with one line of text",
+	"HTTP client": "the SDK's HTTP client during a response",
+	"MQTT client": "an MQTT client of your own, connected",
+};
 
 const OURS = "this project";
 const PIPELINED = "this project, pipelined";

@@ -81,13 +81,24 @@ t.test("given no network, the screen has the failure, its number and the seconds
 	t.same(chip.aborts, []);
 });
 
+t.test("given a failure that only new firmware ends, it is shown in full, its code broken between words", async (t) => {
+	// The stand-in's letters are wider than the font's.
+	for (const width of [240, 300]) {
+		const { bench, chip, powerOn, shown } = await withScreen(width);
+		delete chip.config.template;
+		powerOn();
+		await bench.play(() => bench.failures.length === 1);
+		t.match(shown(), width === 240 ? /failure 11 CONFIGURATION_ INVALID / : /^stopped: needs new firmware failure 11 /);
+	}
+});
+
 t.test(
 	"a text that is too wide is broken between words, or within one; nothing is drawn outside a small screen",
 	async (t) => {
 		const { chip, powerOn, display, bench } = await withScreen(128, 128);
 		powerOn();
 		await bench.play(() => display() !== undefined);
-		display().say("stopped: new firmware is needed");
+		display().say("stopped: needs new firmware");
 		display().show({ event: "provisioned", thingName: "a-thing-of-a-long-name", certificateId: "0".repeat(64) });
 		for (const { text, x, y } of chip.screen.lines) {
 			t.ok(x + text.length * 12 <= 128, text);

@@ -111,7 +111,7 @@ const cases: {
 	/** Upper limit in ms of virtual time. */
 	within?: number;
 }[] = [
-	{ what: "nobody there", reason: "connect", message: /nothing answers/ },
+	{ what: "nobody there", reason: "connect", message: /no TCP connection/ },
 	{
 		what: "a name without an address",
 		before: ({ chip }) => chip.names.clear(),

@@ -59,6 +59,7 @@ t.test("the package holds what a user needs, and nothing else", async (test) => 
 		"build/packages/mqtt-packet.js",
 		"src/boot.ts",
 		"dist/src/index.d.ts",
+		"dist/hosts/cloud/console/page/index.html",
 	])
 		test.ok(paths.includes(needed), needed);
 	const unwanted =

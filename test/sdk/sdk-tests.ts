@@ -100,7 +100,7 @@ async function startServers(rsaRoot: Party, ecRoot: Party): Promise<ServerCase[]
 	for (const key of EC_KINDS) servers.push({ ...servers.at(-1)!, what: `the same, with a client key on ${key}`, key });
 	servers.push({ ...servers.at(-1)!, what: "the same by the name localhost", host: "localhost" });
 	servers.push({ what: "a name without an address", host: "nobody.invalid", port: 1, reason: "resolve" });
-	servers.push({ what: "a port where nobody listens", port: 1, reason: "connect", message: "nothing answers" });
+	servers.push({ what: "a port where nobody listens", port: 1, reason: "connect", message: "no TCP connection" });
 	await good("a server with AES-CBC", rsa, "open", { ciphers: "ECDHE-RSA-AES128-SHA256" });
 	const judge = { rejectUnauthorized: true, ca: pem(rsaRoot) };
 	await good("a server that judges the client's certificate", rsa, "open", judge);

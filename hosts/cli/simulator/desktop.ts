@@ -12,6 +12,8 @@ import { Debugger, type DebuggerOptions, type Sample } from "./xsbug.js";
 export class SimulatorError extends Error {}
 
 const endings: (() => unknown)[] = [];
+/** Whether the process is ending. */
+let ending = false;
 
 /** Registers cleanup work to be done before the process ends, in reverse order. */
 export function atEnd(step: () => unknown): void {
@@ -24,7 +26,6 @@ export function atEnd(step: () => unknown): void {
  * @param interrupted returns the exit code after Ctrl-C
  */
 export async function runToEnd(main: () => Promise<unknown>, interrupted = () => 1): Promise<void> {
-	let ending = false;
 	const end = async (code: number): Promise<void> => {
 		if (ending) return;
 		ending = true;
@@ -136,6 +137,8 @@ function run(
 		);
 		child.once("close", (code) => {
 			stop();
+			// A build that was ended together with the process has not failed.
+			if (ending) return;
 			if (code === 0) resolve();
 			else reject(new SimulatorError(`${complaints(output)}\n${command} failed (${code})`));
 		});

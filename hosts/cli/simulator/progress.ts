@@ -39,7 +39,7 @@ export function progressLine(before: string, stream: NodeJS.WriteStream = proces
 			if (now < last) return;
 			last = now + (stream.isTTY ? 100 : 10_000);
 			shown = true;
-			if (stream.isTTY) stream.write(`\r\x1b[K${`${before}${text}`.slice(0, (stream.columns ?? 80) - 1)}`);
+			if (stream.isTTY) stream.write(`\r\x1b[K${`${before}${text}`.slice(0, (stream.columns || 80) - 1)}`);
 			else stream.write(`${before}${text}\n`);
 		},
 		/** Removes the line. */

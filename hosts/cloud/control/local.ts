@@ -8,6 +8,7 @@ import { AwsError } from "../base/errors.js";
 import type { CloudEvent, EventLog, Metrics } from "../base/events.js";
 import { isObject } from "../base/object.js";
 import { changeSettings, type Settings, type SettingsPatch } from "../base/settings.js";
+import type { Console } from "../console/console.js";
 import { PROMETHEUS_TYPE } from "./prometheus.js";
 
 /** What can be seen and changed from outside while the cloud runs. Nothing of it is secret. */
@@ -21,6 +22,10 @@ export interface LocalAdministration {
 	prometheus(): string;
 	/** Needed for every change, and for every request from another machine. Without it there are none from other machines. */
 	readonly localToken?: string;
+	/** Needed for every change that a browser asks for. It is `localToken` where there is one. */
+	readonly pageToken: string;
+	/** Answers the web page. */
+	readonly console: Console;
 }
 
 /** Bytes that may wait for a reader of the live stream. */
@@ -37,6 +42,8 @@ export function isLocalPath(target: string): boolean {
 	return target.startsWith("/_local/");
 }
 
+const CONSOLE = "/_local/console/";
+
 /**
  * Answers a request under `/_local/`:
  *
@@ -44,7 +51,8 @@ export function isLocalPath(target: string): boolean {
  * - `POST reset`, which answers when the state of the last checkpoint is back;
  * - `PATCH settings` with some of the settings: objects are merged, lists replaced; answers with all of them;
  * - `GET events` and `GET refusals` (those that refuse something, or come to nothing here), after `?since=SEQUENCE`, of `?event=NAME`; as a live
- *   stream when server-sent events are accepted, which a client may take up again with `Last-Event-ID`.
+ *   stream when server-sent events are accepted, which a client may take up again with `Last-Event-ID`;
+ * - `console/…`: what the web page asks.
  *
  * @throws AwsError when the request is refused
  */
@@ -56,7 +64,12 @@ export async function answerLocally(
 	receive: () => Promise<Buffer>,
 ): Promise<void> {
 	const { pathname, searchParams } = new URL(target, "http://localhost");
-	if (pathname !== "/_local/health") authorize(administration.localToken, request);
+	const mayChange = pathname !== "/_local/health" && authorize(administration, request);
+	if (pathname.startsWith(CONSOLE)) {
+		const asked = { request, path: pathname.slice(CONSOLE.length), query: searchParams, mayChange, receive };
+		const answer = await administration.console.answer(asked, response);
+		return answer === undefined ? undefined : send(response, answer, "application/json");
+	}
 	switch (`${request.method} ${pathname}`) {
 		case "GET /_local/health":
 			return send(response, { status: "ok" });
@@ -86,19 +99,26 @@ export async function answerLocally(
 	}
 }
 
-/** @throws AwsError AccessDeniedException unless the peer is on this machine, or has the token where there is one */
-function authorize(localToken: string | undefined, request: IncomingMessage): void {
+/**
+ * Whether the request comes with the token. A change by a browser always needs it: a page that somebody opens must not be able to
+ * change anything merely because it is on this machine.
+ * @throws AwsError AccessDeniedException unless the peer is on this machine, or has the token where it is needed
+ */
+function authorize(
+	{ localToken, pageToken }: Pick<LocalAdministration, "localToken" | "pageToken">,
+	request: IncomingMessage,
+): boolean {
 	// The host name is checked, too, because behind a proxy on this machine every request comes from loopback.
 	const fromHere =
 		/^(::ffff:)?127\.|^::1$/.test(request.socket.remoteAddress ?? "") &&
 		/^(127\.[\d.]+|\[::1\]|localhost)(:\d+)?$/.test(request.headers.host ?? "");
-	if (localToken === undefined) {
-		if (fromHere) return;
+	if (localToken === undefined && !fromHere)
 		throw new AwsError("AccessDeniedException", "The local administration is for programs on this machine.");
-	}
-	if (fromHere && request.method === "GET") return;
 	const [, given = ""] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
-	if (timingSafeEqual(digest(given), digest(localToken))) return;
+	if (timingSafeEqual(digest(given), digest(pageToken))) return true;
+	const { origin, "sec-fetch-site": site } = request.headers;
+	const fromBrowser = origin !== undefined || site !== undefined || request.url!.includes(CONSOLE);
+	if (fromHere && (request.method === "GET" || (localToken === undefined && !fromBrowser))) return false;
 	throw new AwsError("AccessDeniedException", "This needs the token of this cloud: Authorization: Bearer TOKEN.");
 }
 
@@ -106,7 +126,8 @@ function digest(text: string): Buffer {
 	return createHash("sha256").update(text).digest();
 }
 
-function isRefusal(event: CloudEvent): boolean {
+/** Whether an event refuses something, or says that it came to nothing here. */
+export function isRefusal(event: CloudEvent): boolean {
 	return (
 		["refused", "denied", "violation", "unauthorized", "unsupported"].includes(event.event) ||
 		event.event === "job.rejected" ||

@@ -24,6 +24,10 @@ export interface Operation {
 	readonly optionalHeaderMembers: Readonly<Record<string, string>>;
 	/** The member that is the whole body as it came, for an operation whose body is not JSON of its members. */
 	readonly payloadMember?: string;
+	/** The header that the member `tags` comes in, as a query string, where the body is a structure of its own. */
+	readonly tagsHeader?: string;
+	/** Whether what it keeps has no effect here: then an event says so. */
+	readonly idle?: boolean;
 	/** The resources that IAM must allow the action on: whole ARNs, or what follows `arn:aws:iot:REGION:ACCOUNT:`. None: `*`. */
 	resources(input: Readonly<Record<string, unknown>>): readonly string[];
 	/**
@@ -41,6 +45,8 @@ interface Parts<P, Q, B, H, O, M extends string> {
 	header?: H;
 	optionalHeader?: O;
 	payload?: M;
+	tagsHeader?: string;
+	idle?: boolean;
 	resources?(input: OperationInput<P, Q, B, H, O, M>): readonly string[];
 	handle(registry: Registry, input: OperationInput<P, Q, B, H, O, M>, settings: Settings, services: Services): unknown;
 }
@@ -72,6 +78,8 @@ export function operation<
 		headerMembers: parts.header ?? {},
 		optionalHeaderMembers: parts.optionalHeader ?? {},
 		...(parts.payload !== undefined && { payloadMember: parts.payload }),
+		...(parts.tagsHeader !== undefined && { tagsHeader: parts.tagsHeader }),
+		...(parts.idle && { idle: true }),
 		// The input was read and checked by the members of this very operation.
 		resources: (input) => parts.resources?.(input as never) ?? [],
 		handle: (registry, input, settings, services) => parts.handle(registry, input as never, settings, services),

@@ -6,17 +6,20 @@ import { authorizerOperations } from "./operations/authorizers.js";
 import { billingGroupOperations } from "./operations/billing-groups.js";
 import { caCertificateOperations } from "./operations/ca-certificates.js";
 import { certificateOperations } from "./operations/certificates.js";
+import { configurationOperations } from "./operations/configurations.js";
 import { dataOperations } from "./operations/data.js";
 import { endpointOperations } from "./operations/endpoint.js";
 import { deviceJobOperations, jobOperations } from "./operations/jobs.js";
 import { policyOperations } from "./operations/policies.js";
 import { registerThingOperation } from "./operations/register-thing.js";
+import { roleAliasOperations } from "./operations/role-aliases.js";
 import { tagOperations } from "./operations/tags.js";
 import { templateOperations } from "./operations/templates.js";
 import { thingGroupOperations } from "./operations/thing-groups.js";
 import { thingPrincipalOperations } from "./operations/thing-principals.js";
 import { thingTypeOperations } from "./operations/thing-types.js";
 import { thingOperations } from "./operations/things.js";
+import { topicRuleOperations } from "./operations/topic-rules.js";
 import type { ServiceName } from "./services.js";
 
 /** All operations of the control plane. */
@@ -35,6 +38,9 @@ export const operations = {
 	...thingTypeOperations,
 	...thingOperations,
 	...jobOperations,
+	...topicRuleOperations,
+	...roleAliasOperations,
+	...configurationOperations,
 } satisfies Readonly<Record<string, Operation>>;
 
 /** Name of an operation of the control plane. */

@@ -1,7 +1,7 @@
 // The HTTP control plane: takes a request as the AWS SDKs send it, finds out who the caller is and what it may do, checks the
 // members, calls the registry, and answers as AWS does. No rule about resources is here.
 
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, isIP, type Socket } from "node:net";
 import { AwsError } from "../base/errors.js";
@@ -11,11 +11,14 @@ import { listen } from "../base/listen.js";
 import { isObject } from "../base/object.js";
 import type { Settings, SettingsPatch } from "../base/settings.js";
 import { Throttles } from "../base/throttle.js";
+import { Console } from "../console/console.js";
+import { isPagePath, sendPage } from "../console/files.js";
 import { evaluate, type PolicyVariables } from "../policy/policy.js";
+import type { Provisioning } from "../provisioning/provisioning.js";
 import type { Registry } from "../registry/registry.js";
 import { limitConnections, oneAfterTheOther } from "./connections.js";
 import { type AccessKey, globalConditions } from "./iam.js";
-import { answerLocally, isLocalPath } from "./local.js";
+import { answerLocally, isLocalPath, isRefusal, type LocalAdministration } from "./local.js";
 import type { Operation } from "./operation.js";
 import { EventCounts, prometheusText } from "./prometheus.js";
 import { answerXml, errorXml, isQuery, type QueryRequest, queryServices, readQuery } from "./query.js";
@@ -40,8 +43,10 @@ export interface ControlPlaneOptions {
 	changeSettings?(patch: SettingsPatch): void;
 	/** Carries out `POST /_local/reset`, which is refused without it. */
 	reset?(): Promise<void>;
-	/** Number of MQTT connections, for `GET /_local/metrics`. */
+	/** Number of MQTT connections, for `GET /_local/metrics` and the web page. */
 	connections?(): number;
+	/** Lets the web page try templates. */
+	provisioning?: Provisioning;
 	/**
 	 * A secret that `/_local/` asks for, as `Authorization: Bearer …`: for every change, and for every request from another machine.
 	 * Without it, only programs on this machine may use `/_local/`.
@@ -73,6 +78,8 @@ export interface ControlPlane {
 	readonly url: string;
 	/** How requests are authenticated. */
 	readonly signatures: "checked" | "any";
+	/** The token with which the web page may change things: `localToken`, or made up for this run. Secret. */
+	readonly pageToken: string;
 	/** Forgets how often operations were called. */
 	forgetThrottles(): void;
 	/** Stops listening and drops all connections. */
@@ -104,7 +111,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 	const counts = new EventCounts(options.events);
 	const { registry, metrics, connections } = options;
 	const prometheus = () => prometheusText({ registry, metrics, connections, counts });
-	const answer = oneAfterTheOther(answerer({ ...options, signatures, prometheus }, throttles), MAXIMUM_WAITING);
+	const pageToken = options.localToken ?? randomBytes(16).toString("base64url");
+	const page = new Console({ ...options, canReset: options.reset !== undefined, isRefusal });
+	const own = { signatures, prometheus, pageToken, console: page };
+	const answer = oneAfterTheOther(answerer({ ...options, ...own }, throttles), MAXIMUM_WAITING);
 	if (signatures === "any") {
 		const message =
 			"Development mode: the control plane accepts any signature, or none. Give it access keys to have signatures checked.";
@@ -135,11 +145,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 	return {
 		url: `http://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`,
 		signatures,
+		pageToken,
 		forgetThrottles: () => {
 			throttles.current = new Throttles(options.now ?? Date.now);
 		},
 		close: () => {
 			counts.close();
+			page.close();
 			return close(server);
 		},
 	};
@@ -156,7 +168,10 @@ function close(server: Server): Promise<void> {
 const originForm = (target: string): string => target.replace(/^https?:\/\/[^/?#]*(?=\/)/i, "");
 
 function answerer(
-	options: ControlPlaneOptions & { signatures: "checked" | "any"; prometheus(): string },
+	options: ControlPlaneOptions & { signatures: "checked" | "any" } & Pick<
+			LocalAdministration,
+			"prometheus" | "pageToken" | "console"
+		>,
 	throttles: { readonly current: Throttles },
 ) {
 	const { registry, signatures, events } = options;
@@ -170,6 +185,11 @@ function answerer(
 		response.on("error", () => {});
 		try {
 			const target = originForm(request.url!);
+			if (isPagePath(request.method!, target)) {
+				refuseForeignSites(request, options.hostNames);
+				sendPage(request.method!, target, response);
+				return;
+			}
 			if (isLocalPath(target)) {
 				refuseForeignSites(request, options.hostNames);
 				await answerLocally(options, request, target, response, () => receive(request));
@@ -210,7 +230,9 @@ function answerer(
 		}
 		const input = readInput(operation, found, head, body);
 		if (caller) authorize(caller, operation, action, input, request);
-		return operation.handle(registry, input, options.settings, options.services);
+		const answer = await operation.handle(registry, input, options.settings, options.services);
+		if (operation.idle) reportIdle(found.name);
+		return answer;
 	}
 
 	/** Carries out an action of STS or IAM. */
@@ -292,9 +314,10 @@ function answerer(
 			demand(caller, action, resource, new Map([...known, ...tagContext(registry, resource, input)]));
 		}
 		// Passing a role to AWS IoT needs a permission of its own (IAM user guide, "Passing a role to an AWS service").
-		if (typeof input.provisioningRoleArn === "string") {
+		const role = input.provisioningRoleArn ?? input.roleArn;
+		if (typeof role === "string") {
 			known.set("iam:PassedToService", "iot.amazonaws.com");
-			demand(caller, "iam:PassRole", input.provisioningRoleArn, known);
+			demand(caller, "iam:PassRole", role, known);
 		}
 	}
 
@@ -362,6 +385,10 @@ function readInput(operation: Operation, found: Route, head: RequestHead, body: 
 		const name = plainName(starred);
 		const text = query.get(name);
 		if (text !== undefined) input[name] = fromText(shape, text, name);
+	}
+	if (operation.tagsHeader !== undefined) {
+		const tags = new URLSearchParams(headerValue(head, operation.tagsHeader) ?? "");
+		input.tags = [...tags].map(([Key, Value]) => ({ Key, Value }));
 	}
 	for (const [name, header] of Object.entries({ ...operation.headerMembers, ...operation.optionalHeaderMembers })) {
 		const text = headerValue(head, header);

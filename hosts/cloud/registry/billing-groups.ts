@@ -52,6 +52,29 @@ export class BillingGroups {
 		return { billingGroupName, billingGroupArn, billingGroupId: record.billingGroupId };
 	}
 
+	/** Changes the description, or takes it away. */
+	updateBillingGroup(request: {
+		billingGroupName: string;
+		billingGroupProperties: { billingGroupDescription?: string };
+		expectedVersion?: number;
+	}) {
+		const { state } = this.#context;
+		const { description: _, ...record } = this.requireBillingGroup(request.billingGroupName);
+		const before = record.version ?? 1;
+		requireVersion(before, request.expectedVersion, "billing group");
+		const { billingGroupDescription: description } = request.billingGroupProperties;
+		if (description !== undefined) checkDescription(description, "billingGroupDescription", forms.longDescription);
+		const version = before + 1;
+		state.transaction(() =>
+			state.billingGroups.put(record.billingGroupName, {
+				...record,
+				...(description !== undefined && { description }),
+				version,
+			}),
+		);
+		return { version };
+	}
+
 	/** A billing group with its description. */
 	describeBillingGroup(request: { billingGroupName: string }) {
 		const { state } = this.#context;
@@ -61,7 +84,7 @@ export class BillingGroups {
 			billingGroupName: name,
 			billingGroupArn: arn(state, "billinggroup", name),
 			billingGroupId: record.billingGroupId,
-			version: 1,
+			version: record.version ?? 1,
 			billingGroupProperties: {
 				...(record.description !== undefined && { billingGroupDescription: record.description }),
 			},
@@ -89,7 +112,7 @@ export class BillingGroups {
 		const { state } = this.#context;
 		const name = checkBillingGroupName(request.billingGroupName);
 		if (!state.billingGroups.has(name)) return;
-		requireVersion(1, request.expectedVersion, "billing group");
+		requireVersion(state.billingGroups.get(name)?.version ?? 1, request.expectedVersion, "billing group");
 		for (const thing of state.things.values()) {
 			demand(thing.billingGroupName !== name, `There are things in the billing group ${name}`);
 		}

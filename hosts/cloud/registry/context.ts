@@ -68,7 +68,9 @@ export type ArnKind =
 	| "provisioningtemplate"
 	| "authorizer"
 	| "cacert"
-	| "certificateprovider";
+	| "certificateprovider"
+	| "rule"
+	| "rolealias";
 
 /** ARN of a resource of this account. */
 export function arn(state: State, kind: ArnKind | "client" | "topic" | "topicfilter", name: string): string {

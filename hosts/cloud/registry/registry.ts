@@ -8,8 +8,10 @@ import { BillingGroups } from "./billing-groups.js";
 import { CaCertificates } from "./ca-certificates.js";
 import { CertificateProviders } from "./certificate-providers.js";
 import { Certificates } from "./certificates.js";
+import { Configurations } from "./configurations.js";
 import { arn, type CertificateIssuer, type InvokeFunction, type RegistryContext } from "./context.js";
 import { Policies } from "./policies.js";
+import { RoleAliases } from "./role-aliases.js";
 import { Roles } from "./roles.js";
 import { Tags } from "./tags.js";
 import { Templates } from "./templates.js";
@@ -17,6 +19,7 @@ import { ThingGroups } from "./thing-groups.js";
 import { ThingPrincipals } from "./thing-principals.js";
 import { ThingTypes } from "./thing-types.js";
 import { Things } from "./things.js";
+import { TopicRules } from "./topic-rules.js";
 
 export type { CertificateIssuer, IssuedCertificate } from "./context.js";
 
@@ -77,6 +80,12 @@ export class Registry {
 	readonly tags: Tags;
 	/** Roles of IAM: kept, but nobody assumes them. */
 	readonly roles: Roles;
+	/** Operations on topic rules, which are kept, but not carried out. */
+	readonly topicRules: TopicRules;
+	/** Operations on role aliases, which are kept, but not used. */
+	readonly roleAliases: RoleAliases;
+	/** Operations on configurations of the whole account, which are kept, but have no effect. */
+	readonly configurations: Configurations;
 
 	constructor(options: RegistryOptions) {
 		const context: RegistryContext = {
@@ -102,6 +111,9 @@ export class Registry {
 		this.certificateProviders = new CertificateProviders(context, this.tags);
 		this.authorizers = new Authorizers(context, this.tags);
 		this.roles = new Roles(context);
+		this.topicRules = new TopicRules(context, this.tags);
+		this.roleAliases = new RoleAliases(context, this.tags);
+		this.configurations = new Configurations(context);
 	}
 
 	/** ARN of a resource, a client, a topic or a topic filter of this account. */

@@ -22,12 +22,16 @@ export class ThingTypes {
 	/** Makes a thing type. The same name again is an error, whatever its properties. */
 	createThingType(request: {
 		thingTypeName: string;
-		thingTypeProperties?: { thingTypeDescription?: string; searchableAttributes?: readonly string[] };
+		thingTypeProperties?: {
+			thingTypeDescription?: string;
+			searchableAttributes?: readonly string[];
+			mqtt5Configuration?: object;
+		};
 		tags?: readonly Tag[];
 	}) {
 		const { state, now } = this.#context;
 		const thingTypeName = checkThingTypeName(request.thingTypeName);
-		const { thingTypeDescription, searchableAttributes = [] } = request.thingTypeProperties ?? {};
+		const { thingTypeDescription, searchableAttributes = [], mqtt5Configuration } = request.thingTypeProperties ?? {};
 		demand(
 			Array.isArray(searchableAttributes) && searchableAttributes.length <= 3,
 			"A thing type may have at most 3 searchable attributes",
@@ -47,6 +51,7 @@ export class ThingTypes {
 				description: checkDescription(thingTypeDescription, "thingTypeDescription", forms.longDescription),
 			}),
 			searchableAttributes: [...searchableAttributes],
+			...(mqtt5Configuration !== undefined && { mqtt5Configuration }),
 			creationDate: now(),
 		};
 		state.transaction(() => {
@@ -107,6 +112,7 @@ export class ThingTypes {
 			thingTypeProperties: {
 				...(record.description !== undefined && { thingTypeDescription: record.description }),
 				searchableAttributes: record.searchableAttributes,
+				...(record.mqtt5Configuration && { mqtt5Configuration: record.mqtt5Configuration }),
 			},
 			thingTypeMetadata: {
 				deprecated: record.deprecationDate !== undefined,

@@ -118,6 +118,8 @@ export interface ThingTypeRecord {
 	readonly thingTypeId: string;
 	readonly description?: string;
 	readonly searchableAttributes: readonly string[];
+	/** What of a thing goes along with messages of MQTT 5, as the API writes it. Kept, but not done. */
+	readonly mqtt5Configuration?: object;
 	readonly creationDate: number;
 	/** Present when no new thing may be of it. */
 	readonly deprecationDate?: number;
@@ -129,6 +131,8 @@ export interface BillingGroupRecord {
 	readonly billingGroupId: string;
 	readonly description?: string;
 	readonly creationDate: number;
+	/** Grows with every change. Absent for 1. */
+	readonly version?: number;
 }
 
 /** A pre-provisioning hook. `targetArn` is an ARN that stands for a URL or a command, or an http(s) URL itself. */
@@ -224,6 +228,37 @@ export interface RoleRecord {
 	/** ARNs of the attached policies. */
 	readonly policyArns: readonly string[];
 	readonly creationDate: number;
+}
+
+/** A topic rule. Nothing carries it out here. */
+export interface TopicRuleRecord {
+	readonly ruleName: string;
+	readonly sql: string;
+	/** As the API writes them. */
+	readonly actions: readonly object[];
+	readonly ruleDisabled: boolean;
+	readonly awsIotSqlVersion: string;
+	readonly description?: string;
+	readonly errorAction?: object;
+	readonly creationDate: number;
+}
+
+/** A role alias. Nothing uses it here. */
+export interface RoleAliasRecord {
+	readonly roleAlias: string;
+	readonly roleArn: string;
+	readonly credentialDurationSeconds: number;
+	readonly creationDate: number;
+	readonly lastModifiedDate: number;
+}
+
+/** A configuration of the whole account, such as that of logging. Nothing acts by it here. */
+export interface ConfigurationRecord {
+	readonly name: string;
+	/** As the API writes it. */
+	readonly value: object;
+	readonly creationDate: number;
+	readonly lastModifiedDate: number;
 }
 
 /** A persistent session of MQTT. */
@@ -601,6 +636,9 @@ export class State {
 		thingName: (row) => row.thingName,
 	});
 	readonly shadows = this.#table<ShadowRecord, "thingName">("shadows", { thingName: (row) => row.thingName });
+	readonly topicRules = this.#table<TopicRuleRecord>("topicRules", {});
+	readonly roleAliases = this.#table<RoleAliasRecord>("roleAliases", {});
+	readonly configurations = this.#table<ConfigurationRecord>("configurations", {});
 
 	/** For `openState` alone. */
 	constructor(database: Database | undefined, release: () => Promise<void>) {

@@ -169,6 +169,8 @@ export class Display {
 			while (line.length > 1 && !fits(line)) {
 				let length = line.length - 1;
 				while (length > 1 && !fits(line.slice(0, length))) length -= 1;
+				// Codes of failures are broken where their words end.
+				length = line.lastIndexOf("_", length - 1) + 1 || length;
 				lines.push(line.slice(0, length));
 				line = line.slice(length);
 			}

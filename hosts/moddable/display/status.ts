@@ -60,7 +60,7 @@ export function follow(status: Status, event: DeviceEvent): Status {
 			return { mood: "working", text: "forgotten", ...(firmwareVersion !== undefined && { firmwareVersion }) };
 		case "failure": {
 			const { code, number } = event.failure;
-			const text = event.failure.class === "fatal" ? "stopped: new firmware is needed" : "failed";
+			const text = event.failure.class === "fatal" ? "stopped: needs new firmware" : "failed";
 			return { ...kept, mood: "failing", text, failure: { code, number } };
 		}
 		case "pause":

@@ -270,7 +270,7 @@ class TlsSocket implements Socket {
 	/** Called by the wire: TCP could not connect, or the connection was lost. */
 	lost(): void {
 		if (this.#closed) return;
-		if (this.#stage === "connect") this.#fail("connect", "nothing answers at this address");
+		if (this.#stage === "connect") this.#fail("connect", "no TCP connection");
 		else if (this.#stage === "tls") this.#fail("tls", "the server closed the connection during the handshake");
 		else this.#fail("closed", "the server closed the connection");
 	}

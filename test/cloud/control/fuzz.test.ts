@@ -136,7 +136,11 @@ t.test("operations with members of every kind", async (t) => {
 	t.ok(seen.get("InvalidRequestException")! > count / 10, "many were refused");
 	t.ok(seen.size > 6, "in many ways");
 	t.equal(
-		events.since().filter(({ event }) => event === "warning").length,
+		events
+			.since()
+			.filter(
+				(event) => event.event === "warning" && !/: kept and listed back, but it does nothing/.test(event.message),
+			).length,
 		1,
 		"nothing unexpected but development mode",
 	);

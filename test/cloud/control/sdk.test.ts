@@ -14,32 +14,43 @@ import {
 	CreateProvisioningClaimCommand,
 	CreateProvisioningTemplateCommand,
 	CreateProvisioningTemplateVersionCommand,
+	CreateRoleAliasCommand,
 	CreateThingCommand,
 	CreateThingGroupCommand,
 	CreateThingTypeCommand,
+	CreateTopicRuleCommand,
 	DeleteBillingGroupCommand,
 	DeleteCertificateCommand,
 	DeletePolicyCommand,
 	DeletePolicyVersionCommand,
 	DeleteProvisioningTemplateCommand,
 	DeleteProvisioningTemplateVersionCommand,
+	DeleteRoleAliasCommand,
 	DeleteThingCommand,
 	DeleteThingGroupCommand,
 	DeleteThingTypeCommand,
+	DeleteTopicRuleCommand,
 	DeprecateThingTypeCommand,
 	DescribeBillingGroupCommand,
 	DescribeCertificateCommand,
 	DescribeEndpointCommand,
+	DescribeEventConfigurationsCommand,
 	DescribeProvisioningTemplateCommand,
 	DescribeProvisioningTemplateVersionCommand,
+	DescribeRoleAliasCommand,
 	DescribeThingCommand,
 	DescribeThingGroupCommand,
 	DescribeThingTypeCommand,
 	DetachPolicyCommand,
 	DetachPrincipalPolicyCommand,
 	DetachThingPrincipalCommand,
+	DisableTopicRuleCommand,
+	EnableTopicRuleCommand,
+	GetIndexingConfigurationCommand,
 	GetPolicyCommand,
 	GetPolicyVersionCommand,
+	GetTopicRuleCommand,
+	GetV2LoggingOptionsCommand,
 	type IoTClient,
 	ListAttachedPoliciesCommand,
 	ListBillingGroupsCommand,
@@ -50,6 +61,7 @@ import {
 	ListPrincipalThingsV2Command,
 	ListProvisioningTemplatesCommand,
 	ListProvisioningTemplateVersionsCommand,
+	ListRoleAliasesCommand,
 	ListTagsForResourceCommand,
 	ListTargetsForPolicyCommand,
 	ListThingGroupsCommand,
@@ -59,6 +71,7 @@ import {
 	ListThingsCommand,
 	ListThingsInThingGroupCommand,
 	ListThingTypesCommand,
+	ListTopicRulesCommand,
 	paginateListCertificates,
 	paginateListPolicies,
 	paginateListProvisioningTemplates,
@@ -67,11 +80,17 @@ import {
 	RegisterCertificateWithoutCACommand,
 	RegisterThingCommand,
 	RemoveThingFromThingGroupCommand,
+	ReplaceTopicRuleCommand,
 	SetDefaultPolicyVersionCommand,
+	SetV2LoggingOptionsCommand,
 	TagResourceCommand,
 	UntagResourceCommand,
+	UpdateBillingGroupCommand,
 	UpdateCertificateCommand,
+	UpdateEventConfigurationsCommand,
+	UpdateIndexingConfigurationCommand,
 	UpdateProvisioningTemplateCommand,
+	UpdateRoleAliasCommand,
 	UpdateThingCommand,
 	UpdateThingGroupCommand,
 } from "@aws-sdk/client-iot";
@@ -912,6 +931,142 @@ t.test("a throttled operation is refused with status 400, and the SDK tries agai
 	t.pass("all four were made in the end");
 	await once.send(new ListThingsCommand({}));
 	t.pass("another operation has no limit");
+});
+
+t.test("topic rules are kept and listed back, with a warning that nothing carries them out", async (t) => {
+	const cloud = await started(t);
+	const aws = clientOf(cloud);
+	const republish = { republish: { roleArn, topic: "copies" } };
+	const topicRulePayload = { sql: "SELECT a, b FROM 'devices/+/up' WHERE a > 3", actions: [republish] };
+	const create = (ruleName: string, payload: object = {}) =>
+		aws.send(
+			new CreateTopicRuleCommand({
+				ruleName,
+				topicRulePayload: { ...topicRulePayload, ...payload },
+				tags: "team=devices&area=house%20one",
+			}),
+		);
+	await create("copy");
+	t.match(cloud.events.since().at(-1), {
+		event: "warning",
+		message: "CreateTopicRule: kept and listed back, but it does nothing here.",
+	});
+	t.match(await refusal(create("copy")), { name: "ResourceAlreadyExistsException", status: 409 });
+	for (const sql of ["SELECT", "SELECT * FROM devices", "DELETE FROM 'a'", "SELECT * FROM 'a' ORDER BY b"])
+		t.match(await refusal(create("wrong", { sql })), { name: "SqlParseException", status: 400 }, sql);
+	t.match(await refusal(create("wrong", { actions: [{ republish: { topic: "a" } as never }] })), {
+		name: "InvalidRequestException",
+		message: /topicRulePayload|actions\.1\.member\.republish\.roleArn/,
+	});
+	t.match(await refusal(create("a-b")), { name: "InvalidRequestException" });
+	const { ruleArn, rule } = await aws.send(new GetTopicRuleCommand({ ruleName: "copy" }));
+	t.equal(ruleArn, arn("rule/copy"));
+	t.match(rule, { ruleName: "copy", ...topicRulePayload, ruleDisabled: false, awsIotSqlVersion: "2015-10-08" });
+	t.ok(rule!.createdAt instanceof Date);
+	t.match(await aws.send(new ListTagsForResourceCommand({ resourceArn: ruleArn! })), {
+		tags: [
+			{ Key: "area", Value: "house one" },
+			{ Key: "team", Value: "devices" },
+		],
+	});
+	await aws.send(new DisableTopicRuleCommand({ ruleName: "copy" }));
+	t.match(await aws.send(new ListTopicRulesCommand({ ruleDisabled: true })), {
+		rules: [{ ruleName: "copy", topicPattern: "devices/+/up", ruleDisabled: true }],
+	});
+	t.same((await aws.send(new ListTopicRulesCommand({ topic: "other" }))).rules, []);
+	await aws.send(new EnableTopicRuleCommand({ ruleName: "copy" }));
+	await aws.send(
+		new ReplaceTopicRuleCommand({
+			ruleName: "copy",
+			topicRulePayload: { sql: "SELECT 1", actions: [], description: "x" },
+		}),
+	);
+	t.match((await aws.send(new GetTopicRuleCommand({ ruleName: "copy" }))).rule, { actions: [], description: "x" });
+	await aws.send(new DeleteTopicRuleCommand({ ruleName: "copy" }));
+	// AWS does not say whether a rule is missing or forbidden, and Terraform takes this for missing.
+	t.match(await refusal(aws.send(new GetTopicRuleCommand({ ruleName: "copy" }))), {
+		name: "UnauthorizedException",
+		status: 401,
+	});
+});
+
+t.test("role aliases, logging, events and indexing are kept and told back; a billing group is changed", async (t) => {
+	const cloud = await started(t);
+	const aws = clientOf(cloud);
+	const { roleAliasArn } = await aws.send(
+		new CreateRoleAliasCommand({ roleAlias: "pump", roleArn, tags: [{ Key: "a", Value: "b" }] }),
+	);
+	t.equal(roleAliasArn, arn("rolealias/pump"));
+	const again = aws.send(new CreateRoleAliasCommand({ roleAlias: "pump", roleArn }));
+	t.match(await refusal(again), { name: "ResourceAlreadyExistsException" });
+	await aws.send(new UpdateRoleAliasCommand({ roleAlias: "pump", credentialDurationSeconds: 900 }));
+	const { roleAliasDescription } = await aws.send(new DescribeRoleAliasCommand({ roleAlias: "pump" }));
+	t.match(roleAliasDescription, { roleAlias: "pump", roleAliasArn, roleArn, credentialDurationSeconds: 900 });
+	t.ok(roleAliasDescription!.creationDate instanceof Date);
+	t.same((await aws.send(new ListRoleAliasesCommand({ ascendingOrder: true }))).roleAliases, ["pump"]);
+	t.match(await aws.send(new ListTagsForResourceCommand({ resourceArn: roleAliasArn! })), { tags: [{ Key: "a" }] });
+	await aws.send(new DeleteRoleAliasCommand({ roleAlias: "pump" }));
+	t.match(await refusal(aws.send(new DescribeRoleAliasCommand({ roleAlias: "pump" }))), {
+		name: "ResourceNotFoundException",
+	});
+
+	t.match(await refusal(aws.send(new GetV2LoggingOptionsCommand({}))), { name: "NotConfiguredException", status: 404 });
+	t.match(await refusal(aws.send(new SetV2LoggingOptionsCommand({ defaultLogLevel: "INFO" }))), {
+		name: "InvalidRequestException",
+	});
+	await aws.send(new SetV2LoggingOptionsCommand({ roleArn, defaultLogLevel: "INFO" }));
+	await aws.send(new SetV2LoggingOptionsCommand({ disableAllLogs: true }));
+	const { $metadata: _, ...logging } = await aws.send(new GetV2LoggingOptionsCommand({}));
+	t.same(logging, { roleArn, defaultLogLevel: "INFO", disableAllLogs: true });
+
+	await aws.send(new UpdateEventConfigurationsCommand({ eventConfigurations: { THING: { Enabled: true } } }));
+	const events = await aws.send(new DescribeEventConfigurationsCommand({}));
+	t.match(events.eventConfigurations, { THING: { Enabled: true }, JOB: { Enabled: false } });
+	t.equal(Object.keys(events.eventConfigurations!).length, 11);
+
+	t.match(await aws.send(new GetIndexingConfigurationCommand({})), {
+		thingIndexingConfiguration: { thingIndexingMode: "OFF" },
+	});
+	const thingIndexingConfiguration = {
+		thingIndexingMode: "REGISTRY",
+		customFields: [{ name: "attributes.batch", type: "String" }],
+	} as const;
+	await aws.send(
+		new UpdateIndexingConfigurationCommand({
+			thingIndexingConfiguration: {
+				...thingIndexingConfiguration,
+				customFields: [...thingIndexingConfiguration.customFields],
+			},
+		}),
+	);
+	t.match(await aws.send(new GetIndexingConfigurationCommand({})), {
+		thingIndexingConfiguration,
+		thingGroupIndexingConfiguration: { thingGroupIndexingMode: "OFF" },
+	});
+
+	await aws.send(new CreateBillingGroupCommand({ billingGroupName: "house" }));
+	const update = (expectedVersion: number, billingGroupDescription?: string) =>
+		aws.send(
+			new UpdateBillingGroupCommand({
+				billingGroupName: "house",
+				expectedVersion,
+				billingGroupProperties: { ...(billingGroupDescription !== undefined && { billingGroupDescription }) },
+			}),
+		);
+	t.equal((await update(1, "Ours")).version, 2);
+	t.match(await refusal(update(1, "Theirs")), { name: "VersionConflictException" });
+	const mqtt5Configuration = { propagatingAttributes: [{ userPropertyKey: "batch", thingAttribute: "batch" }] };
+	await aws.send(new CreateThingTypeCommand({ thingTypeName: "five", thingTypeProperties: { mqtt5Configuration } }));
+	const { thingTypeProperties } = await aws.send(new DescribeThingTypeCommand({ thingTypeName: "five" }));
+	t.match(thingTypeProperties, { mqtt5Configuration });
+
+	t.match(await aws.send(new DescribeBillingGroupCommand({ billingGroupName: "house" })), {
+		version: 2,
+		billingGroupProperties: { billingGroupDescription: "Ours" },
+	});
+	t.equal((await update(2)).version, 3);
+	const { billingGroupProperties } = await aws.send(new DescribeBillingGroupCommand({ billingGroupName: "house" }));
+	t.same(billingGroupProperties, {});
 });
 
 t.test("no operation was left out", async (t) => {

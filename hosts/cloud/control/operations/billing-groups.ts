@@ -29,6 +29,18 @@ export const billingGroupOperations = {
 		query: { nextToken: text, maxResults: pageSize, namePrefixFilter: forms.resourceName },
 		handle: ({ billingGroups }, input) => billingGroups.listBillingGroups(input),
 	}),
+	UpdateBillingGroup: operation("PATCH /billing-groups/{billingGroupName}", {
+		path: { billingGroupName: forms.resourceName },
+		body: {
+			"billingGroupProperties*": {
+				type: "structure",
+				members: { billingGroupDescription: forms.longDescription },
+			},
+			expectedVersion,
+		},
+		resources: billingGroup,
+		handle: ({ billingGroups }, input) => billingGroups.updateBillingGroup(input),
+	}),
 	DescribeBillingGroup: operation("GET /billing-groups/{billingGroupName}", {
 		path: { billingGroupName: forms.resourceName },
 		resources: billingGroup,

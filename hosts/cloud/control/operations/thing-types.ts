@@ -15,6 +15,22 @@ export const thingTypeOperations = {
 				members: {
 					thingTypeDescription: forms.longDescription,
 					searchableAttributes: { type: "list", member: forms.attributeName },
+					mqtt5Configuration: {
+						type: "structure",
+						members: {
+							propagatingAttributes: {
+								type: "list",
+								member: {
+									type: "structure",
+									members: {
+										userPropertyKey: { type: "string", max: 128, pattern: "[a-zA-Z0-9:$.]+" },
+										thingAttribute: forms.attributeName,
+										connectionAttribute: { type: "string", max: 128, pattern: "[a-zA-Z0-9:$.]+" },
+									},
+								},
+							},
+						},
+					},
 				},
 			},
 			tags,
