@@ -42,7 +42,7 @@ function typeDifferences(shape: Shape, model: Schema, at: string): string[] {
 	if (typeof schema === "number") {
 		const kinds: Readonly<Record<number, readonly Shape["type"][]>> = {
 			[TEXT!]: ["string"],
-			[NUMBER!]: ["integer"],
+			[NUMBER!]: ["integer", "double"],
 			[BOOLEAN!]: ["boolean"],
 			// A list or a map of texts.
 			64: ["list"],
