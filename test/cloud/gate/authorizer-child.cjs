@@ -17,6 +17,7 @@ process.stdin.on("end", () => {
 			{
 				Version: "2012-10-17",
 				Statement: [
+					// biome-ignore lint/suspicious/noTemplateCurlyInString: a policy variable
 					{ Effect: "Allow", Action: "iot:Connect", Resource: "arn:aws:iot:*:*:client/${iot:ClientId}" },
 					{ Effect: "Allow", Action: ["iot:Publish", "iot:Receive"], Resource: `arn:aws:iot:*:*:topic/${wish}/*` },
 				],
