@@ -60,7 +60,7 @@ const options = {
 	"https-port": {
 		type: "string",
 		value: "PORT",
-		default: "8443",
+		default: "8444",
 		help: "MQTT over WebSocket (wss), and publishing over HTTPS, as on AWS's ports 443 and 8443",
 	},
 	"http-port": { type: "string", value: "PORT", default: "8880", help: "the control plane, for AWS's SDKs and CLI" },

@@ -104,7 +104,7 @@ export function narrateFailure({ code, detail, rejection }: FailureReport): stri
 export function narrateCloud(event: CloudEvent): Line | undefined {
 	switch (event.event) {
 		case "connected":
-			return { text: `lets certificate ${short(event.principal)}… in as ${event.clientId}`, mood: "quiet" };
+			return { text: `lets ${whoIs(event.principal)} in as ${event.clientId}`, mood: "quiet" };
 		case "disconnected":
 			return { text: `${event.clientId} is gone (${event.disconnectReason})`, mood: "quiet" };
 		case "subscribed":
@@ -155,6 +155,11 @@ export function narrateCloud(event: CloudEvent): Line | undefined {
 		default:
 			return event satisfies never;
 	}
+}
+
+/** A client by what it has proved: a certificate, or a name that IAM or a custom authorizer knows it by. */
+function whoIs(principal: string): string {
+	return /^[0-9a-f]{64}$/.test(principal) ? `certificate ${short(principal)}…` : principal;
 }
 
 /** Why a device got no proper reply: it had not subscribed, had gone, or a fault was set. `undefined` when the reply was sent. */

@@ -14,12 +14,16 @@ import {
 } from "./base/settings.js";
 import type { AccessKey, Callers } from "./control/iam.js";
 import { type ControlPlane, type ControlPlaneOptions, isLoopback, startControlPlane } from "./control/server.js";
+import { CustomAuthorizers } from "./gate/custom-authorizer.js";
 import { openHttpsGate } from "./gate/https.js";
+import { findRegistration } from "./gate/just-in-time.js";
 import { Jobs } from "./jobs/jobs.js";
-import { openBroker } from "./mqtt/broker.js";
+import { type BrokerOptions, openBroker, sourceIpOf } from "./mqtt/broker.js";
 import { type ListenerOptions, openListener } from "./mqtt/listener.js";
 import { Messages } from "./mqtt/messages.js";
+import type { CloudMessage } from "./mqtt/reserved.js";
 import { type CertificateAuthority, openAuthority } from "./pki/authority.js";
+import { callFunction, type HookCommands } from "./provisioning/hook.js";
 import { Provisioning } from "./provisioning/provisioning.js";
 import { InterruptibleIssuer } from "./registry/interruptible-issuer.js";
 import { Registry } from "./registry/registry.js";
@@ -186,7 +190,7 @@ export interface Cloud {
 }
 
 /** The ALPN protocols of AWS's port 443 (developer guide, "Device communication protocols"). */
-const ALPN = { mqtt: "x-amzn-mqtt-ca", https: "x-amzn-http-ca" } as const;
+const ALPN = { mqtt: "x-amzn-mqtt-ca", https: "x-amzn-http-ca", authorizer: "mqtt" } as const;
 
 /**
  * Starts a cloud.
@@ -258,15 +262,29 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		});
 		closing.push(() => authority.close());
 		const issuer = new InterruptibleIssuer(authority);
+		/** Commands that stand for Lambda functions. Those of the setup need a registry, which is made first. */
+		let commands: HookCommands = { ...options.hookCommands };
+		/** Aborted, and replaced by another one, when functions that are being called must end. */
+		const functions = { end: new AbortController() };
+		closing.push(() => functions.end.abort());
 		const registry = new Registry({
 			state,
 			issuer,
 			now,
 			temporaryClaimLifetime: () => settings.temporaryClaim.lifetime,
+			shortestInterval: () => settings.authorizer.shortestInterval,
+			invoke: (functionArn, event, purpose) =>
+				callFunction(functionArn, event, {
+					commands,
+					urls: settings.hook.targets,
+					milliseconds: settings[purpose].timeout,
+					end: functions.end.signal,
+				}),
 		});
 		const apply = setup && (await import("./setup/apply.js"));
 		const hooks = apply?.hooksOf(setup!, registry);
 		if (hooks) changeSettings(settings, { hook: { targets: { ...hooks.urls, ...settings.hook.targets } } });
+		commands = { ...hooks?.commands, ...options.hookCommands };
 		const accessKeys = apply?.accessKeysOf(setup!, state.account.accountId) ?? [];
 		const provisioning = new Provisioning({
 			registry,
@@ -275,7 +293,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			now,
 			report,
 			metrics,
-			hookCommands: { ...hooks?.commands, ...options.hookCommands },
+			hookCommands: commands,
 		});
 		closing.push(() => provisioning.close());
 		// Does what became due while no cloud was running.
@@ -287,7 +305,12 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		const jobs = new Jobs({ registry, now, report });
 		closing.push(() => jobs.close());
 		const reserved = [shadows, jobs.device];
-		let broker = await openBroker({ registry, provisioning, reserved, settings, now, report });
+		const justInTime = { registry, settings, now, publish: (message: CloudMessage) => broker.publish(message) };
+		const brokerOptions: BrokerOptions = {
+			...{ registry, provisioning, reserved, settings, now, report },
+			findRegistration: (chain) => findRegistration(justInTime, chain),
+		};
+		let broker = await openBroker(brokerOptions);
 		closing.push(() => broker.close());
 		const messages = new Messages({ state, publisher: () => broker, reserved });
 		/** Resolves when a reset is done; sockets that come meanwhile wait for it. */
@@ -306,10 +329,20 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			closing.push(() => listener.close());
 			return listener.port;
 		};
-		const acceptMqtt = (socket: TLSSocket) => {
-			if (resetting === undefined) return broker.accept(socket);
+		/** Hands a socket to the broker, once a reset is over. */
+		const whenReady = (socket: TLSSocket, then: () => void) => {
+			if (resetting === undefined) return then();
 			socket.on("error", () => socket.destroy());
-			void resetting.finally(() => broker.accept(socket));
+			void resetting.finally(then);
+		};
+		const acceptUnproved = (socket: TLSSocket) =>
+			whenReady(socket, () => {
+				const tls = socket.servername ? { serverName: `${socket.servername}` } : {};
+				const admission = authorizers.byUserName({ tls });
+				broker.open({ stream: socket, sourceIp: sourceIpOf(socket), principal: "", admission });
+			});
+		const acceptMqtt = (socket: TLSSocket) => {
+			whenReady(socket, () => broker.accept(socket));
 		};
 		/** Whose signatures count: everybody that a control plane or the setup knows. Without anybody, and on loopback only, anyone's. */
 		const known: { readonly keys: Map<string, AccessKey>; signatures: Callers["signatures"] | undefined } = {
@@ -320,16 +353,21 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			keys: known.keys,
 			signatures: known.signatures ?? (isLoopback(host) && known.keys.size === 0 ? "any" : "checked"),
 		});
+		const authorizers = new CustomAuthorizers({ authorizers: registry.authorizers });
 		const https = openHttpsGate({
-			...{ settings, region, now, report, callers },
+			...{ settings, region, now, report, callers, authorizers },
 			broker: () => (resetting === undefined ? broker : undefined),
 		});
 		closing.push(() => https.close());
 		const port = await listen(options.port ?? 0, { accept: acceptMqtt });
 		const alpnPort = await listen(options.alpnPort ?? 0, {
-			alpnProtocols: [ALPN.mqtt, ALPN.https],
+			alpnProtocols: [ALPN.mqtt, ALPN.https, ALPN.authorizer],
 			alpnRequired: true,
-			accept: (socket) => (socket.alpnProtocol === ALPN.https ? https.accept(socket) : acceptMqtt(socket)),
+			accept: (socket) => {
+				if (socket.alpnProtocol === ALPN.https) https.accept(socket);
+				else if (socket.alpnProtocol === ALPN.authorizer) acceptUnproved(socket);
+				else acceptMqtt(socket);
+			},
 		});
 		const httpsPort = await listen(options.httpsPort ?? 0, {
 			alpnProtocols: ["http/1.1", ALPN.https],
@@ -343,6 +381,8 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 		const bringBack = async () => {
 			const started = performance.now();
 			issuer.interrupt();
+			functions.end.abort();
+			functions.end = new AbortController();
 			provisioning.reset();
 			jobs.close();
 			await broker.close();
@@ -353,7 +393,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 			metrics.clear();
 			events.clear();
 			for (const controlPlane of controlPlanes) controlPlane.forgetThrottles();
-			broker = await openBroker({ registry, provisioning, reserved, settings, now, report });
+			broker = await openBroker(brokerOptions);
 			jobs.reset();
 			shadows.reset();
 			report({ event: "reset", milliseconds: Math.round(performance.now() - started) });

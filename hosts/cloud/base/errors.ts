@@ -3,6 +3,8 @@
 /** Error types and their HTTP status, from the service's API model (throttling is 400, or 429 in the data planes, a broken limit 410, a wrong state 406). */
 export const AWS_ERROR_STATUS = {
 	InvalidRequestException: 400,
+	InvalidResponseException: 400,
+	RegistrationCodeValidationException: 400,
 	ThrottlingException: 400,
 	MalformedPolicyException: 400,
 	CertificateValidationException: 400,

@@ -330,6 +330,18 @@ export const SETTINGS = {
 			additionalProperties: TEXT,
 		}),
 	},
+	/** Custom authorizers. What stands for their functions is found as for hooks (`hook.targets`). */
+	authorizer: {
+		/** How long an authorizer may take. */
+		timeout: number(5_000),
+		/** Least of `disconnectAfterInSeconds` and `refreshAfterInSeconds` in an answer. Lower it to see both happen in a test. */
+		shortestInterval: number(300_000),
+	},
+	/** Certificate providers (CreateCertificateProvider). */
+	certificateProvider: {
+		/** How long a provider may take to sign. */
+		timeout: number(5_000),
+	},
 	/** Temporary claim certificates (CreateProvisioningClaim). */
 	temporaryClaim: {
 		/** How long it can be used. */

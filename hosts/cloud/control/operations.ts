@@ -2,7 +2,9 @@
 // own. Shapes and limits are those of the service's API model (version 2015-05-28).
 
 import type { Operation } from "./operation.js";
+import { authorizerOperations } from "./operations/authorizers.js";
 import { billingGroupOperations } from "./operations/billing-groups.js";
+import { caCertificateOperations } from "./operations/ca-certificates.js";
 import { certificateOperations } from "./operations/certificates.js";
 import { configurationOperations } from "./operations/configurations.js";
 import { dataOperations } from "./operations/data.js";
@@ -22,7 +24,9 @@ import type { ServiceName } from "./services.js";
 
 /** All operations of the control plane. */
 export const operations = {
+	...authorizerOperations,
 	...billingGroupOperations,
+	...caCertificateOperations,
 	...certificateOperations,
 	...endpointOperations,
 	...policyOperations,

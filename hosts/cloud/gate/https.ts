@@ -18,6 +18,7 @@ import { splitOnce } from "../control/split.js";
 import { type Broker, type BrokerClient, sourceIpOf } from "../mqtt/broker.js";
 import type { CloudMessage, MessageProperties } from "../mqtt/reserved.js";
 import { whyTooLong } from "../mqtt/topics.js";
+import type { CustomAuthorizers } from "./custom-authorizer.js";
 import { iamClient, isSigned } from "./iam-client.js";
 
 /** What the HTTPS port works with. */
@@ -29,6 +30,7 @@ export interface HttpsGateOptions {
 	readonly report: (event: CloudEventBody) => void;
 	/** Who may sign, as of now. */
 	readonly callers: () => Callers;
+	readonly authorizers: CustomAuthorizers;
 	/** The broker of now; absent during a reset. */
 	readonly broker: () => Broker | undefined;
 }
@@ -178,7 +180,7 @@ export function openHttpsGate(options: HttpsGateOptions): HttpsGate {
 
 /** The client that a request to open a WebSocket proves. @throws AwsError, HttpError */
 function admit(
-	{ broker: current, callers, region, now }: HttpsGateOptions,
+	{ broker: current, callers, region, now, authorizers }: HttpsGateOptions,
 	request: IncomingMessage,
 	socket: TLSSocket,
 ): { broker: Broker; client: Omit<BrokerClient, "stream"> } {
@@ -191,6 +193,10 @@ function admit(
 	if (!broker) throw new HttpError(503, "The cloud is being reset: try again.");
 	const sourceIp = sourceIpOf(socket);
 	const known = callers();
+	if (authorizers.isNamed(head) || (!isSigned(head) && authorizers.hasDefault)) {
+		const admission = authorizers.byRequest(head, tlsOf(socket));
+		return { broker, client: { sourceIp, principal: "", admission } };
+	}
 	if (known.signatures === "any") refuseForeignSite(request);
 	else if (!isSigned(head)) {
 		throw new AwsError(
@@ -244,15 +250,29 @@ async function publish(options: HttpsGateOptions, request: IncomingMessage): Pro
 			"On this port a message is published with a client certificate. Signed requests (the operation Publish) go to the control plane.",
 		);
 	}
+	const message = readMessage(request, settings);
+	const client = await identify(options, broker, head, socket);
+	const payload = await receive(request, settings.limits.payload);
+	const decision = await broker.publishFor({ sourceIp: sourceIpOf(socket), ...client }, { ...message, payload });
+	if (!decision.allowed) throw new DeniedError(decision.explanation);
+}
+
+/** Who publishes: a custom authorizer decides where one is named, or where there is a default one for clients without certificate. */
+async function identify(
+	{ authorizers }: HttpsGateOptions,
+	broker: Broker,
+	head: RequestHead,
+	socket: TLSSocket,
+): Promise<Pick<BrokerClient, "principal" | "own">> {
+	if (authorizers.isNamed(head) || (!socket.getPeerX509Certificate() && authorizers.hasDefault))
+		return authorizers.forPublish(head, tlsOf(socket));
 	const proof = broker.identify(socket);
 	if ("reason" in proof) throw new HttpError(403, proof.explanation);
-	const message = readMessage(request, settings);
-	const payload = await receive(request, settings.limits.payload);
-	const decision = await broker.publishFor(
-		{ sourceIp: sourceIpOf(socket), principal: proof.principal },
-		{ ...message, payload },
-	);
-	if (!decision.allowed) throw new DeniedError(decision.explanation);
+	return { principal: proof.principal };
+}
+
+function tlsOf({ servername }: TLSSocket): { serverName?: string } {
+	return servername ? { serverName: `${servername}` } : {};
 }
 
 /** Policies refused a publish; the broker has reported it. */

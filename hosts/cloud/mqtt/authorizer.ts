@@ -260,7 +260,7 @@ const NAME_PARTS: Readonly<Record<string, string>> = {
 const variablesOf = new WeakMap<CertificateRecord, [string, string | readonly string[]][]>();
 
 /** The variables `iot:Certificate.…`: the first value of each, all values as `.List`, and each value by its number from 0. */
-function certificateVariables(record: CertificateRecord): [string, string | readonly string[]][] {
+export function certificateVariables(record: CertificateRecord): [string, string | readonly string[]][] {
 	const kept = variablesOf.get(record);
 	if (kept) return kept;
 	const certificate = new X509Certificate(record.certificatePem);

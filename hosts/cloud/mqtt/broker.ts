@@ -4,7 +4,7 @@
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as setTimeoutAsync } from "node:timers/promises";
-import type { TLSSocket } from "node:tls";
+import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import type { CloudEventBody } from "../base/events.js";
 import { type Failed, guarded, LONGEST_TIMER, messageOf } from "../base/guard.js";
 import type { Settings } from "../base/settings.js";
@@ -164,12 +164,14 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 	}
 
 	#accept(socket: TLSSocket): void {
-		const { settings, findRegistration } = this.#options;
+		const { settings, registry, findRegistration } = this.#options;
+		// Before anything else asks for the certificate: Node gives the whole chain to the first one who asks only.
+		const chain = findRegistration && registry.state.caCertificates.size > 0 ? chainOf(socket) : [];
 		const proof = this.identify(socket);
 		const { principal = "" } = proof;
 		const client = { stream: socket, sourceIp: sourceIpOf(socket), principal };
 		if (!("reason" in proof)) return this.open({ ...client, expiration: proof.expiration });
-		const admission = proof.reason === "unknown certificate" ? findRegistration?.(chainOf(socket)) : undefined;
+		const admission = proof.reason === "unknown certificate" ? findRegistration?.(chain) : undefined;
 		if (admission) return this.open({ ...client, admission });
 		this.report({ event: "refused", connectionId: randomUUID(), ...proof });
 		socket.on("error", () => {});
@@ -345,7 +347,7 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 				});
 				connection.end("FORBIDDEN_ACCESS");
 			});
-			connection.onceEnded(() => clearTimeout(timer));
+			connection.timers.add(timer);
 		}
 		this.#refreshLater(connection, answer);
 	}
@@ -365,9 +367,10 @@ export class Broker implements MessagePublisher, ConnectionHandler {
 			this.#refreshLater(connection, answer);
 		};
 		const timer = this.#after(connection, refreshAfter, "the refresh of the authorization", () => {
+			connection.timers.delete(timer);
 			void guarded("the refresh of the authorization", connection.failed, again)();
 		});
-		connection.onceEnded(() => clearTimeout(timer));
+		connection.timers.add(timer);
 	}
 
 	#factsOf({ principal, own, clientId, sourceIp }: Connection) {
@@ -813,8 +816,9 @@ const MAXIMUM_CHAIN = 10;
 /** The certificates that a client has sent, its own first, DER. */
 function chainOf(socket: TLSSocket): Uint8Array[] {
 	const chain: Uint8Array[] = [];
-	let one = socket.getPeerX509Certificate();
-	while (one && chain.length < MAXIMUM_CHAIN && !chain.some((known) => one!.raw.equals(known))) {
+	let one: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+	// A root is its own issuer.
+	while (one?.raw && chain.length < MAXIMUM_CHAIN && !chain.some((known) => one!.raw.equals(known))) {
 		chain.push(one.raw);
 		one = one.issuerCertificate;
 	}

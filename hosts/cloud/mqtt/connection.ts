@@ -128,6 +128,8 @@ export class Connection implements Outlet {
 	will: Will | undefined;
 	/** Why it ended. The first reason given stays. */
 	reason: DisconnectReason | undefined;
+	/** What ends or renews a custom authorizer's answer. */
+	readonly timers = new Set<NodeJS.Timeout>();
 	/** Number of requests to a reserved service without a reply, and a promise that settles when they have been handled. */
 	outstanding = 0;
 	requests: Promise<unknown> = Promise.resolve();
@@ -202,6 +204,7 @@ export class Connection implements Outlet {
 		this.reason ??= reason;
 		clearTimeout(this.#draining);
 		clearTimeout(this.#keepAlive);
+		for (const timer of this.timers) clearTimeout(timer);
 		const socket = this.#socket;
 		guarded("the end", this.failed, () => {
 			const code = this.#code ?? DISCONNECT_CODES[this.reason!];
@@ -215,12 +218,6 @@ export class Connection implements Outlet {
 			socket.resume();
 		})();
 		guarded("the end", this.failed, () => this.#options.handler.ended(this))();
-	}
-
-	/** Calls `handler` when the connection has ended. */
-	onceEnded(handler: () => void): void {
-		if (this.#ended) handler();
-		else this.#socket.once("close", handler);
 	}
 
 	/** Ends the connection because the client broke a rule. `code` is a reason code of MQTT 5. */

@@ -1,4 +1,4 @@
-// Calls a pre-provisioning hook: a URL or a local command in place of AWS's Lambda function. A hook that does not answer in time
+// Calls a pre-provisioning hook, or what else AWS has a Lambda function for: a URL or a local command in place of AWS's Lambda function. A hook that does not answer in time
 // (with AWS, five seconds) has failed.
 
 import { spawn } from "node:child_process";
@@ -90,6 +90,31 @@ export async function askHook(
 	const wrong = overrides.find(([, value]) => typeof value !== "string");
 	if (wrong) return refuse(`parameterOverrides.${wrong[0]} in the hook's answer is not text.`);
 	return { allowed: true, overrides: new Map(overrides as [string, string][]) };
+}
+
+/**
+ * Calls what stands for a Lambda function, and returns its answer as text. Rejects when nothing stands for it, when it fails, when it
+ * does not answer within `milliseconds`, or when `end` is aborted.
+ */
+export async function callFunction(
+	functionArn: string,
+	event: object,
+	options: {
+		readonly commands: HookCommands;
+		/** URLs by ARN. */
+		readonly urls: Readonly<Record<string, string>>;
+		readonly milliseconds: number;
+		readonly end: AbortSignal;
+	},
+): Promise<string> {
+	const { commands, urls, milliseconds, end } = options;
+	const target = findTarget(functionArn, commands, urls);
+	if (!target) {
+		throw new Error(
+			`nothing stands for ${functionArn} here: give a command for it (--hook), or its URL in the setting hook.targets`,
+		);
+	}
+	return callInTime(milliseconds, end, (signal) => callHook(target, JSON.stringify(event), signal));
 }
 
 /**

@@ -1,7 +1,7 @@
 // Fleet provisioning without MQTT and without a clock of its own: a request's payload goes in, the reply's payload comes out.
 // It never logs a token or a key. Facts: AWS IoT developer guide, "Device provisioning MQTT API" and "Provisioning templates".
 
-import { createHash } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { AwsError } from "../base/errors.js";
 import type { CloudEventBody, Metrics } from "../base/events.js";
 import { type Failed, guarded, LONGEST_TIMER, messageOf } from "../base/guard.js";
@@ -221,6 +221,7 @@ export class Provisioning {
 			if (error instanceof AwsError) throw new RejectionError("invalidCsr", error.message);
 			throw error;
 		}
+		if (this.#options.registry.certificateProviders.signs) issued = await this.#signElsewhere(request, csr, issued);
 		const token = this.#addPending(request, issued);
 		return {
 			certificateId: issued.certificateId,
@@ -230,6 +231,28 @@ export class Provisioning {
 				["certificatePem", issued.certificatePem],
 			],
 		};
+	}
+
+	/** Has the certificate provider sign. `own` is the cloud's certificate for the same request, for the key in it. */
+	async #signElsewhere(
+		{ claimCertificateId, clientId }: ProvisioningRequest,
+		certificateSigningRequest: string,
+		own: IssuedCertificate,
+	): Promise<IssuedCertificate> {
+		const refuse = (explanation: string) =>
+			new RejectionError("internal", "Internal failure", `The certificate provider failed: ${explanation}.`);
+		const { registry } = this.#options;
+		const issued = await registry.certificateProviders
+			.sign({ certificateSigningRequest, principalId: claimCertificateId, clientId })
+			.catch((error: unknown) => {
+				throw refuse(messageOf(error));
+			});
+		const [theirs, ours] = [issued, own].map(({ certificatePem }) =>
+			new X509Certificate(certificatePem).publicKey.export({ type: "spki", format: "pem" }),
+		);
+		if (theirs !== ours) throw refuse("its certificate is not for the key of the request");
+		if (registry.certificates.get(issued.certificateId)) throw refuse("it has given this certificate before");
+		return issued;
 	}
 
 	async #register(request: ProvisioningRequest): Promise<Outcome> {

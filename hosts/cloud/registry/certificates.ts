@@ -2,7 +2,7 @@
 
 import { createHash, randomUUID, X509Certificate } from "node:crypto";
 import { AwsError } from "../base/errors.js";
-import type { CertificateRecord, CertificateStatus } from "../state/state.js";
+import type { CaCertificateRecord, CertificateRecord, CertificateStatus } from "../state/state.js";
 import { arn, type IssuedCertificate, nameInArn, type RegistryContext, requireRow, seconds } from "./context.js";
 import { forms, isOfForm } from "./forms.js";
 import { checkCertificateId, checkTemplateName, demand } from "./limits.js";
@@ -61,7 +61,7 @@ export class Certificates {
 		return this.#register(request.certificatePem, request.status ?? "INACTIVE", "SNI_ONLY", undefined);
 	}
 
-	/** Registers a certificate whose CA is registered. Here, only the cloud's own root is. */
+	/** Registers a certificate whose CA is registered: one of the customer's own, or the cloud's. */
 	registerCertificate(request: {
 		certificatePem: string;
 		caCertificatePem?: string;
@@ -69,17 +69,49 @@ export class Certificates {
 		setAsActive?: boolean;
 	}) {
 		const { rootCertificatePem } = this.#context.issuer;
-		const root = rootCertificatePem === undefined ? undefined : new X509Certificate(rootCertificatePem);
-		const ca = request.caCertificatePem === undefined ? root : parseCertificate(request.caCertificatePem);
-		if (ca === undefined || root === undefined || !ca.raw.equals(root.raw)) {
+		const certificate = parseCertificate(request.certificatePem);
+		const given = request.caCertificatePem === undefined ? undefined : parseCertificate(request.caCertificatePem);
+		const registered = given
+			? this.#context.state.caCertificates.get(fingerprint(given.raw))
+			: this.findIssuer?.(certificate);
+		const pem = registered?.certificatePem ?? rootCertificatePem;
+		const ca = pem === undefined ? undefined : new X509Certificate(pem);
+		if (ca === undefined || (given && !ca.raw.equals(given.raw))) {
 			throw new AwsError("CertificateValidationException", "The CA certificate is not registered");
 		}
-		const certificate = parseCertificate(request.certificatePem);
 		if (!certificate.checkIssued(ca) || !certificate.verify(ca.publicKey)) {
 			throw new AwsError("CertificateValidationException", "The certificate was not signed by the CA certificate");
 		}
+		if (registered?.status === "INACTIVE")
+			throw new AwsError("CertificateValidationException", "The CA certificate is not active");
 		const status = request.status ?? (request.setAsActive ? "ACTIVE" : "INACTIVE");
+		// Seen of AWS in September 2026.
+		if (status === "PENDING_ACTIVATION") {
+			throw new AwsError(
+				"CertificateStateException",
+				"Not allowed to register certificate with PENDING_ACTIVATION status",
+			);
+		}
 		return this.#register(request.certificatePem, status, "DEFAULT", fingerprint(ca.raw));
+	}
+
+	/** Finds the registered CA that has signed a certificate. Set by the registry. */
+	findIssuer: ((certificate: X509Certificate) => CaCertificateRecord | undefined) | undefined;
+
+	/** Registers a certificate at its first connection, as PENDING_ACTIVATION. `undefined` when it is registered already. */
+	registerJustInTime(certificate: X509Certificate, ca: CaCertificateRecord): CertificateRecord | undefined {
+		const certificateId = fingerprint(certificate.raw);
+		if (this.get(certificateId)) return undefined;
+		return this.add(
+			{
+				certificateId,
+				certificatePem: certificate.toString(),
+				notBefore: Date.parse(certificate.validFrom),
+				notAfter: Date.parse(certificate.validTo),
+			},
+			"PENDING_ACTIVATION",
+			{ caCertificateId: ca.certificateId, ...(ca.certificateMode === "SNI_ONLY" && { certificateMode: "SNI_ONLY" }) },
+		);
 	}
 
 	/** Sets the status to ACTIVE, INACTIVE or REVOKED. The broker drops connections that are not allowed any more. */
@@ -98,7 +130,7 @@ export class Certificates {
 		const record = this.#requireCertificate(request.certificateId);
 		return {
 			certificateDescription: {
-				...this.#listed(record),
+				...this.listed(record),
 				...(record.caCertificateId && { caCertificateId: record.caCertificateId }),
 				certificatePem: record.certificatePem,
 				ownedBy: state.account.accountId,
@@ -121,7 +153,7 @@ export class Certificates {
 			request.marker,
 			request.isAscendingOrder === true,
 		);
-		return { certificates: items.map((record) => this.#listed(record)), ...(next && { nextMarker: next }) };
+		return { certificates: items.map((record) => this.listed(record)), ...(next && { nextMarker: next }) };
 	}
 
 	/** Deletes a certificate. Refused while it is ACTIVE or attached to a thing or, without `forceDelete`, has policies. */
@@ -263,7 +295,8 @@ export class Certificates {
 		};
 	}
 
-	#listed(record: CertificateRecord) {
+	/** How a certificate appears in listings. */
+	listed(record: CertificateRecord) {
 		return {
 			certificateArn: this.arn(record.certificateId),
 			certificateId: record.certificateId,
@@ -279,7 +312,8 @@ export function fingerprint(der: Uint8Array): string {
 	return createHash("sha256").update(der).digest("hex");
 }
 
-function parseCertificate(pem: unknown): X509Certificate {
+/** Reads a certificate. @throws AwsError */
+export function parseCertificate(pem: unknown): X509Certificate {
 	demand(
 		isOfForm(pem, forms.certificatePem),
 		`A certificate must be PEM text of 1 to ${forms.certificatePem.max} characters`,

@@ -30,6 +30,16 @@ export interface CertificateIssuer {
 	readonly rootCertificatePem: string | undefined;
 }
 
+/**
+ * Calls what stands for a Lambda function, with an event, and returns its answer as text. Rejects when there is none for this ARN, or
+ * when it fails or takes too long.
+ */
+export type InvokeFunction = (
+	functionArn: string,
+	event: object,
+	purpose: "authorizer" | "certificateProvider",
+) => Promise<string>;
+
 /** What each part of the registry works with. */
 export interface RegistryContext {
 	/** What the account holds. */
@@ -40,6 +50,10 @@ export interface RegistryContext {
 	readonly issuer: CertificateIssuer;
 	/** How long a temporary claim certificate lives, ms. Read at each use. */
 	readonly temporaryClaimLifetime: () => number;
+	/** Calls what stands for a Lambda function. */
+	readonly invoke: InvokeFunction;
+	/** Shortest interval that the answer of a custom authorizer may name, ms. Read at each use. */
+	readonly shortestInterval: () => number;
 }
 
 /** Kinds of resources that have ARNs. */
@@ -52,6 +66,9 @@ export type ArnKind =
 	| "billinggroup"
 	| "job"
 	| "provisioningtemplate"
+	| "authorizer"
+	| "cacert"
+	| "certificateprovider"
 	| "rule"
 	| "rolealias";
 

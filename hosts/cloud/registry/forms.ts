@@ -42,6 +42,18 @@ export const forms = {
 	/** Opaque, like the next one: it may hold key material by mistake, so it is never repeated in a message. */
 	certificatePem: { type: "string", min: 1, max: 65_536, pattern: ANY_TEXT, opaque: true },
 	certificateSigningRequest: { type: "string", min: 1, max: 4_096, pattern: ANY_TEXT, opaque: true },
+	authorizerName: { type: "string", min: 1, max: 128, pattern: "[\\w=,@-]+" },
+	/** ARNs of Lambda functions. */
+	functionArn: { type: "string", max: 2048, pattern: ANY_TEXT },
+	tokenKeyName: { type: "string", min: 1, max: 128, pattern: "[a-zA-Z0-9_-]+" },
+	signingKeyName: { type: "string", min: 1, max: 128, pattern: "[a-zA-Z0-9:_-]+" },
+	signingKey: { type: "string", max: 5_120, pattern: ANY_TEXT, opaque: true },
+	/** Secret, like what follows. */
+	token: { type: "string", min: 1, max: 6_144, pattern: ANY_TEXT, opaque: true },
+	tokenSignature: { type: "string", min: 1, max: 2_560, pattern: "[A-Za-z0-9+/]+={0,2}", opaque: true },
+	httpHeader: { type: "string", min: 1, max: 8_192, pattern: ANY_TEXT, opaque: true },
+	mqttText: { type: "string", min: 1, max: 65_535, pattern: ANY_TEXT, opaque: true },
+	clientToken: { type: "string", min: 36, max: 64, pattern: "^[a-zA-Z0-9-_]+$" },
 	policyName: { type: "string", min: 1, max: 128, pattern: "[\\w+=,.@-]+" },
 } as const;
 

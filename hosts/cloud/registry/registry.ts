@@ -3,10 +3,13 @@
 
 import { AwsError } from "../base/errors.js";
 import type { State } from "../state/state.js";
+import { Authorizers } from "./authorizers.js";
 import { BillingGroups } from "./billing-groups.js";
+import { CaCertificates } from "./ca-certificates.js";
+import { CertificateProviders } from "./certificate-providers.js";
 import { Certificates } from "./certificates.js";
 import { Configurations } from "./configurations.js";
-import { arn, type CertificateIssuer, type RegistryContext } from "./context.js";
+import { arn, type CertificateIssuer, type InvokeFunction, type RegistryContext } from "./context.js";
 import { Policies } from "./policies.js";
 import { RoleAliases } from "./role-aliases.js";
 import { Roles } from "./roles.js";
@@ -20,6 +23,10 @@ import { TopicRules } from "./topic-rules.js";
 
 export type { CertificateIssuer, IssuedCertificate } from "./context.js";
 
+const noFunctions: InvokeFunction = async (functionArn) => {
+	throw new Error(`nothing stands for ${functionArn}`);
+};
+
 /** What a registry works with. */
 export interface RegistryOptions {
 	/** What the account holds. */
@@ -30,6 +37,10 @@ export interface RegistryOptions {
 	readonly now?: () => number;
 	/** Life of a temporary claim certificate in ms; read at each use. Default five minutes. */
 	readonly temporaryClaimLifetime?: () => number;
+	/** Calls what stands for Lambda functions. Default: there are none. */
+	readonly invoke?: InvokeFunction;
+	/** Shortest interval that the answer of a custom authorizer may name, ms; read at each use. Default five minutes. */
+	readonly shortestInterval?: () => number;
 }
 
 /**
@@ -59,6 +70,12 @@ export class Registry {
 	readonly billingGroups: BillingGroups;
 	/** Operations on provisioning templates, such as `createProvisioningTemplate`. */
 	readonly templates: Templates;
+	/** Operations on CA certificates, such as `registerCACertificate`. */
+	readonly caCertificates: CaCertificates;
+	/** Operations on certificate providers, such as `createCertificateProvider`. */
+	readonly certificateProviders: CertificateProviders;
+	/** Operations on custom authorizers, such as `createAuthorizer`. */
+	readonly authorizers: Authorizers;
 	/** Operations on tags, such as `tagResource`. */
 	readonly tags: Tags;
 	/** Roles of IAM: kept, but nobody assumes them. */
@@ -76,6 +93,8 @@ export class Registry {
 			issuer: options.issuer,
 			now: options.now ?? Date.now,
 			temporaryClaimLifetime: options.temporaryClaimLifetime ?? (() => 300_000),
+			invoke: options.invoke ?? noFunctions,
+			shortestInterval: options.shortestInterval ?? (() => 300_000),
 		};
 		this.state = options.state;
 		this.tags = new Tags(context);
@@ -87,6 +106,10 @@ export class Registry {
 		this.thingPrincipals = new ThingPrincipals(context, this.certificates, this.things);
 		this.thingGroups = new ThingGroups(context, this.things, this.tags);
 		this.templates = new Templates(context, this.tags);
+		this.caCertificates = new CaCertificates(context, this.tags, this.templates, this.certificates);
+		this.certificates.findIssuer = (certificate) => this.caCertificates.issuerOf(certificate);
+		this.certificateProviders = new CertificateProviders(context, this.tags);
+		this.authorizers = new Authorizers(context, this.tags);
 		this.roles = new Roles(context);
 		this.topicRules = new TopicRules(context, this.tags);
 		this.roleAliases = new RoleAliases(context, this.tags);

@@ -161,6 +161,54 @@ export interface TemplateRecord {
 	readonly lastModifiedDate: number;
 }
 
+/** What a CA registers devices with: a template of the account, or one of its own. */
+export interface RegistrationConfig {
+	readonly templateName?: string;
+	readonly templateBody?: string;
+	readonly roleArn?: string;
+}
+
+/** A CA certificate of the customer's own. */
+export interface CaCertificateRecord {
+	/** Lower-case hex SHA-256 of the certificate's DER. */
+	readonly certificateId: string;
+	readonly certificatePem: string;
+	readonly status: "ACTIVE" | "INACTIVE";
+	readonly autoRegistrationStatus: "ENABLE" | "DISABLE";
+	readonly registrationConfig?: RegistrationConfig;
+	readonly certificateMode: "DEFAULT" | "SNI_ONLY";
+	readonly creationDate: number;
+	readonly lastModifiedDate: number;
+	readonly customerVersion: number;
+	readonly generationId: string;
+}
+
+/** What signs in place of the cloud. */
+export interface CertificateProviderRecord {
+	readonly certificateProviderName: string;
+	readonly lambdaFunctionArn: string;
+	readonly creationDate: number;
+	readonly lastModifiedDate: number;
+}
+
+/** A custom authorizer. */
+export interface AuthorizerRecord {
+	readonly authorizerName: string;
+	readonly authorizerFunctionArn: string;
+	/** Under which name clients send the token. */
+	readonly tokenKeyName?: string;
+	/** PEM by name. */
+	readonly tokenSigningPublicKeys: Readonly<Record<string, string>>;
+	readonly status: "ACTIVE" | "INACTIVE";
+	readonly signingDisabled: boolean;
+	/** Kept, and nothing else: each request over HTTPS is decided anew. */
+	readonly enableCachingForHttp: boolean;
+	readonly creationDate: number;
+	readonly lastModifiedDate: number;
+	/** The one that is asked when a client names none. */
+	readonly isDefault?: true;
+}
+
 /** Tags of the resource with this ARN. */
 export interface TagsRecord {
 	readonly arn: string;
@@ -376,6 +424,8 @@ export interface AccountRecord {
 	readonly region: string;
 	/** First label of the data endpoint, before `-ats`. */
 	readonly endpointPrefix: string;
+	/** What a verification certificate of a CA must name. */
+	readonly registrationCode?: string;
 }
 
 /** A certificate authority or server identity of this cloud: private key and certificate as PEM. */
@@ -568,6 +618,9 @@ export class State {
 	readonly thingTypes = this.#table<ThingTypeRecord>("thingTypes", {});
 	readonly billingGroups = this.#table<BillingGroupRecord>("billingGroups", {});
 	readonly templates = this.#table<TemplateRecord>("templates", {});
+	readonly caCertificates = this.#table<CaCertificateRecord>("caCertificates", {});
+	readonly certificateProviders = this.#table<CertificateProviderRecord>("certificateProviders", {});
+	readonly authorizers = this.#table<AuthorizerRecord>("authorizers", {});
 	readonly tags = this.#table<TagsRecord>("tags", {});
 	readonly settings = this.#table<SettingsRecord>("settings", {});
 	readonly sessions = this.#table<SessionRecord>("sessions", {});

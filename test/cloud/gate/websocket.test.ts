@@ -24,7 +24,7 @@ const [user, role] = parseAccessKeys([
 		principal: "arn:aws:iam::123456789012:user/web",
 		policies: [
 			allow(
-				// biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of IAM
+				// biome-ignore lint/suspicious/noTemplateCurlyInString: a policy variable
 				["Connect", "client/web-${aws:username}*"],
 				["Publish", "topic/rooms/*"],
 				["Receive", "topic/rooms/*"],
