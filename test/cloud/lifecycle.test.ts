@@ -307,6 +307,10 @@ t.test("A hook is called over HTTP or as a command, and has its time", async (t)
 	t.match(await ask(lambda), { allowed: true });
 	t.match(await ask(lambda, { [lambda]: "cat" }), { allowed: true });
 	t.match(await ask(lambda, { [lambda]: "cat; exit 3" }), { allowed: false, explanation: /status 3/ });
+	t.match(await ask(lambda, { [lambda]: "kill -KILL $$" }), {
+		allowed: false,
+		explanation: /it was killed by SIGKILL/,
+	});
 	t.match(await ask(lambda, { [lambda]: "sleep 30" }, impatient), { allowed: false, explanation: /within 200 ms/ });
 	t.same(await ask(lambda, { [lambda]: "echo secret" }), {
 		allowed: false,
