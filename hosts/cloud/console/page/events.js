@@ -172,8 +172,7 @@ let announcedAt = Number.NEGATIVE_INFINITY;
 let unannounced = 0;
 /** @type {CloudEvent | undefined} */
 let latest;
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let announcing;
+let announcing = false;
 
 /** @param {CloudEvent[]} refusals */
 function announceRefusals(refusals) {
@@ -181,11 +180,13 @@ function announceRefusals(refusals) {
 	latest = refusals.at(-1);
 	unannounced += refusals.length;
 	// What comes too soon is told with the next one, or alone when there is none.
-	announcing ??= setTimeout(announceLatest, Math.max(0, announcedAt + ANNOUNCE_EVERY - performance.now()));
+	if (announcing) return;
+	announcing = true;
+	setTimeout(announceLatest, Math.max(0, announcedAt + ANNOUNCE_EVERY - performance.now()));
 }
 
 function announceLatest() {
-	announcing = undefined;
+	announcing = false;
 	announcedAt = performance.now();
 	if (latest === undefined) return;
 	const more = unannounced > 1 ? `${unannounced} refusals, the last: ` : "";
