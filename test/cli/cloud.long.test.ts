@@ -34,8 +34,10 @@ t.test("a cloud in a directory of its own", async (t) => {
 			template: "fleet",
 			rootCertificate: join(directory, "root-ca.pem"),
 			signatures: "any",
+			page: /^http:\/\/127\.0\.0\.1:\d+\/$/,
 		});
 		t.ok(new X509Certificate(readFileSync(first.facts.rootCertificate!)).ca);
+		t.match(await (await fetch(first.facts.page!)).text(), "<title>Local AWS IoT</title>");
 	});
 
 	await t.test("keeps everything from other users", async (t) => {
@@ -171,6 +173,7 @@ t.test("on another address, it prints that address", async (t) => {
 	await cloud.stop();
 	const text = await cloudInstructions(t, directory, "--host", OTHER_LOOPBACK);
 	t.match(text, `--endpoint ${OTHER_LOOPBACK} `);
+	t.match(text, /web page +http:\/\/127\.0\.0\.2:\d+\/#token=[\w-]{22}\n/, "the link to the web page has the token");
 	t.match(text, `--endpoint-url http://${OTHER_LOOPBACK}:`);
 	t.notMatch(text, /localhost|127\.0\.0\.1/);
 });

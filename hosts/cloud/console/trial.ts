@@ -47,7 +47,7 @@ export async function tryTemplate(
 		const created = await provisioning.handle({
 			...request,
 			operation: "CreateKeysAndCertificate",
-			payload: Buffer.from("{}"),
+			payload: Buffer.from(JSON.stringify({})),
 		});
 		const { certificateOwnershipToken, certificateId, ...rest } = JSON.parse(Buffer.from(created.payload).toString());
 		if (!created.accepted) return { accepted: false, reply: rest, ...(explanation !== undefined && { explanation }) };

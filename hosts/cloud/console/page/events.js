@@ -168,17 +168,29 @@ export function eventList(signal, { about, numbers, level = "h2" } = {}) {
 	);
 }
 
-let announcedAt = 0;
+let announcedAt = Number.NEGATIVE_INFINITY;
 let unannounced = 0;
+/** @type {CloudEvent | undefined} */
+let latest;
+let announcing = false;
 
 /** @param {CloudEvent[]} refusals */
 function announceRefusals(refusals) {
-	const last = refusals.at(-1);
+	if (refusals.length === 0) return;
+	latest = refusals.at(-1);
 	unannounced += refusals.length;
-	if (last === undefined || performance.now() - announcedAt < ANNOUNCE_EVERY) return;
+	// What comes too soon is told with the next one, or alone when there is none.
+	if (announcing) return;
+	announcing = true;
+	setTimeout(announceLatest, Math.max(0, announcedAt + ANNOUNCE_EVERY - performance.now()));
+}
+
+function announceLatest() {
+	announcing = false;
 	announcedAt = performance.now();
+	if (latest === undefined) return;
 	const more = unannounced > 1 ? `${unannounced} refusals, the last: ` : "";
-	announce(`${more}${h("p", {}, tell(last).words).textContent}. ${last.explanation ?? ""}`);
+	announce(`${more}${h("p", {}, tell(latest).words).textContent}. ${latest.explanation ?? ""}`);
 	unannounced = 0;
 }
 
