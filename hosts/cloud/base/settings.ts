@@ -358,7 +358,7 @@ export const SETTINGS = {
 		/** How many levels of objects and lists a section may have. With those around it, these are the 8 levels of AWS's quota. */
 		levels: whole(6, 100),
 		/** How often the shadows of one thing can be asked for. `null` in a patch is no limit. */
-		requests: optional<Throttle>(isThrottle, { rate: 20, burst: 20 }),
+		requests: optional<Throttle>(isThrottle, THROTTLE, { rate: 20, burst: 20 }),
 		/** How many shadows there may be in the account. AWS has no limit. */
 		maximum: number(100_000),
 	},

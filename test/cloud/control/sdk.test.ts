@@ -8,8 +8,11 @@ import {
 	AttachThingPrincipalCommand,
 	CancelJobCommand,
 	CancelJobExecutionCommand,
+	ClearDefaultAuthorizerCommand,
+	CreateAuthorizerCommand,
 	CreateBillingGroupCommand,
 	CreateCertificateFromCsrCommand,
+	CreateCertificateProviderCommand,
 	CreateJobCommand,
 	CreateKeysAndCertificateCommand,
 	CreatePolicyCommand,
@@ -22,22 +25,30 @@ import {
 	CreateThingGroupCommand,
 	CreateThingTypeCommand,
 	CreateTopicRuleCommand,
+	DeleteAuthorizerCommand,
 	DeleteBillingGroupCommand,
+	DeleteCACertificateCommand,
 	DeleteCertificateCommand,
+	DeleteCertificateProviderCommand,
 	DeleteJobCommand,
 	DeleteJobExecutionCommand,
 	DeletePolicyCommand,
 	DeletePolicyVersionCommand,
 	DeleteProvisioningTemplateCommand,
 	DeleteProvisioningTemplateVersionCommand,
+	DeleteRegistrationCodeCommand,
 	DeleteRoleAliasCommand,
 	DeleteThingCommand,
 	DeleteThingGroupCommand,
 	DeleteThingTypeCommand,
 	DeleteTopicRuleCommand,
 	DeprecateThingTypeCommand,
+	DescribeAuthorizerCommand,
 	DescribeBillingGroupCommand,
+	DescribeCACertificateCommand,
 	DescribeCertificateCommand,
+	DescribeCertificateProviderCommand,
+	DescribeDefaultAuthorizerCommand,
 	DescribeEndpointCommand,
 	DescribeEventConfigurationsCommand,
 	DescribeJobCommand,
@@ -57,11 +68,16 @@ import {
 	GetJobDocumentCommand,
 	GetPolicyCommand,
 	GetPolicyVersionCommand,
+	GetRegistrationCodeCommand,
 	GetTopicRuleCommand,
 	GetV2LoggingOptionsCommand,
 	type IoTClient,
 	ListAttachedPoliciesCommand,
+	ListAuthorizersCommand,
 	ListBillingGroupsCommand,
+	ListCACertificatesCommand,
+	ListCertificateProvidersCommand,
+	ListCertificatesByCACommand,
 	ListCertificatesCommand,
 	ListJobExecutionsForJobCommand,
 	ListJobExecutionsForThingCommand,
@@ -87,17 +103,23 @@ import {
 	paginateListPolicies,
 	paginateListProvisioningTemplates,
 	paginateListThings,
+	RegisterCACertificateCommand,
 	RegisterCertificateCommand,
 	RegisterCertificateWithoutCACommand,
 	RegisterThingCommand,
 	RemoveThingFromThingGroupCommand,
 	ReplaceTopicRuleCommand,
+	SetDefaultAuthorizerCommand,
 	SetDefaultPolicyVersionCommand,
 	SetV2LoggingOptionsCommand,
 	TagResourceCommand,
+	TestInvokeAuthorizerCommand,
 	UntagResourceCommand,
+	UpdateAuthorizerCommand,
 	UpdateBillingGroupCommand,
+	UpdateCACertificateCommand,
 	UpdateCertificateCommand,
+	UpdateCertificateProviderCommand,
 	UpdateEventConfigurationsCommand,
 	UpdateIndexingConfigurationCommand,
 	UpdateJobCommand,
@@ -108,6 +130,7 @@ import {
 } from "@aws-sdk/client-iot";
 import t from "tap";
 import { operations } from "../../../hosts/cloud/control/operations.js";
+import { makeCa } from "../gate/ca.js";
 import { selfSignedCertificate, signingRequest } from "./pem.js";
 import { administrator, arn, refusal, roleArn, type Started, started } from "./started.js";
 
@@ -1154,6 +1177,53 @@ t.test("jobs", async (t) => {
 	t.match(await refusal(aws.send(new DescribeJobCommand({ jobId: "update-2" }))), {
 		name: "ResourceNotFoundException",
 	});
+});
+
+t.test("authorizers, CAs and certificate providers", async (t) => {
+	const cloud = await started(t);
+	const aws = clientOf(cloud);
+	const authorizerName = "door";
+	const functionArn = "arn:aws:lambda:us-east-1:123456789012:function:door";
+	const authorizer = { authorizerName, authorizerFunctionArn: functionArn, signingDisabled: true } as const;
+	t.match(await aws.send(new CreateAuthorizerCommand(authorizer)), { authorizerName });
+	t.match(await aws.send(new DescribeAuthorizerCommand({ authorizerName })), {
+		authorizerDescription: { authorizerFunctionArn: functionArn, signingDisabled: true },
+	});
+	await aws.send(new UpdateAuthorizerCommand({ authorizerName, status: "ACTIVE" }));
+	t.match(await aws.send(new ListAuthorizersCommand({ status: "ACTIVE" })), { authorizers: [{ authorizerName }] });
+	await aws.send(new SetDefaultAuthorizerCommand({ authorizerName }));
+	t.match(await aws.send(new DescribeDefaultAuthorizerCommand({})), { authorizerDescription: { authorizerName } });
+	const why = await refusal(aws.send(new TestInvokeAuthorizerCommand({ authorizerName, token: "a" })));
+	t.match(why, { status: Number }, "its function is not here");
+	await aws.send(new ClearDefaultAuthorizerCommand({}));
+	await aws.send(new UpdateAuthorizerCommand({ authorizerName, status: "INACTIVE" }));
+	await aws.send(new DeleteAuthorizerCommand({ authorizerName }));
+	t.same((await aws.send(new ListAuthorizersCommand({}))).authorizers, []);
+
+	t.match(await aws.send(new GetRegistrationCodeCommand({})), { registrationCode: /^[0-9a-f]{64}$/ });
+	await aws.send(new DeleteRegistrationCodeCommand({}));
+	const caCertificate = makeCa("Maker").certificatePem;
+	const sni = { caCertificate, certificateMode: "SNI_ONLY" } as const;
+	const { certificateId } = await aws.send(new RegisterCACertificateCommand(sni));
+	t.match(await aws.send(new DescribeCACertificateCommand({ certificateId })), {
+		certificateDescription: { status: "INACTIVE", certificateMode: "SNI_ONLY" },
+	});
+	await aws.send(new UpdateCACertificateCommand({ certificateId, newStatus: "ACTIVE" }));
+	t.match(await aws.send(new ListCACertificatesCommand({})), { certificates: [{ certificateId, status: "ACTIVE" }] });
+	t.match(await aws.send(new ListCertificatesByCACommand({ caCertificateId: certificateId })), { certificates: [] });
+	await aws.send(new UpdateCACertificateCommand({ certificateId, newStatus: "INACTIVE" }));
+	await aws.send(new DeleteCACertificateCommand({ certificateId }));
+	t.same((await aws.send(new ListCACertificatesCommand({}))).certificates, []);
+
+	const provider = { certificateProviderName: "own" };
+	const forOperations = { accountDefaultForOperations: ["CreateCertificateFromCsr" as const] };
+	const own = { ...provider, ...forOperations, lambdaFunctionArn: functionArn };
+	t.match(await aws.send(new CreateCertificateProviderCommand(own)), provider);
+	t.match(await aws.send(new DescribeCertificateProviderCommand(provider)), own);
+	await aws.send(new UpdateCertificateProviderCommand({ ...provider, lambdaFunctionArn: `${functionArn}:2` }));
+	t.match(await aws.send(new ListCertificateProvidersCommand({})), { certificateProviders: [provider] });
+	await aws.send(new DeleteCertificateProviderCommand(provider));
+	t.same((await aws.send(new ListCertificateProvidersCommand({}))).certificateProviders, []);
 });
 
 t.test("no operation was left out", async (t) => {

@@ -285,6 +285,13 @@ t.test("the trusted user may make claims for one template, and do nothing else w
 		targets: [arn("thing/a")],
 		document: "{}",
 		executionNumber: 1,
+		authorizerName: "a",
+		authorizerFunctionArn: "arn:aws:lambda:us-east-1:123456789012:function:a",
+		caCertificate: "-",
+		caCertificateId: "0".repeat(64),
+		certificateProviderName: "a",
+		lambdaFunctionArn: "arn:aws:lambda:us-east-1:123456789012:function:a",
+		accountDefaultForOperations: ["CreateCertificateFromCsr"],
 	};
 	const commands = new Map<string, unknown>(Object.entries(sdk));
 	const before = cloud.registry.state.certificates.size;

@@ -84,10 +84,10 @@ export class Faults {
 
 	/** To be given to a cloud as its `report`. */
 	readonly report = (event: CloudEventBody): void => {
-		// A client that does not read, and more than fits, are no errors of the cloud.
+		// A client that does not read, more than fits, and what is kept without effect are no errors of the cloud.
 		if (
 			event.event === "warning" &&
-			!/no room|reads too slowly|Development mode|^The template .* has no /.test(event.message)
+			!/no room|reads too slowly|does nothing here|Development mode|^The template .* has no /.test(event.message)
 		)
 			this.#seen ??= event.message;
 		if (event.event === "provisioning" && event.statusCode === 500)
