@@ -22,7 +22,7 @@ t.test("targets", async (t) => {
 			for (const { file, input } of readCorpus(target)) t.equal(await supervisor.try(target, input), undefined, file);
 		});
 		await t.test(`given damaged inputs, ${target.name} are read without a defect`, async (t) => {
-			const inputs = sampleSize(t, inputsOf(target.name), 50);
+			const inputs = sampleSize(t, inputsOf(target.name), 100);
 			const { findings } = await supervisor.fuzz({ target, seed: 20_261_122, goOn: (tried) => tried < inputs });
 			t.same(
 				findings.map(({ kind, message, input }) => ({ kind, message, input: Buffer.from(input).toString("base64") })),
