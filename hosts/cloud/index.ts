@@ -57,10 +57,19 @@ export type {
 	ProvisioningReply,
 	ProvisioningRequest,
 } from "./provisioning/provisioning.js";
+export type { AuthorizerAnswer, AuthorizerChanges, Authorizers, Presented } from "./registry/authorizers.js";
 export type { BillingGroups } from "./registry/billing-groups.js";
+export type { CaCertificates } from "./registry/ca-certificates.js";
+export type { CertificateProviders } from "./registry/certificate-providers.js";
 export type { Certificates } from "./registry/certificates.js";
 export type { Configurations, IndexingConfiguration, LoggingOptions } from "./registry/configurations.js";
-export type { ArnKind, CertificateIssuer, IssuedCertificate, RegistryContext } from "./registry/context.js";
+export type {
+	ArnKind,
+	CertificateIssuer,
+	InvokeFunction,
+	IssuedCertificate,
+	RegistryContext,
+} from "./registry/context.js";
 export type { Tag } from "./registry/limits.js";
 export type { Paging } from "./registry/paging.js";
 export type { Policies } from "./registry/policies.js";

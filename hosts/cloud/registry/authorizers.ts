@@ -16,14 +16,30 @@ import type { Tags } from "./tags.js";
 
 /** What a client presents to an authorizer. */
 export interface Presented {
+	/** Secret. */
 	readonly token?: string;
-	/** Base64. */
+	/** Of the token, base64. */
 	readonly signature?: string;
 	readonly connectionId: string;
-	readonly tls?: { readonly serverName?: string };
-	readonly http?: { readonly headers: Readonly<Record<string, string>>; readonly queryString: string };
-	/** The password is base64. */
-	readonly mqtt?: { readonly username?: string; readonly password?: string; readonly clientId?: string };
+	/** What TLS says of the client. */
+	readonly tls?: {
+		/** The name that the client has called the server by (SNI). */
+		readonly serverName?: string;
+	};
+	/** The HTTP request. */
+	readonly http?: {
+		/** Values by name. */
+		readonly headers: Readonly<Record<string, string>>;
+		/** Begins with `?`, or is empty. */
+		readonly queryString: string;
+	};
+	/** What CONNECT says. */
+	readonly mqtt?: {
+		readonly username?: string;
+		/** Base64. Secret. */
+		readonly password?: string;
+		readonly clientId?: string;
+	};
 }
 
 /** What an authorizer has answered: refused, with the reason for the log; or let in. */
@@ -48,11 +64,16 @@ const MAXIMUM_CALLS = 16;
 /** Authorizers of an account (Service Quotas has 10). */
 const MAXIMUM_AUTHORIZERS = 10;
 
-interface Changes {
+/** What of an authorizer can be changed. */
+export interface AuthorizerChanges {
 	authorizerFunctionArn?: string;
+	/** Under which name clients send the token. */
 	tokenKeyName?: string;
+	/** PEM by name. */
 	tokenSigningPublicKeys?: Readonly<Record<string, string>>;
+	/** ACTIVE or INACTIVE. */
 	status?: string;
+	/** Kept, and nothing else: each request over HTTPS is decided anew. */
 	enableCachingForHttp?: boolean;
 }
 
@@ -69,7 +90,7 @@ export class Authorizers {
 
 	/** Makes an authorizer. INACTIVE unless `status` says otherwise, as with AWS's API. */
 	createAuthorizer(
-		request: Changes & {
+		request: AuthorizerChanges & {
 			authorizerName: string;
 			authorizerFunctionArn: string;
 			signingDisabled?: boolean;
@@ -113,7 +134,7 @@ export class Authorizers {
 	}
 
 	/** Changes what is given. */
-	updateAuthorizer(request: Changes & { authorizerName: string }) {
+	updateAuthorizer(request: AuthorizerChanges & { authorizerName: string }) {
 		const { state, now } = this.#context;
 		const { authorizerName, status, tokenSigningPublicKeys, ...changes } = request;
 		const before = this.#require(authorizerName);

@@ -22,8 +22,10 @@ export const EVENT_TYPES = [
 /** What is logged, and where. */
 export interface LoggingOptions {
 	readonly roleArn?: string;
+	/** Such as `ERROR`. */
 	readonly defaultLogLevel?: string;
 	readonly disableAllLogs?: boolean;
+	/** Levels of single kinds of events, as the API writes them. */
 	readonly eventConfigurations?: readonly object[];
 }
 

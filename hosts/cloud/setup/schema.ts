@@ -95,7 +95,15 @@ export interface Setup {
 	>;
 	/** Thing groups by name, a parent before its children. */
 	readonly thingGroups?: Readonly<
-		Record<string, { readonly description?: string; readonly parent?: string; readonly policies?: readonly string[] }>
+		Record<
+			string,
+			{
+				readonly description?: string;
+				/** Name of the group that it is in; absent at the top. */
+				readonly parent?: string;
+				readonly policies?: readonly string[];
+			}
+		>
 	>;
 	/** Billing groups by name. */
 	readonly billingGroups?: Readonly<Record<string, { readonly description?: string }>>;

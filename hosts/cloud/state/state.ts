@@ -254,6 +254,7 @@ export interface RoleAliasRecord {
 
 /** A configuration of the whole account, such as that of logging. Nothing acts by it here. */
 export interface ConfigurationRecord {
+	/** `logging`, `events` or `indexing`. */
 	readonly name: string;
 	/** As the API writes it. */
 	readonly value: object;
@@ -270,6 +271,7 @@ export interface SessionRecord {
 		readonly qos: number;
 		/** Options of MQTT 5. */
 		readonly noLocal?: boolean;
+		/** The same: whether the RETAIN flag stays as it was published. */
 		readonly retainAsPublished?: boolean;
 	}[];
 	/** How long it outlives its connection, ms. */
