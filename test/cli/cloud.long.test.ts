@@ -102,9 +102,9 @@ t.test("a cloud in a directory of its own", async (t) => {
 
 	await t.test("has printed no secret", async (t) => {
 		const state = await openState({ directory });
-		const keys = ["root", "server", "devices-RSA", "devices-EC"].map((name) =>
-			keyBytes(state.identities.get(name)!.privateKeyPem),
-		);
+		// Those that were needed: others are made when they are.
+		const keys = [...state.identities.values()].map(({ privateKeyPem }) => keyBytes(privateKeyPem));
+		t.ok(keys.length >= 3, `${keys.length} keys`);
 		await state.close();
 		printedNoSecret(t, [...keys, keyBytes(readFileSync(first.facts.claimKey!))]);
 	});
