@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import t from "tap";
+import { awsPath } from "../support/aws-path.js";
 import { fleet, saysInOneLine, startCloud, temporaryFolder } from "./fleet.js";
 
 t.setTimeout(300_000);
@@ -75,7 +76,9 @@ t.test(
 			cwd: folder,
 			env: {
 				...process.env,
+				PATH: awsPath(folder),
 				AWS_ENDPOINT_URL: cloud.facts.url,
+				AWS_PAGER: "",
 				AWS_ACCESS_KEY_ID: "any",
 				AWS_SECRET_ACCESS_KEY: "any",
 			},

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import t from "tap";
 import { startCloud, temporaryFolder } from "../cli/fleet.js";
+import { awsPath } from "../support/aws-path.js";
 
 t.setTimeout(300_000);
 const execute = promisify(execFile);
@@ -37,6 +38,7 @@ t.test(
 		const cloud = await startCloud(t, join(folder, "cloud"), ...asked);
 		const environment = {
 			...inherited,
+			PATH: awsPath(folder),
 			AWS_ENDPOINT_URL: cloud.facts.url!,
 			AWS_ACCESS_KEY_ID: "any",
 			AWS_SECRET_ACCESS_KEY: "any",
